@@ -13,14 +13,12 @@ from api_bridge.paging import Limit, PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
 from api_bridge.views import pagination
-from automations.domain.matters import MAX_TAGS, Priority, Tag, Title
+from automations.domain.matters import Priority, Tags, Title
 from automations.domain.statuses import MatterStatus
 from automations.ports import NewMatter
 from automations.services.matters import matters
 
 router = Router(prefix="/api/matters", tags=["matters"])
-
-Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 
 
 class MatterToMake(Body):

@@ -190,6 +190,11 @@ class TestUpdateAndCancel:
         assert {name: after[name] for name in body} == body
         assert api.call("PATCH", path, {}).json() == after
 
+    def test_each_tag_is_there_once_however_it_came(self, api: Api) -> None:
+        made = matter(api, tags=["a", "b", "a "])
+        changed = api.call("PATCH", f"{MATTERS}/{made['id']}", {"tags": ["b, c", "a", "b, c"]})
+        assert (made["tags"], changed.json()["tags"]) == (["a", "b"], ["b, c", "a"])
+
     def test_a_cancelled_matter_can_be_read_only(self, api: Api) -> None:
         made = matter(api)
         path = f"{MATTERS}/{made['id']}"

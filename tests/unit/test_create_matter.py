@@ -112,3 +112,17 @@ def test_templates_are_accepted_when_saved_and_checked_when_rendered() -> None:
     with pytest.raises(ValidationError) as refused:
         CreateMatterConfig.model_validate(config, context=RENDERED)
     assert {str(error["loc"][0]) for error in refused.value.errors()} == {"priority", "properties"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "kept"),
+    [
+        ("kyc, eu", ("kyc", "eu")),
+        (["Doe, Jane & Co", " eu "], ("Doe, Jane & Co", "eu")),
+        ([["kyc", "Doe, Jane"], "", "eu"], ("kyc", "Doe, Jane", "eu")),
+        (2026, ("2026",)),
+    ],
+)
+def test_a_tag_of_a_list_may_have_commas(tags: Any, kept: tuple[str, ...]) -> None:
+    _, matter = run({**CONFIG, "tags": tags})
+    assert matter.tags == kept

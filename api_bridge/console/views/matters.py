@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from api_bridge.console import texts
@@ -19,7 +19,7 @@ from api_bridge.console.views import conflicts
 from api_bridge.console.views.typed_values import object_of
 from automations.definitions.field_errors import field_errors
 from automations.domain.fields import Lenient
-from automations.domain.matters import MAX_TAGS, MatterDetail, Priority, Tag, Title
+from automations.domain.matters import MatterDetail, Priority, Tags, Title
 from automations.domain.tables.cells import of_text, text_of
 from automations.domain.tables.columns import Column
 from automations.errors import ValidationFailed
@@ -39,7 +39,7 @@ class _Fields(Lenient):
     title: Title
     priority: Priority
     assignee_id: str | None
-    tags: list[Tag] = Field(max_length=MAX_TAGS)
+    tags: Tags
     properties: dict[str, Any]
 
 

@@ -300,5 +300,23 @@ def as_list(value: object, info: ValidationInfo) -> object:
     return found
 
 
+def as_items(value: object, info: ValidationInfo) -> object:
+    """As ``as_list``, but what is a text of its own in a list stays one, whatever commas it has."""
+    value = _of_a_template(value, info)
+    if not isinstance(value, list):
+        return as_list(value, info)
+    found: list[object] = []
+    for item in value:
+        if isinstance(item, list):
+            found.extend(item)
+        elif not isinstance(item, str) or item.strip():
+            found.append(item)
+    return found
+
+
 Texts = Annotated[list[Text], BeforeValidator(as_list), ONE_OR_MORE]
 """Several texts: a list, or texts with commas between them."""
+
+
+Words = Annotated[list[Text], BeforeValidator(as_items), ONE_OR_MORE]
+"""The same of texts in which there may be commas, where they are a list."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.fields import Lenient, Whole
@@ -31,6 +31,14 @@ Tag = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
 ]
 MAX_TAGS = 50
+
+
+def _each_once(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
+"""What a matter is found by, each once."""
 
 
 class _Part(Lenient):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import AfterValidator, Field
 
-from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, TemplateText, Text, Texts
+from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, TemplateText, Text, Words
 from automations.domain.matters import MAX_TAGS, Priority, Title
 from automations.ports import NewMatter
 from automations.steps.base import StepContext, StepType, Subject
@@ -18,9 +18,10 @@ MAX_PROPERTIES_BYTES = 500_000
 
 
 def _tags(tags: list[str]) -> list[str]:
-    if any(not tag.strip() or len(tag) > 100 for tag in tags):
+    bare = [tag.strip() for tag in tags]
+    if any(not 0 < len(tag) <= 100 for tag in bare):
         raise ValueError("a tag must have 1 to 100 characters")
-    return tags
+    return bare
 
 
 def _not_too_large(value: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ class CreateMatterConfig(Model):
         min_length=1, max_length=200, description="Id of the board; its steps are made, too."
     )
     title: Annotated[Title, FROM_TEMPLATE] = Field(description="What the matter is called.")
-    tags: Annotated[Texts, AfterValidator(_tags)] = Field(
+    tags: Annotated[Words, AfterValidator(_tags)] = Field(
         default_factory=list,
         max_length=MAX_TAGS,
         description="Words to find it by: a list, or one text with commas between.",
