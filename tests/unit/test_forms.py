@@ -14,6 +14,7 @@ from automations.domain.forms.schema import (
     UNTYPED,
     FieldType,
     FormSchema,
+    Validation,
     check,
     json_schema,
     twice,
@@ -211,3 +212,19 @@ def test_a_choice_keeps_the_line_breaks_that_it_has() -> None:
     asked = form(field("select", options=[{"label": "A", "value": "a\r\nb"}]))
     assert check(asked, {"x": "a\r\nb"}) == {}
     assert check(asked, {"x": "a\nb"}) != {}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"), [("5", 5), (" 5.0 ", 5), ("1e2", 100), ("0.1", 0.1), (2**70, 2**70)]
+)
+def test_a_limit_is_exactly_the_number_that_was_written(written: JSON, kept: float) -> None:
+    assert Validation.model_validate({"max": written}).max == kept
+
+
+@pytest.mark.parametrize(
+    "written", ["0.12345678901234567890123", "1e999", "9" * 5_000, 10**400, -(10**309), "1_0", True]
+)
+def test_a_limit_that_would_become_another_number_is_refused(written: JSON) -> None:
+    for name in ("max", "maxLength"):
+        with pytest.raises(ValidationError):
+            Validation.model_validate({name: written})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import timedelta
@@ -25,6 +26,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import core_schema
+
+from automations.kit import numbers
 
 
 def without_nulls(model: type[BaseModel], value: Any) -> Any:
@@ -177,11 +180,19 @@ OptionalText = Annotated[str | None, FROM_TEMPLATE]
 def _number(value: object) -> object:
     if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         raise ValueError("must be a number")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError("is too large a number")
+    if isinstance(value, str):
+        written = numbers.typed(value)
+        return value if written is None else written
     return value
 
 
 Whole = Annotated[int, BeforeValidator(_number)]
-"""A whole number, also one that a template gave as a text, but no ``true`` and no ``1_000``."""
+"""A whole number, also one that a template gave as a text, but no ``true`` and no ``1_000``.
+
+What would be changed by being kept is refused.
+"""
 
 
 Real = Annotated[float, BeforeValidator(_number)]
