@@ -16,7 +16,8 @@ from api_bridge.threads import in_thread
 from automations import wiring
 from automations.definitions.files import MAX_AUTOMATIONS, Format, automations_in, read, write
 from automations.errors import ValidationFailed
-from automations.kit.json_text import is_json
+from automations.kit.form_bodies import charset_of, media_type
+from automations.kit.json_text import decoded, is_json
 from automations.services.workflows import exports, files
 from automations.services.workflows.exports import LeftOut
 from automations.services.workflows.files import Applied
@@ -57,12 +58,17 @@ async def _definitions(request: Request) -> list[Any]:
     body = await request.body()
     if is_json(content_type):
         return await in_thread(_json_definitions, body, content_type)
-    if content_type.partition(";")[0].strip().lower() not in _YAML:
+    if media_type(content_type) not in _YAML:
         raise HTTPException(415, "Send application/yaml or application/json.")
+    return await in_thread(_yaml_definitions, body, content_type)
+
+
+def _yaml_definitions(body: bytes, content_type: str) -> list[Any]:
     try:
-        return await in_thread(read, body.decode())
-    except UnicodeDecodeError as error:
-        raise ValidationFailed({"body": ["is not UTF-8"]}) from error
+        text = decoded(body, charset_of(content_type))
+    except ValueError as error:
+        raise ValidationFailed({"body": [str(error)]}) from error
+    return read(text)
 
 
 def _json_definitions(body: bytes, content_type: str) -> list[Any]:

@@ -404,3 +404,32 @@ class TestExport:
         assert list(errors(send(api, text, role="STRANGER"))) == ["0.trigger.config.secret"]
         with unit_of_work() as session:
             assert len(session.scalars(select(Workflow.id)).all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("application/yaml", "name: Müller".encode("utf-8-sig")),
+        ("application/yaml", "name: Müller".encode("utf-16")),
+        ("application/yaml; charset=ISO-8859-1", "name: Müller".encode("latin-1")),
+        ('text/yaml; charset="windows-1252"', "name: Müller".encode("cp1252")),
+        # Both, and it says which.
+        ("application/x-yaml;charset=iso-8859-1", "name: MÃ¼ller".encode("latin-1")),
+    ],
+)
+def test_a_file_is_read_in_the_charset_that_it_says(api: Api, kind: str, content: bytes) -> None:
+    headers = {"Authorization": f"Bearer {api.keys['ADMIN']}", "Content-Type": kind}
+    answer = api.http.post("/api/workflows/import", content=content, headers=headers)
+    (made,) = answer.json()["automations"]
+    assert made["name"] == ("MÃ¼ller" if "x-yaml" in kind else "Müller")
+
+
+@pytest.mark.parametrize("kind", ["application/yaml", "application/yaml; charset=nope"])
+def test_a_file_that_is_not_in_its_charset_is_refused(api: Api, kind: str) -> None:
+    headers = {"Authorization": f"Bearer {api.keys['ADMIN']}", "Content-Type": kind}
+    content = b"name: M\xff\xffller"
+    answer = api.http.post("/api/workflows/import", content=content, headers=headers)
+    (said,) = errors(answer)["body"]
+    assert said == (
+        "says to be in the charset 'nope', which is not known" if "nope" in kind else "is not UTF-8"
+    )
