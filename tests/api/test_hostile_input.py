@@ -145,6 +145,24 @@ class TestForms:
         assert answer.status_code in (400, 415)
         assert answer.json()["success"] is False
 
+    def test_nothing_that_is_beside_a_forms_id_is_passed_over(self, api: Api) -> None:
+        form, other = api.form(), api.form()
+
+        def refused(**trigger: Any) -> Any:
+            body = {"name": "x", "formId": form, "trigger": {"type": "form_submission", **trigger}}
+            answer = api.call("POST", "/api/workflows", body)
+            assert answer.status_code == 400, answer.text
+            return answer.json()["details"]["fieldErrors"]
+
+        assert refused(nope=5) == {"trigger.nope": ["unknown field"]}
+        assert refused(config={"nope": 5}) == {"trigger.config.nope": ["unknown field"]}
+        assert refused(formId=other, config={}) == {
+            "formId": ["is another form than the trigger's"]
+        }
+        body = {"name": "x", "formId": form, "trigger": {"type": "form_submission", "config": {}}}
+        taken = api.call("POST", "/api/workflows", body)
+        assert taken.json()["trigger"]["formId"] == form
+
 
 class TestPatch:
     def test_steps_of_one_name_keep_an_id_each(self, api: Api) -> None:

@@ -257,9 +257,10 @@ class Definition(Model):
         if trigger is None:
             return {**value, "trigger": {"type": "form_submission", "formId": form}}
         if isinstance(trigger, dict) and trigger.get("type") == "form_submission":
-            config = trigger.get("config", trigger)
-            if isinstance(config, dict) and "formId" not in config:
-                return {**value, "trigger": {"type": "form_submission", "formId": form}}
+            config = trigger.get("config")
+            said = {**trigger, **config} if isinstance(config, dict) else trigger
+            if "formId" not in said:
+                return {**value, "trigger": {**trigger, "formId": form}}
         return value
 
 
