@@ -89,6 +89,7 @@ def check(definition: Definition) -> Errors:
     for path, step in places:
         _check_waits(step, path, errors)
         _check_retry(step, path, errors)
+        _check_durations(step, path, errors)
         if definition.budget is not None and step.type == "ai" and step.config.max_tokens is None:
             add_error(errors, f"{path}.config.maxTokens", "is required, since there is a budget")
     for field, info in FlowControl.model_fields.items():
@@ -143,6 +144,16 @@ def _check_retry(step: Any, path: str, errors: Errors) -> None:
     for index, kind in enumerate(step.retry.on if step.retry is not None else ()):
         if fault := error_kinds.fault_of(kind):
             add_error(errors, f"{path}.retry.on.{index}", fault)
+
+
+def _check_durations(step: Any, path: str, errors: Errors) -> None:
+    """What holds for a step whatever its run was given: its task is made before any run is."""
+    given = {"timeout": step.timeout}
+    if step.retry is not None:
+        given |= {"retry.delay": step.retry.delay, "retry.maxDelay": step.retry.max_delay}
+    for field, value in given.items():
+        if is_template(value):
+            add_error(errors, f"{path}.{field}", "must not be a template: no run is there yet")
 
 
 def _check_waits(step: Any, path: str, errors: Errors) -> None:

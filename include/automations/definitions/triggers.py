@@ -133,7 +133,7 @@ _ALIKE = 0.85
 
 
 def _known_or_own(value: str) -> str:
-    if value in FILTERS:
+    if _literal(value) in FILTERS:
         return value
     names = {name.replace("_", "").lower(): name for name in FILTERS}
     letters = re.sub(r"[\W_]", "", value).lower()
