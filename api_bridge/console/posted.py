@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from api_bridge import pages
 from api_bridge.console import csrf
+from api_bridge.form_inputs import SentFile
 from automations.errors import ValidationFailed
+from automations.kit.values import JSON
+
+_TWICE = "is there more than once: send it once"
+_NO_FILE = SentFile("", b"")
+"""What a browser sends where none was chosen."""
+_MAX_NAMED = 100
+
+
+class SentForm(FormData):
+    """The inputs of a form, and the names of those that are there twice and say two things."""
+
+    def __init__(self, items: list[tuple[str, Any]]) -> None:
+        super().__init__(items)
+        texts: dict[str, str] = {}
+        self.twice = {
+            name
+            for name, value in items
+            if isinstance(value, str) and texts.setdefault(name, value) != value
+        }
 
 
 async def _posted(request: Request) -> FormData:
     given = await pages.sent(request)
-    form: FormData | None = given.get("form")
-    if form is None:
-        # A program's: the texts of its JSON object.
-        said = given.get("json")
-        texts = said.items() if isinstance(said, dict) else ()
-        form = FormData([(name, value) for name, value in texts if isinstance(value, str)])
+    sent: FormData | None = given.get("form")
+    form = SentForm(sent.multi_items()) if sent else _of_json(given.get("json", {}))
     csrf.check(request, form.get(csrf.FIELD))
     return form
+
+
+def _of_json(said: JSON) -> SentForm:
+    """A program's form: a text for each input."""
+    if not isinstance(said, dict):
+        raise ValidationFailed({"body": ["must be an object with a text for each input"]})
+    wrong = [name for name, value in said.items() if not isinstance(value, str)]
+    if wrong:
+        raise ValidationFailed({name: ["must be a text"] for name in wrong[:_MAX_NAMED]})
+    return SentForm(list(said.items()))
 
 
 Posted = Annotated[FormData, Depends(_posted)]
@@ -29,7 +55,14 @@ Posted = Annotated[FormData, Depends(_posted)]
 
 
 def text(form: FormData, name: str, default: str = "") -> str:
-    """The text of one input; the default when it is absent."""
+    """The text of one input; the default when it is absent.
+
+    Raises:
+        ValidationFailed: it is there twice, and says two things.
+    """
+    # Not by all of a name, for which a form looks through all that it has.
+    if isinstance(form, SentForm) and name in form.twice:
+        raise ValidationFailed({name: [_TWICE]})
     found = form.get(name)
     return found if isinstance(found, str) else default
 
@@ -41,7 +74,7 @@ def number(form: FormData, name: str) -> int:
         ValidationFailed: it is none.
     """
     written = text(form, name, "0")
-    if not written.isdecimal() or len(written) > 9:
+    if not (written.isascii() and written.isdecimal()) or len(written) > 9:
         raise ValidationFailed({name: ["must be a number"]})
     return int(written)
 
@@ -55,6 +88,44 @@ def place_named(written: str) -> int:
 def texts(form: FormData, name: str) -> list[str]:
     """The texts of all inputs of a name."""
     return [one for one in form.getlist(name) if isinstance(one, str)]
+
+
+def chosen_file(form: FormData, name: str) -> SentFile | None:
+    """The file that was chosen in an input; None when none was.
+
+    Raises:
+        ValidationFailed: there is more than one, or what was sent is no file.
+    """
+    given: list[Any] = form.getlist(name)
+    sent = [one for one in given if one and one != _NO_FILE]
+    if not sent:
+        return None
+    if len(sent) > 1:
+        raise ValidationFailed({name: [_TWICE]})
+    if not isinstance(sent[0], SentFile):
+        raise ValidationFailed({name: ["must be a file, sent as multipart/form-data"]})
+    return sent[0]
+
+
+def ticked(form: FormData, name: str) -> bool:
+    """Whether a box was ticked, which is not sent when it was not.
+
+    Raises:
+        ValidationFailed: it says something else.
+    """
+    return name in form and yes_or_no(form, name)
+
+
+def yes_or_no(form: FormData, name: str) -> bool:
+    """What a button says of something that is on or off.
+
+    Raises:
+        ValidationFailed: neither.
+    """
+    said = text(form, name)
+    if said not in ("yes", "no"):
+        raise ValidationFailed({name: ["must be yes or no"]})
+    return said == "yes"
 
 
 def check_sure(form: FormData) -> None:

@@ -132,6 +132,15 @@ class TestRunForm:
         assert "number" in said.text_content()
         assert owner.root.xpath("//input[@name='input.company']/@value") == ["A"]
 
+    def test_an_answer_that_is_neither_yes_nor_no_is_refused(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        page = f"/console/workflows/{there.workflow}"
+        owner.open(f"{page}/run")
+        typed = {"input.politicallyExposed": "yes", "input.company": "A"}
+        assert owner.press(f"{page}/execute", typed=typed).status_code == 400
+        assert "must be true or false" in owner.text
+
     def test_without_a_schema_it_is_json(self, owner: Browser, there: Sample) -> None:
         page = f"/console/workflows/{there.digest}"
         owner.open(f"{page}/run")

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import scopes
 from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text, texts
+from api_bridge.console.posted import Posted, check_sure, text, texts, ticked
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -44,7 +44,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Make a key, and show its token for the only time."""
     try:
         name, role = text(form, "name").strip(), text(form, "role")
-        wanted = texts(form, "scope") if text(form, "limited") == "yes" else None
+        wanted = texts(form, "scope") if ticked(form, "limited") else None
         _check(name, role, wanted)
         scopes.check_known(request.app, wanted)
         token, made = api_keys.create(

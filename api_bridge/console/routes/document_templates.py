@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -11,14 +10,13 @@ from starlette.datastructures import FormData
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text
+from api_bridge.console.posted import Posted, check_sure, chosen_file, text
 from api_bridge.console.queries import Page
 from api_bridge.console.views import conflicts, moments, placeholders
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.endpoint_marks import heavy, outside
-from api_bridge.form_inputs import SentFile
 from api_bridge.routing import Router
 from automations import wiring
 from automations.domain.principals import Principal
@@ -150,8 +148,8 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
 
 def _file(form: FormData) -> tuple[str, str, bytes] | None:
     """The name, format and content of the file that was sent; None when there is none."""
-    sent: Any = form.get("file")
-    if not isinstance(sent, SentFile) or not (sent.name or sent.content):
+    sent = chosen_file(form, "file")
+    if sent is None:
         return None
     stem, _, extension = sent.name.replace("\\", "/").rpartition("/")[2].rpartition(".")
     template_format = _FORMATS.get(extension.lower())

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from api_bridge import form_inputs, pages, shown_form
 from api_bridge.console import answers, queries, texts
-from api_bridge.console.posted import Posted, check_sure, text
+from api_bridge.console.posted import Posted, check_sure, text, yes_or_no
 from api_bridge.console.queries import Text
 from api_bridge.console.routes.form_designer_pages import ROOT, address
 from api_bridge.deps import Admin, Viewer
@@ -115,20 +115,16 @@ def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") ->
 def publish(caller: Admin, form_id: str, form: Posted) -> Response:
     """Let anybody fill it in who has the link, or nobody any more."""
     forms.get(caller.workspace_id, form_id)
-    wanted = text(form, "public")
-    if wanted not in ("yes", "no"):
-        raise ValidationFailed({"public": ["must be yes or no"]})
+    public = yes_or_no(form, "public")
     forms.update(
         caller.workspace_id,
         form_id,
         title=None,
         description=None,
         form=None,
-        public=wanted == "yes",
+        public=public,
     )
-    return answers.lead_on(
-        f"{ROOT}/{form_id}", "form.published" if wanted == "yes" else "form.unpublished"
-    )
+    return answers.lead_on(f"{ROOT}/{form_id}", "form.published" if public else "form.unpublished")
 
 
 @router.post("/{form_id}/duplicate")

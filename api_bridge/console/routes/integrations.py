@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text
+from api_bridge.console.posted import Posted, check_sure, text, ticked, yes_or_no
 from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import conflicts, moments
 from api_bridge.console.views import integration_forms as forms
@@ -80,7 +80,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
             config=config,
             credentials=credentials,
             enabled=True,
-            site_email_provider=text(form, "site") == "yes",
+            site_email_provider=ticked(form, "site"),
         )
     except ValidationFailed as error:
         return _form(request, caller, kind, None, form, error.field_errors)
@@ -103,10 +103,10 @@ def change(request: Request, caller: Admin, integration_id: str, form: Posted) -
     try:
         config, credentials = forms.read(found.type, form, found)
         changes: dict[str, Any] = {"name": _name(form, found.name), "config": config}
-        if credentials or text(form, "forget") == "yes":
+        if credentials or ticked(form, "forget"):
             changes["credentials"] = credentials
         if found.type == EMAIL:
-            changes["site_email_provider"] = text(form, "site") == "yes"
+            changes["site_email_provider"] = ticked(form, "site")
         seen = moments.seen(text(form, "seen"), found.updated_at)
         integrations.update(caller.workspace_id, integration_id, changes, seen=seen)
     except ValidationFailed as error:
@@ -119,7 +119,8 @@ def change(request: Request, caller: Admin, integration_id: str, form: Posted) -
 @router.post("/{integration_id}/enabled")
 def enable(caller: Admin, integration_id: str, form: Posted) -> Response:
     """Have an integration used, or no longer."""
-    enabled = text(form, "enabled") == "yes"
+    integrations.get(caller.workspace_id, integration_id)
+    enabled = yes_or_no(form, "enabled")
     integrations.update(caller.workspace_id, integration_id, {"enabled": enabled})
     said = "integration.enabled" if enabled else "integration.disabled"
     return answers.lead_on(f"{ROOT}/{integration_id}", said)

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, text, yes_or_no
 from api_bridge.console.queries import Text
 from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Admin, Member, Viewer
@@ -126,7 +126,8 @@ def check(request: Request, caller: Admin, connection_id: str, form: Posted) -> 
 @router.post("/{connection_id}/enabled")
 def enable(caller: Admin, connection_id: str, form: Posted) -> Response:
     """Let a connection sync, or no longer."""
-    enabled = text(form, "enabled") == "yes"
+    connections.get(caller.workspace_id, connection_id)
+    enabled = yes_or_no(form, "enabled")
     connections.update(caller.workspace_id, connection_id, {"enabled": enabled})
     said = "pipeline.enabled" if enabled else "pipeline.disabled"
     return answers.lead_on(f"{ROOT}/{connection_id}", said)

@@ -11,14 +11,13 @@ from fastapi.responses import Response, StreamingResponse
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import answers
-from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console.posted import Posted, chosen_file, text, texts, ticked
 from api_bridge.console.routes.tables import ROOT
 from api_bridge.console.views import grid, imports
 from api_bridge.console.views.grid import Place
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import attached
 from api_bridge.endpoint_marks import heavy, patient
-from api_bridge.form_inputs import SentFile
 from api_bridge.middleware.held_bodies import HeldBody
 from api_bridge.routing import Router
 from automations.domain.tables import exports
@@ -71,9 +70,11 @@ def show_import(
 def keep(caller: Member, table_id: str, form: Posted) -> Response:
     """Take a file, to be looked at."""
     tables.get(caller.workspace_id, table_id)
-    sent = form.get("file")
+    sent = chosen_file(form, "file")
     pasted = text(form, "pasted")
-    if isinstance(sent, SentFile) and sent.content:
+    if sent is not None and pasted.strip():
+        raise ValidationFailed({"pasted": ["choose a file or paste rows, not both"]})
+    if sent is not None and sent.content:
         row_files.keep(caller, table_id, sent.name, sent.content)
     elif pasted.strip():
         row_files.keep(caller, table_id, "", pasted.encode())
@@ -102,7 +103,7 @@ def load(caller: Member, table_id: str, form: Posted) -> Response:
             table_id,
             asked.choices(),
             seen=text(form, "seen"),
-            leave_out=text(form, "leave_out") == "yes",
+            leave_out=ticked(form, "leave_out"),
         )
     return answers.lead_on(f"{ROOT}/{table_id}?sort=-createdAt", "rows.imported")
 

@@ -118,7 +118,8 @@ def _input(
         blank = value == ""
     seen = text(form, f"{SEEN}{column.key}") if form is not None else ""
     if form is not None and seen:
-        shown, chosen = text(form, name), texts(form, name)
+        chosen = texts(form, name)
+        shown = "" if control == "choices" else text(form, name)
         blank = None if blank is None else f"{BLANK}{column.key}" in form
     return CellInput(
         column,

@@ -156,6 +156,8 @@ def _written(value: Any) -> str:
 def _value(field: Field) -> JSON:
     match field.control:
         case "boolean":
+            if field.value not in ("true", "false"):
+                raise ValueError("must be true or false")
             return field.value == "true"
         case "number":
             number = typed(field.value)

@@ -225,10 +225,11 @@ def _take(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
         return
     if name not in form:
         return
-    given = one_break(text(form, name))
     if spec.control == "boolean":
         # A box that is not ticked is not sent: a hidden input before it says that it was there.
         given = _TICKED if _TICKED in list(form.getlist(name)) else ""
+    else:
+        given = one_break(text(form, name))
     if spec.control == "reference" and (other := one_break(text(form, f"{name}:other")).strip()):
         given = other
     if given == one_break(_shown(spec, raw)):
