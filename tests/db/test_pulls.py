@@ -134,6 +134,16 @@ class Dying:
         return response
 
 
+class Saying:
+    """A source with one answer."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, {"content-type": "application/json"}, self._content, request.url)
+
+
 class Echoing:
     """A source that says what it was asked with."""
 
@@ -345,6 +355,54 @@ def test_a_sync_whose_source_stays_away_is_given_up(
         carry(run.id, http)
     ended = reload(run.id)
     assert (ended.status, "500" in str(ended.error)) == ("FAILED", True)
+
+
+BROKEN = {
+    "a NUL": r'"a\u0000b"',
+    "half a pair": r'"\ud800"',
+    "a number with too many digits": "0.12345678901234567890123",
+    "no number": "NaN",
+    "digits without an end": "9" * 5_000,
+    "a key that comes twice": '{"a": 1, "a": 2}',
+    "lists in lists": "[" * 200 + "]" * 200,
+}
+"""Values that cannot be kept, as sources send them."""
+
+
+@pytest.mark.parametrize("value", BROKEN.values(), ids=list(BROKEN))
+def test_a_record_that_cannot_be_kept_costs_none_of_the_others(
+    here: str, register: str, source: DependabotSource, value: str
+) -> None:
+    secrets.put(here, "GITHUB_TOKEN", TOKEN)
+    # What no column is filled with may be anything.
+    records = (
+        '{"number": 1, "state": "open"}',
+        f'{{"number": 2, "state": {value}}}',
+        f'{{"number": 3, "state": "fixed", "more": {value}}}',
+        f'{{"number": {value}, "state": "open"}}',
+    )
+    answer = Saying(f"[{','.join(records)}]".encode())
+    connection = connect(here, register, source)
+    ended = finished(pulls.start(here, connection).id, answer)
+    assert (ended.status, ended.totals["created"], ended.totals["failed"]) == ("COMPLETED", 2, 2)
+    assert [(row["number"], row["state"]) for row in kept()] == [(1, "open"), (3, "fixed")]
+    assert [(one["record"], list(one["fieldErrors"])) for one in ended.errors] == [
+        (1, ["data.state"]),
+        (3, ["data.number"]),
+    ]
+    config = connections.get(here, connection).config
+    shown = probes.fields(here, "http", config, answer)
+    assert shown["state"] == "open"
+
+
+def test_an_answer_whose_list_cannot_be_kept_fails_the_sync(
+    here: str, register: str, source: DependabotSource
+) -> None:
+    secrets.put(here, "GITHUB_TOKEN", TOKEN)
+    answer = Saying(b'{"all": [{"number": 1}], "all": []}')
+    run = pulls.start(here, connect(here, register, source, recordsPath="all"))
+    with pytest.raises(StepError, match="'all' of the answer is there twice in one object"):
+        pulls.advance(run.id, answer)
 
 
 class TestConfig:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.json_text import decoded, is_json, parsed
-from automations.kit.storable import fault
+from automations.kit.json_text import decoded, in_parts, is_json, parsed
+from automations.kit.storable import MAX_SENT_DEPTH, fault
 from automations.kit.values import JSON
 from tests.hostile import bodies as hostile
 
@@ -33,6 +33,24 @@ def parse(body: bytes) -> JSON:
 def test_what_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"^(is|holds) "):
         parse(hostile.TEXTS[name])
+
+
+@pytest.mark.parametrize("name", sorted(hostile.TEXTS))
+def test_in_parts_what_cannot_be_kept_is_found_where_it_is(name: str) -> None:
+    try:
+        text = decoded(hostile.TEXTS[name], None)
+        json.loads(text)
+        found = in_parts(f'{{"good": [1, "a"], "bad": {text}}}')
+    except (ValueError, RecursionError):
+        return  # It is not JSON at all.
+    assert found["good"] == [1, "a"]
+    assert fault(found["bad"], MAX_SENT_DEPTH - 1) is not None
+
+
+@pytest.mark.parametrize("name", sorted(hostile.KEPT))
+def test_in_parts_all_else_is_the_same(name: str) -> None:
+    text = decoded(hostile.KEPT[name], None)
+    assert in_parts(text) == parsed(text)
 
 
 @pytest.mark.parametrize("inside", [b"[],", b'{"a":{}},'])

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from automations.definitions.paging import Page, Paging, next_link
 from automations.errors import StepError
 from automations.kit.record_paths import NOTHING, paths_of, value_at
+from automations.kit.storable import Unkept
 
 PAGING: TypeAdapter[Any] = TypeAdapter(Paging)
 SOURCE = "https://api.b.example/alerts"
@@ -61,7 +62,19 @@ def test_numbered_pages_end_with_an_empty_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("meta", "found"), [({"next": "abc"}, "abc"), ({"next": 5}, "5"), ({"next": None}, None)]
+    ("meta", "found"),
+    [
+        ({"next": "abc"}, "abc"),
+        ({"next": 5}, "5"),
+        ({"next": 0}, "0"),
+        ({"next": 1767225600.25}, "1767225600.25"),
+        ({"next": 1e22}, "1e+22"),
+        ({"next": None}, None),
+        ({"next": ""}, None),
+        ({"next": False}, None),
+        ({"next": []}, None),
+        ({"next": {}}, None),
+    ],
 )
 def test_cursors_are_taken_from_the_answer(meta: dict[str, Any], found: str | None) -> None:
     way = PAGING.validate_python({"type": "cursor", "parameter": "after", "path": "meta.next"})
@@ -69,6 +82,15 @@ def test_cursors_are_taken_from_the_answer(meta: dict[str, Any], found: str | No
     assert way.following(page({"meta": {}}), "x") is None
     assert way.address(SOURCE, {"a": 1}, "abc") == (SOURCE, {"a": 1, "after": "abc"})
     assert way.address(SOURCE, {"a": 1}, None) == (SOURCE, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    "cursor", [True, ["abc"], {"id": 5}, "a\nb", "x" * 9_000, Unkept("holds a number"), "\ud800"]
+)
+def test_a_cursor_that_cannot_be_sent_is_not_the_end(cursor: Any) -> None:
+    way = PAGING.validate_python({"type": "cursor", "path": "next"})
+    with pytest.raises(StepError, match="cannot be used"):
+        way.following(page({"next": cursor}), None)
 
 
 def test_one_answer_has_no_next_page() -> None:

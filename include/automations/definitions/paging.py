@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pydantic import Field
 from automations.domain.fields import Model
 from automations.errors import StepError
 from automations.kit.queries import without
-from automations.kit.record_paths import Path, value_at
+from automations.kit.record_paths import NOTHING, Path, value_at
 from automations.kit.values import JSON
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
@@ -113,11 +114,13 @@ class CursorPaging(_Way):
 
     def following(self, page: Page, cursor: str | None) -> str | None:
         found = value_at(page.body, self.path)
-        if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+        if found is NOTHING or found is False or found in (None, "", [], {}):
             return None
-        if len(str(found)) > _MAX_URL_LENGTH or not str(found).isprintable():
+        written = json.dumps(found) if isinstance(found, float) else str(found)
+        is_one = isinstance(found, str | int | float) and not isinstance(found, bool)
+        if not is_one or len(written) > _MAX_URL_LENGTH or not written.isprintable():
             raise StepError("The cursor of the next page cannot be used.", kind="paging")
-        return str(found)
+        return written
 
 
 Paging = Annotated[

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from automations.kit.declared_text import says_text, text_of
-from automations.kit.json_text import parsed, says_json
+from automations.kit.json_text import in_parts, parsed, says_json
 from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
@@ -55,10 +55,23 @@ def json_of(content: bytes, content_type: str) -> JSON:
     Raises:
         ValueError: it is none, or cannot be kept; for people.
     """
+    return parsed(_text_of_json(content, content_type), MAX_DEPTH)
+
+
+def json_in_parts(content: bytes, content_type: str) -> Any:
+    """The same with what cannot be kept in it, as ``json_text.in_parts`` has it.
+
+    Raises:
+        ValueError: it is no JSON; for people.
+    """
+    return in_parts(_text_of_json(content, content_type))
+
+
+def _text_of_json(content: bytes, content_type: str) -> str:
     if "charset" not in content_type.lower() and not content.startswith(b"\xef\xbb\xbf"):
         # JSON in UTF-16 or UTF-32 needs no mark.
         content_type = f"application/json; charset={_plain(json.detect_encoding(content))}"
-    return parsed(text_of(content, content_type), MAX_DEPTH)
+    return text_of(content, content_type)
 
 
 def _reading(kind: str, content_type: str) -> Reading:

@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from email.message import Message
+from typing import Any
 
 import jiter
 
 from automations.kit import declared_text
 from automations.kit.numbers import MAX_DIGITS, of_json
-from automations.kit.storable import MAX_SENT_DEPTH, storable
+from automations.kit.storable import MAX_SENT_DEPTH, Unkept, storable
 from automations.kit.values import JSON
 
 _BOM = "\ufeff"
@@ -91,6 +92,48 @@ def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
         for number in _fractions(jiter.from_json(body, float_mode="lossless-float")):
             of_json(str(number))
     return storable(value, max_depth)
+
+
+def in_parts(text: str) -> Any:
+    """What a text in JSON says, with ``Unkept`` in the place of what ``parsed`` refuses.
+
+    Texts with a NUL or half of a pair, and what is nested too deep, are in it as they are.
+
+    Raises:
+        ValueError: it is not JSON at all; says so.
+    """
+    if text.count("[") + text.count("{") > MAX_INSIDE:
+        raise ValueError(f"holds more than {MAX_INSIDE:,} lists and objects")
+    try:
+        return json.loads(
+            text,
+            parse_int=_integer,
+            parse_float=_decimal,
+            parse_constant=lambda name: Unkept(f"holds {name}, which JSON does not have"),
+            object_pairs_hook=_object,
+        )
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def _integer(written: str) -> int | Unkept:
+    if len(written) > MAX_DIGITS:
+        return Unkept(f"holds a number of more than {MAX_DIGITS} digits")
+    return int(written)
+
+
+def _decimal(written: str) -> float | Unkept:
+    try:
+        return of_json(written)
+    except ValueError as error:
+        return Unkept(str(error))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        made[key] = Unkept("is there twice in one object") if key in made else value
+    return made
 
 
 def _told(problem: str) -> str:

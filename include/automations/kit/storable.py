@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from automations.kit.numbers import MAX_DIGITS
@@ -21,6 +21,17 @@ _NAMED_PARTS = 6
 """Parts of the path to what is wrong; nobody looks for it deeper."""
 _KEYS = "holds a key that is no text"
 _NOTE = "(nested too deep to be shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Unkept:
+    """Stands in a value for a part that cannot be kept, for who looks at the parts one by one.
+
+    Args:
+        why: as ``fault`` says it.
+    """
+
+    why: str
 
 
 class NotKept(ValueError):
@@ -105,6 +116,8 @@ def fault(value: JSON, max_depth: int = MAX_SENT_DEPTH) -> str | None:
                 if isinstance(item, dict):
                     inside.extend(item.values())
                     problem = problem or (None if all(map(_is_text, item)) else _KEYS)
+            elif isinstance(item, Unkept):
+                problem = item.why
             else:
                 problem = _fault_of_number(item)
             if problem is not None:

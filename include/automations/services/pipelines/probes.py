@@ -9,6 +9,7 @@ from typing import Any
 from automations.definitions.pipelines import PUSH, HttpConfig, config_errors
 from automations.errors import Conflict, DomainError, ProviderFailed, StepError, ValidationFailed
 from automations.kit.record_paths import paths_of
+from automations.kit.storable import MAX_DEPTH, fault
 from automations.kit.values import JSON
 from automations.ports import HttpClient
 from automations.services.pipelines import pulls
@@ -58,7 +59,9 @@ def fields(
         raise ProviderFailed(error.message) from error
     found: dict[str, JSON] = {}
     for record in page.records[:_MAX_RECORDS]:
-        for path, value in paths_of(record) if isinstance(record, Mapping) else ():
+        # What cannot be kept cannot be shown, either.
+        is_shown = isinstance(record, Mapping) and fault(record, MAX_DEPTH) is None
+        for path, value in paths_of(record) if is_shown else ():
             if found.get(path) is None:
                 found[path] = value
     return dict(islice(found.items(), _MAX_PATHS))

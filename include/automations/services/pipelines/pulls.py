@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from automations.db import pipelines
 from automations.db.queue import jobs
@@ -16,7 +17,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.paging import Page
 from automations.definitions.pipelines import PUSH, HttpConfig
-from automations.domain.answer_bodies import json_of
+from automations.domain.answer_bodies import json_in_parts, json_of
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
@@ -26,6 +27,7 @@ from automations.kit.masking import Masker
 from automations.kit.queries import pairs_of, without
 from automations.kit.record_paths import NOTHING, value_at
 from automations.kit.retry_after import MAX_DELAY, wished_delay
+from automations.kit.storable import Unkept
 from automations.kit.values import JSON, from_attributes
 from automations.ports import HttpClient, HttpRequest, HttpResponse
 from automations.services.audit import audit
@@ -169,6 +171,8 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
         raise _error_of(response, Masker([secret] if secret else []))
     body = _parsed(response)
     records = value_at(body, config.records_path)
+    if isinstance(records, Unkept):
+        raise StepError(f"'{config.records_path}' of the answer {records.why}.", kind="shape")
     if not isinstance(records, list):
         where = "is no list" if config.records_path == "$" else f"has no '{config.records_path}'"
         found = "nothing" if records is NOTHING else type(records).__name__
@@ -267,8 +271,13 @@ def _until(reset: str | None, now: datetime) -> timedelta | None:
     )
 
 
-def _parsed(response: HttpResponse) -> JSON:
+def _parsed(response: HttpResponse) -> Any:
+    """The answer; a part that cannot be kept is that of one record, and none of the others'."""
+    media = response.headers.get("content-type", "")
     try:
-        return json_of(response.content, response.headers.get("content-type", ""))
+        return json_of(response.content, media)
     except ValueError as error:
-        raise StepError(f"The answer {error}.", kind="shape") from error
+        try:
+            return json_in_parts(response.content, media)
+        except ValueError:
+            raise StepError(f"The answer {error}.", kind="shape") from error
