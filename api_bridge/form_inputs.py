@@ -24,6 +24,8 @@ from automations.kit.numbers import typed
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""
+PAGE = "page"
+"""The name of the input that has a page's own mark."""
 _PLACE = r"[0-9]{1,6}"
 _MAX_INPUTS = 5_000
 """Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
@@ -105,12 +107,14 @@ class Filled:
         uploads: the files that the data names.
         problems: files that are not taken, by the paths of their fields.
         focus: the item that was just added, or the section that lost one; None when it was sent.
+        page: the mark of the page that it was filled into; empty when it has none.
     """
 
     data: dict[str, Any] = default(default_factory=dict)
     uploads: list[Upload] = default(default_factory=list)
     problems: dict[str, list[str]] = default(default_factory=dict)
     focus: str | None = None
+    page: str = ""
 
 
 def takes_files(schema: Mapping[str, Any]) -> bool:
@@ -171,7 +175,7 @@ def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] =
     Raises:
         ValidationFailed: it has more items than a page has.
     """
-    filled = Filled()
+    filled = Filled(page=the_one(form, PAGE) or "" if PAGE in beside else "")
     form = FormData([(_sent_as(name), value) for name, value in form.multi_items()])
     sent: dict[str, list[Any]] = {}
     for name, value in form.multi_items():

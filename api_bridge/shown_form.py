@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from fastapi.responses import Response
@@ -27,6 +28,8 @@ def page(
         status,
         view=view,
         groups=groups,
+        # A link of one's own is for one answer anyway.
+        mark=None if view.recipient else secrets.token_urlsafe(12),
         files=form_inputs.takes_files(view.schema),
         problems=problems or {},
         elsewhere=form_inputs.elsewhere(groups, problems or {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from api_bridge.endpoint_marks import any_query, behind
 from api_bridge.form_inputs import Filled
 from api_bridge.routing import Router
 from api_bridge.threads import in_a_change
-from automations.domain.forms.uploads import Upload
 from automations.errors import DomainError, ValidationFailed
 from automations.services.waits import form_requests
 from automations.services.waits.form_requests import FormView
@@ -29,6 +28,10 @@ _SENT: dict[int | str, dict[str, Any]] = {
     201: {"description": "A program's submission."},
     303: {"description": "It was sent: the page that says so, which may be loaded again."},
 }
+
+
+Submit = Callable[[str, dict[str, Any], Filled], str]
+"""Takes what was filled into the form of an address, and gives the submission's id."""
 
 
 def _look_for_request(request: Request) -> Response | None:
@@ -54,7 +57,7 @@ def show_request(request: Request, token: str) -> Response:
 @behind(_look_for_request)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
-    return await _submit(request, token, form_requests.view, form_requests.submit)
+    return await _submit(request, token, form_requests.view, _taken_by_link)
 
 
 @router.get("/requests/{token}/sent", responses=pages.SHOWN)
@@ -86,7 +89,7 @@ async def submit_public(request: Request, form_id: str) -> Response:
         request,
         form_id,
         form_requests.view_public,
-        form_requests.submit_public,
+        _taken_from_anybody,
         per_token=_PER_PUBLIC_FORM,
     )
 
@@ -109,11 +112,19 @@ def _sent() -> Response:
     return pages.page(shown_form.TEMPLATE, 200, view=None, submitted=True)
 
 
+def _taken_by_link(token: str, data: dict[str, Any], filled: Filled) -> str:
+    return form_requests.submit(token, data, filled.uploads)
+
+
+def _taken_from_anybody(form_id: str, data: dict[str, Any], filled: Filled) -> str:
+    return form_requests.submit_public(form_id, data, filled.uploads, filled.page)
+
+
 async def _submit(
     request: Request,
     token: str,
     view: Callable[[str], FormView],
-    submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
+    submit: Submit,
     *,
     per_token: int = pages.PER_PERSON,
 ) -> Response:
@@ -130,7 +141,7 @@ def _take(
     token: str,
     given: dict[str, Any],
     view: Callable[[str], FormView],
-    submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
+    submit: Submit,
     per_token: int,
 ) -> Response:
     shown: FormView | None = None
@@ -140,7 +151,7 @@ def _take(
         pages.limit(request, "form", token, given, per_token=per_token)
         if "form" in given:
             shown = view(token)
-            filled = form_inputs.read(shown.schema, given["form"])
+            filled = form_inputs.read(shown.schema, given["form"], beside=[form_inputs.PAGE])
             data = filled.data
             if form_inputs.edits(given["form"]):
                 return shown_form.page(shown, 200, data, filled.problems, filled.focus)
@@ -151,7 +162,7 @@ def _take(
             data = given["json"].get("data")
         if not isinstance(data, dict):
             raise ValidationFailed({"data": ["must be an object"]})
-        submission_id = submit(token, data, filled.uploads)
+        submission_id = submit(token, data, filled)
     except ValidationFailed as error:
         if shown is not None and data is not None and not pages.wants_json(request):
             # What was typed is shown again, so that nothing has to be typed twice.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
@@ -124,6 +125,21 @@ class TestPublicForm:
         for _ in range(2):
             assert "arrived" in api.http.get(f"{path}/sent").text
         assert len(submissions()) == 1
+
+    def test_a_button_that_is_pressed_twice_sends_once(self, api: Api, form: str) -> None:
+        page = Page(api.http, f"/api/forms/{form}/public")
+        mark = page.form.form_values()[0]
+        first = dict([mark, ("data.email", "ada@b.example")])
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(lambda _: api.http.post(page.path, data=first), range(3)))
+        assert ["arrived" in one.text for one in answers] == [True] * 3
+        assert submissions() == [{"email": "ada@b.example"}]
+        # Whoever goes back to the page has something else to say, or the next one has it.
+        api.http.post(page.path, data={**first, "data.email": "bob@b.example"})
+        again = Page(api.http, page.path)
+        again.type(email="ada@b.example")
+        again.press("Send")
+        assert len(submissions()) == 3
 
     @pytest.mark.parametrize(
         ("typed", "kept"),

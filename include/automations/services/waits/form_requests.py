@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +20,7 @@ from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, StepError
 from automations.kit import common_clock
+from automations.kit.canonical_json import canonical
 from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
 from automations.services.audit import audit
@@ -198,10 +201,33 @@ def view_public(form_id: str) -> FormView:
         return FormView(form.title, form.description, form.schema, {}, "", None, None)
 
 
-def submit_public(form_id: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str:
-    """Take what somebody filled into a public form; returns the submission's id."""
+def submit_public(
+    form_id: str, data: dict[str, Any], sent: Sequence[Upload] = (), page: str = ""
+) -> str:
+    """Take what somebody filled into a public form; returns the submission's id.
+
+    Args:
+        page: the mark of the page that it was filled into: what is sent from there twice, by a
+            button that was pressed twice, is taken once.
+    """
+
+    def made() -> dict[str, Any]:
+        return {"id": take(session, _public(session, form_id), data, sent=sent).id}
+
     with unit_of_work() as session:
-        return take(session, _public(session, form_id), data, sent=sent).id
+        if not page:
+            return str(made()["id"])
+        return str(effects.once(session, _of_page(form_id, page, data, sent), made)["id"])
+
+
+def _of_page(form_id: str, page: str, data: Mapping[str, Any], sent: Sequence[Upload]) -> str:
+    """What a submission is known again by: somebody may go back to a page, and send other data."""
+    # A file has another id each time that it is sent.
+    same = {one.id: hashlib.sha256(one.content).hexdigest() for one in sent}
+    said = re.sub(
+        "|".join(same) or "(?!)", lambda found: same[found[0]], canonical([page, data]).decode()
+    )
+    return f"page:{form_id}:{hashlib.sha256(said.encode()).hexdigest()}"
 
 
 def _public(session: Session, form_id: str) -> Form:
