@@ -9,7 +9,7 @@ import pytest
 from automations.definitions.triggers import FILTERS
 from tests.api.boards import board
 from tests.api.conftest import Api
-from tests.api.tables import table
+from tests.api.tables import SHAPE, add, table
 from tests.environment import Environment
 
 QUESTION = {"name": "Ask", "type": "ai", "order": 0, "config": {"prompt": "Hi"}}
@@ -102,6 +102,7 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("send_document", "documentId", {"recipients": ["ada@b.example"]}),
     ("run_workflow", "workflowId", {}),
     ("create_matter", "assigneeId", {"title": "x", "templateId": "{{input.board}}"}),
+    ("table_operations", "rowId", {"operation": "delete", "tableId": "{{input.table}}"}),
 ]
 
 
@@ -136,6 +137,27 @@ def test_each_of_several_that_a_step_names_is_looked_for(api: Api) -> None:
         "steps.0.config.onReject.0.config.userIds.2": [f"there is no member {NOWHERE}"],
         "steps.1.config.attachments.1.documentId": [f"there is no document {NOWHERE}"],
     }
+
+
+def test_a_row_that_a_step_names_is_looked_for_in_its_table(api: Api) -> None:
+    ours, other = table(api), table(api, name="Other")
+    row = add(api, f"/api/tables/{ours['id']}/rows")["id"]
+
+    def naming(table_id: str, row_id: str) -> Any:
+        config = {"operation": "delete", "tableId": table_id, "rowId": row_id}
+        step = {"name": "x", "type": "table_operations", "order": 0, "config": config}
+        return api.call(
+            "POST", "/api/workflows", {"name": "x", "status": "ACTIVE", "steps": [step]}
+        )
+
+    assert naming(ours["id"], row).status_code == 201
+    refused = naming(other["id"], row).json()["details"]["fieldErrors"]
+    assert refused == {"steps.0.config.rowId": [f"there is no row {row}"]}
+    theirs = api.call("POST", "/api/tables", SHAPE, role="STRANGER").json()["id"]
+    rows = f"/api/tables/{theirs}/rows"
+    row = api.call("POST", rows, {"data": {"name": "x"}}, role="STRANGER").json()["id"]
+    refused = naming("{{input.table}}", row).json()["details"]["fieldErrors"]
+    assert refused == {"steps.0.config.rowId": [f"there is no row {row}"]}
 
 
 @pytest.mark.parametrize("status", ["DRAFT", "PAUSED", "ARCHIVED", "deleted"])

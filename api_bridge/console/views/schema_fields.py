@@ -28,7 +28,7 @@ _FILTERED = {
     "workflowId": Subject.AUTOMATION,
     "errorWorkflowId": Subject.AUTOMATION,
 }
-_TYPED = {"", Subject.DOCUMENT, Subject.MEMBER}
+_TYPED = {"", Subject.DOCUMENT, Subject.MEMBER, Subject.ROW}
 """Of what is named, what nobody chooses from a list."""
 _OFTEN = {"approvers", "data", "description", "duration", "match", "rules", "userIds", "variables"}
 """Fields that are shown at once, though a step can do without."""

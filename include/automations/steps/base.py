@@ -24,6 +24,7 @@ class Subject(StrEnum):
 
     FORM = "form"
     TABLE = "table"
+    ROW = "row"
     DOCUMENT_TEMPLATE = "document template"
     BOARD = "matter template"
     DOCUMENT = "document"

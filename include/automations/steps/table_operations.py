@@ -84,7 +84,7 @@ class TableOperations(StepType[TableOperationsConfig]):
     type = "table_operations"
     title = "Table rows"
     Config = TableOperationsConfig
-    refers_to: ClassVar = {"table_id": Subject.TABLE}
+    refers_to: ClassVar = {"table_id": Subject.TABLE, "row_id": Subject.ROW}
     example: ClassVar = {
         "operation": "create",
         "tableId": "<table id>",

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages
 from automations.db.rows.row_filters import SORTED_BY, comparable, condition, ordered
-from automations.db.tables import DataRow
+from automations.db.tables import DataRow, DataTable
 from automations.domain.tables.filters import Group, Order
 from automations.errors import ValidationFailed
 from automations.kit.ids import new_id
@@ -61,6 +61,22 @@ def find(session: Session, table_id: str, row_id: str, *, lock: bool = False) ->
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     return session.scalar(query)
+
+
+def is_there(session: Session, workspace_id: str, row_id: str, table_id: str | None) -> bool:
+    """Whether a workspace has a row, in a certain table if one is given."""
+    query = (
+        select(DataRow.id)
+        .join(DataTable, DataTable.id == DataRow.table_id)
+        .where(
+            DataRow.id == row_id,
+            DataTable.workspace_id == workspace_id,
+            DataTable.deleted_at.is_(None),
+        )
+    )
+    if table_id is not None:
+        query = query.where(DataRow.table_id == table_id)
+    return session.scalar(query) is not None
 
 
 def page(

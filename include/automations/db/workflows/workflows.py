@@ -158,8 +158,24 @@ def lock(session: Session, workflow_id: str) -> Workflow | None:
     return session.scalar(query.with_for_update(key_share=True))
 
 
+def hold_named(session: Session, workspace_id: str) -> None:
+    """Have what automations may name by its id stay until this commits.
+
+    Taken before anything is written: whoever is asked for it later might wait for who waits here.
+    """
+    session.execute(select(func.pg_advisory_xact_lock_shared(_named(workspace_id))))
+
+
+def _named(workspace_id: str) -> ColumnElement[int]:
+    return func.hashtextextended(f"named:{workspace_id}", 0)
+
+
 def active_with(session: Session, workspace_id: str, subject_id: str) -> Sequence[str]:
-    """The names of the ACTIVE automations that name something by its id, wherever it stands."""
+    """The names of the ACTIVE automations that name something by its id, wherever it stands.
+
+    For who then deletes it: whoever would name it meanwhile waits, and finds it gone.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(_named(workspace_id))))
     query = (
         select(Workflow.name)
         .join(WorkflowVersion, IS_NEWEST)

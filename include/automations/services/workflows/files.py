@@ -72,6 +72,7 @@ def apply(
     try:
         with unit_of_work() as session:
             workflows.lock_import(session, by.workspace_id)
+            workflows.hold_named(session, by.workspace_id)
             file = _File(session, by, ports, payloads)
             file.write()
             # Not before all are written: who starts whom is known only then.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from automations.db import documents, matters
 from automations.db.access import members
 from automations.db.forms import forms
-from automations.db.rows import data_tables
+from automations.db.rows import data_rows, data_tables
 from automations.db.session import Session
 from automations.db.workflows import workflows
 from automations.definitions.model import Definition, walk
@@ -31,6 +32,25 @@ _IN_FILES = frozenset({Subject.AUTOMATION})
 """What may be written together with the automation that names it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a step names by its id.
+
+    Args:
+        table_id: of a row: the table that the step names, if that is written down, too.
+    """
+
+    subject: Subject
+    id: str
+    table_id: str | None = None
+
+    def is_there(self, session: Session, workspace_id: str) -> bool:
+        """Whether the workspace has it."""
+        if self.subject is Subject.ROW:
+            return data_rows.is_there(session, workspace_id, self.id, self.table_id)
+        return _FINDERS[self.subject](session, workspace_id, self.id) is not None
+
+
 def check(
     session: Session, workspace_id: str, definition: Definition, status: WorkflowStatus
 ) -> None:
@@ -42,7 +62,7 @@ def check(
         ValidationFailed: names the fields whose subjects are not there.
     """
     if status is WorkflowStatus.ACTIVE:
-        _check(session, workspace_id, definition, _FINDERS.keys() - _IN_FILES)
+        _check(session, workspace_id, definition, frozenset(Subject) - _IN_FILES)
 
 
 def check_automations(session: Session, workspace_id: str, definition: Definition) -> None:
@@ -54,26 +74,29 @@ def _check(
     session: Session, workspace_id: str, definition: Definition, subjects: Collection[Subject]
 ) -> None:
     errors: dict[str, list[str]] = {}
-    seen: dict[tuple[Subject, str], bool] = {}
-    for path, subject, given in _named(definition):
-        if subject not in subjects:
+    seen: dict[_Named, bool] = {}
+    for path, named in _named(definition):
+        if named.subject not in subjects:
             continue
-        one = (subject, given)
-        if one not in seen:
-            seen[one] = _FINDERS[subject](session, workspace_id, given) is not None
-        if not seen[one]:
-            errors[path] = [f"there is no {subject} {given}"]
+        if named not in seen:
+            seen[named] = named.is_there(session, workspace_id)
+        if not seen[named]:
+            errors[path] = [f"there is no {named.subject} {named.id}"]
     if errors:
         raise ValidationFailed(errors)
 
 
-def _named(definition: Definition) -> Iterator[tuple[str, Subject, str]]:
-    """The ids that are written down in steps, with their places and what they are of."""
+def _named(definition: Definition) -> Iterator[tuple[str, _Named]]:
+    """The ids that are written down in steps, with their places."""
     for path, step in walk(definition.steps):
+        table_id = None
         for field, subject in STEP_TYPES[step.type].refers_to.items():
             for place, given in _values(step.config, field.split("."), f"{path}.config"):
-                if not is_template(given):
-                    yield place, subject, given
+                if is_template(given):
+                    continue
+                if subject is Subject.TABLE:
+                    table_id = given
+                yield place, _Named(subject, given, table_id if subject is Subject.ROW else None)
 
 
 def _values(value: Any, fields: Sequence[str], path: str) -> Iterator[tuple[str, str]]:

@@ -53,6 +53,7 @@ def add(
     session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
 ) -> WorkflowDetail:
     """The same in a transaction."""
+    workflows.hold_named(session, by.workspace_id)
     checked = writing.new(session, by, payload, ports, workflow_id)
     found = writing.create(session, [checked], by.name).get(workflow_id)
     if found is None:
@@ -99,6 +100,8 @@ def change(
     definition = payloads.validated(body, payloads.trigger_of(stored))
     # What is gone since it was named must keep nobody from a change of something else.
     begins = status is WorkflowStatus.ACTIVE and before != status
+    if alone and (begins or {"trigger", "formId", "steps"} & set(changed)):
+        workflows.hold_named(session, workspace_id)
     if begins or {"trigger", "formId"} & set(changed):
         payloads.check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
