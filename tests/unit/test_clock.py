@@ -37,3 +37,11 @@ def test_without_its_last_sign_the_order_of_texts_is_that_in_time(found: list[da
     written = [instant(one.replace(tzinfo=UTC).isoformat(), "UTC") for one in found]
     in_time = sorted(written, key=lambda one: moment(one, "UTC"))
     assert sorted(written, key=lambda one: one.rstrip("Z")) == in_time
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-01T00:00:00+01:00:00.25", "2026-01-01T00:00:00.5-02:00:00.000001"]
+)
+def test_parts_of_a_second_in_an_offset_are_none_of_the_time(text: str) -> None:
+    with pytest.raises(ValueError, match="ISO 8601"):
+        instant(text, "UTC")

@@ -43,7 +43,11 @@ def in_zone(text: str, zone: str) -> str:
 
 def _read(text: str) -> datetime:
     # RFC 3339 lets the mark of UTC be a small letter, and Python does not.
-    return datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
+    read = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
+    if (offset := read.utcoffset()) is not None and offset.microseconds:
+        # Python's own: to anybody else these are decimals of the time.
+        raise ValueError("has an offset with parts of a second")
+    return read
 
 
 def moment(text: str, zone: str) -> datetime:
