@@ -193,6 +193,20 @@ class TestSignIn:
         console.email = " ADA@B.example "
         assert console.sign_in("pa\u00dfwort pai\u0302ntre").status_code == 200
 
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "zo\u00eb@m\u00fcnchen.example",
+            "zoe\u0308@m\u00fcnchen.example",
+            "zo\u00eb@xn--mnchen-3ya.example",
+        ],
+    )
+    def test_an_address_is_one_in_each_way_in_which_it_may_be_written(
+        self, api: Api, typed: str
+    ) -> None:
+        console = Console(api, email="zo\u00eb@m\u00fcnchen.example")
+        assert console.sign_in(email=typed).status_code == 200
+
     def test_failures_are_security_events_of_the_workspace(self, console: Console) -> None:
         console.sign_in("wrong horse battery")
         (event,) = console.api.call("GET", "/api/security-events?type=auth.failed").json()[

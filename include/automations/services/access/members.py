@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from automations.db.access import members, sign_ins
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Member as MemberRow
+from automations.domain.email_addresses import normalised
 from automations.domain.fields import LITERAL
 from automations.domain.principals import RANKS, Principal
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
@@ -135,6 +136,15 @@ def delete(by: Principal, member_id: str) -> None:
         audit.record(session, "member.delete", member, email=member.email, role=member.role)
         members.remove(session, member)
     key_cache.forget()
+
+
+def as_known(email: str) -> str:
+    """An address in the form in which members have it; what is none, as it was written."""
+    bare = email.strip()
+    try:
+        return normalised(bare).lower()
+    except ValueError:
+        return bare.lower()
 
 
 def _find(session: Session, workspace_id: str, member_id: str) -> MemberRow:

@@ -65,7 +65,7 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
         NotAuthenticated: there is no such member, or it is not their password.
         TooManyRequests: of this address, or for this account.
     """
-    email = email.strip().lower()
+    email = people.as_known(email)
     account = hashlib.sha256(f"{slug}\0{email}".encode()).hexdigest()[:32]
     by_hour = f"sign-in:account-hour:{account}"
     rate_limits.check({f"sign-in:address:{network(address)}": 20})
@@ -186,7 +186,7 @@ def invite_by_address(workspace_id: str, email: str, role: str) -> str:
     """
     operator = Principal(workspace_id, "OWNER", "operator")
     with unit_of_work() as session:
-        found = sign_ins.member(session, workspace_id, email.strip().lower())
+        found = sign_ins.member(session, workspace_id, people.as_known(email))
     if found is None:
         name = email.partition("@")[0]
         found_id = people.create(operator, name=name, email=email, role=role).id
