@@ -23,7 +23,11 @@ def get_figures(
     period: Literal["day", "week", "month", "quarter", "year"] = "week",
     until: Annotated[
         str | None,
-        Query(max_length=10, description="The last day, such as 2026-01-31; today when absent."),
+        Query(
+            min_length=1,
+            max_length=10,
+            description="The last day, such as 2026-01-31; today when absent.",
+        ),
     ] = None,
     workflow_id: Annotated[
         str | None,

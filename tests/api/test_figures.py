@@ -68,7 +68,12 @@ def test_one_automation_has_figures_of_its_own(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("period=decade", "period"), ("until=tomorrow", "until"), ("until=1999-01-01", "until")],
+    [
+        ("period=decade", "period"),
+        ("until=tomorrow", "until"),
+        ("until=1999-01-01", "until"),
+        ("until=", "until"),
+    ],
 )
 def test_a_time_that_is_none_is_refused(api: Api, query: str, field: str) -> None:
     answer = api.call("GET", f"/api/figures?{query}")
