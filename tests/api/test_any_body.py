@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automations.steps.registry import STEP_TYPES
-from tests.api.conftest import FORM, Api
+from tests.api.conftest import Api
+from tests.api.fitting import FITTING, Writes, places, replaced, steps
 
 NUMBERS = (
     st.integers()
@@ -35,202 +34,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )
-TABLE = {
-    "name": "x",
-    "columns": [
-        {"key": kind, "type": kind}
-        for kind in ("text", "number", "boolean", "date", "datetime", "json", "multiselect", "url")
-    ],
-}
-WRITES = ("post", "put", "patch")
-NOT_HERE = ("/api/workflows/send-email", "/api/session", "/api/integrations/{integration_id}/test")
-"""Which ask others than the database, or sign out."""
-
-
-class Writes:
-    """Every operation that takes JSON, with an address at which there is something."""
-
-    def __init__(self, api: Api, app: FastAPI) -> None:
-        self.api = api
-        step = {"name": "a", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}
-        workflow = api.workflow(steps=[{**step, "id": "a"}])["id"]
-        table = api.call("POST", "/api/tables", TABLE).json()["id"]
-        form = api.call("POST", "/api/forms", {**FORM, "public": True}).json()["id"]
-        given = {"formId": form, "data": {"email": "a@b.example"}}
-        self.ids = {
-            "workflow_id": workflow,
-            "step_id": "a",
-            "table_id": table,
-            "form_id": form,
-            "submission_id": api.call("POST", "/api/submissions", given).json()["id"],
-            "row_id": api.call("POST", f"/api/tables/{table}/rows", {"data": {}}).json()["id"],
-            "run_id": api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"],
-        }
-        document = app.openapi()
-        self.schemas, self._paths = document["components"]["schemas"], document["paths"]
-        self.all = [
-            (method.upper(), path, self._names(operation["requestBody"]))
-            for path, operations in sorted(self._paths.items())
-            for method, operation in sorted(operations.items())
-            if method in WRITES and "requestBody" in operation and path not in NOT_HERE
-        ]
-
-    def address(self, path: str) -> str:
-        return re.sub(r"\{(\w+)\}", lambda found: self.ids.get(found[1], "x"), path)
-
-    def optional(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-        """Every field that may be absent, with its schema."""
-        for method, path, _ in self.all:
-            operation = self._paths[path][method.lower()]
-            schema = self._schema(operation["requestBody"])
-            for name, field in schema.get("properties", {}).items():
-                if name not in schema.get("required", ()):
-                    yield method, path, name, field
-
-    def _names(self, body: dict[str, Any]) -> list[str]:
-        return sorted(self._schema(body).get("properties", {}))
-
-    def _schema(self, body: dict[str, Any]) -> dict[str, Any]:
-        schema: dict[str, Any] = body["content"].get("application/json", {}).get("schema", {})
-        while "$ref" in schema or "anyOf" in schema:
-            schema = (
-                schema["anyOf"][0]
-                if "anyOf" in schema
-                else self.schemas[schema["$ref"].split("/")[-1]]
-            )
-        return schema
-
-
-def _steps() -> list[dict[str, Any]]:
-    return [
-        {"name": name, "type": name, "order": order, "config": dict(kind.example)}
-        for order, (name, kind) in enumerate(STEP_TYPES.items())
-    ]
-
-
-MAPPING = {"tableId": "{table_id}", "keyColumns": ["text"], "fieldMapping": {"text": "a.b"}}
-RULE = {"field": "number", "operator": "gt", "value": 1}
-FIELDS = [
-    {"id": kind, "key": kind, "type": kind, "validation": {"required": False, "max": 5}}
-    for kind in ("text", "number", "select", "date", "datetime", "time", "table_fill", "rating")
-]
-TRIGGERS: list[dict[str, Any]] = [
-    {"type": "schedule", "cron": "0 9 * * *", "timezone": "UTC"},
-    {"type": "schedule", "interval": "PT1H"},
-    {"type": "webhook", "verification": "none", "respond": "result", "respondTimeout": "PT5S"},
-    {"type": "event", "triggerType": "x.y"},
-    {"type": "manual", "inputSchema": {"properties": {"a": {"maximum": 5, "pattern": "a"}}}},
-]
-FITTING: list[tuple[str, str, dict[str, Any]]] = [
-    *(("POST", "/api/workflows", {"name": "x", "steps": [one]}) for one in _steps()),
-    *(("POST", "/api/workflows", {"name": "x", "steps": [], "trigger": one}) for one in TRIGGERS),
-    (
-        "PATCH",
-        "/api/workflows/{workflow_id}",
-        {
-            "concurrency": {"limit": 1, "key": "{{input.a}}"},
-            "rateLimit": {"limit": 1, "per": "PT1H"},
-            "budget": {"maxCost": 1, "maxTokens": 5},
-            "timezone": "UTC",
-        },
-    ),
-    ("POST", "/api/workflows/{workflow_id}/execute", {"input": {"a": [1, {"b": 2}]}}),
-    (
-        "POST",
-        "/api/workflows/{workflow_id}/steps/{step_id}/test",
-        {"input": {"a": 1}, "variables": {"b": 1}, "trigger": {}, "dryRun": True},
-    ),
-    ("POST", "/api/workflows/runs/{run_id}/resume", {"decision": "approved", "data": {"a": 1}}),
-    ("POST", "/api/workflows/{workflow_id}/runs/replay", {"status": "FAILED", "limit": 5}),
-    ("POST", "/api/forms", {"title": "x", "schema": {"sections": [{"id": "s", "fields": FIELDS}]}}),
-    (
-        "POST",
-        "/api/submissions",
-        {"formId": "{form_id}", "data": {"email": "a@b.example", "age": 1}},
-    ),
-    ("PATCH", "/api/submissions/{submission_id}", {"data": {"email": "a@b.example", "age": 1.5}}),
-    ("POST", "/api/tables", TABLE),
-    ("PUT", "/api/tables/{table_id}", TABLE),
-    (
-        "POST",
-        "/api/tables/{table_id}/rows",
-        {
-            "data": {
-                "text": "a",
-                "number": 1,
-                "boolean": True,
-                "date": "2026-01-01",
-                "datetime": "2026-01-01T00:00:00Z",
-                "json": {"a": [1]},
-                "multiselect": ["a"],
-            }
-        },
-    ),
-    (
-        "PATCH",
-        "/api/tables/{table_id}/rows/{row_id}",
-        {"data": {"number": 5, "json": [1, {"a": 2}]}},
-    ),
-    (
-        "POST",
-        "/api/tables/{table_id}/rows/query",
-        {"filter": {"match": "any", "rules": [RULE]}, "sort": "-number", "limit": 5},
-    ),
-    (
-        "POST",
-        "/api/tables/{table_id}/aggregate",
-        {"function": "sum", "column": "number", "groupBy": "text", "filter": {"rules": [RULE]}},
-    ),
-    (
-        "POST",
-        "/api/pipelines/connections",
-        {"name": "x", "connectorType": "push", "tables": [MAPPING], "config": {}},
-    ),
-    (
-        "POST",
-        "/api/matter-templates",
-        {"name": "x", "steps": [{"id": "a", "name": "A", "type": "TASK"}]},
-    ),
-    ("POST", "/api/members", {"name": "x", "email": "x@b.example", "role": "MEMBER"}),
-    ("POST", "/api/api-keys", {"name": "x", "role": "VIEWER", "expiresAt": "2030-01-01T00:00:00Z"}),
-    (
-        "POST",
-        "/api/integrations",
-        {
-            "name": "x",
-            "type": "EMAIL_PROVIDER",
-            "config": {
-                "host": "127.0.0.1",
-                "port": 2526,
-                "security": "none",
-                "fromEmail": "a@b.example",
-                "fromName": "x",
-            },
-            "credentials": {"username": "x", "password": "xxxxx"},
-        },
-    ),
-    ("PUT", "/api/secrets/NAME", {"value": "a secret"}),
-]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield path
-    parts = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value if isinstance(value, list) else ())
-    )
-    for key, item in parts:
-        yield from places(item, (*path, key))
-
-
-def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """A value with another one at a place of it."""
-    if not path:
-        return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = replaced(copied[path[0]], path[1:], new)
-    return copied
 
 
 @pytest.fixture
@@ -241,11 +44,11 @@ def writes(api: Api, app: FastAPI) -> Writes:
 @pytest.fixture
 def everything(api: Api) -> str:
     """An automation with a step of every type, of which each goes on when one fails."""
-    steps = [
+    all_of_them = [
         {"id": one["name"], "onError": "continue", "disabled": one["type"] == "code", **one}
-        for one in _steps()
+        for one in steps()
     ]
-    return str(api.workflow(steps=steps, status="DRAFT")["id"])
+    return str(api.workflow(steps=all_of_them, status="DRAFT")["id"])
 
 
 once = settings(
@@ -312,6 +115,12 @@ def test_no_data_of_a_trial_is_a_failure_of_ours(
     assert internal == [], (body, internal)
 
 
+def errors_of(answer: Any) -> dict[str, list[str]]:
+    told = answer.json() if answer.content and answer.status_code >= 400 else {}
+    found: dict[str, list[str]] = told.get("details", {}).get("fieldErrors", {})
+    return found
+
+
 def test_the_bodies_that_are_changed_fit(writes: Writes) -> None:
     for method, path, fits in FITTING:
         body = json.loads(writes.address(json.dumps(fits)))
@@ -321,9 +130,10 @@ def test_the_bodies_that_are_changed_fit(writes: Writes) -> None:
 
 def test_null_says_that_a_field_is_absent_wherever_one_may_be(writes: Writes) -> None:
     for method, path, name, _ in writes.optional():
-        answer = writes.api.call(method, writes.address(path), {name: None})
-        told = answer.json() if answer.content and answer.status_code >= 400 else {}
-        wrong = told.get("details", {}).get("fieldErrors", {})
+        as_null, absent = (
+            errors_of(writes.api.call(method, writes.address(path), body)).get(name)
+            for body in ({name: None}, {})
+        )
         # What is changed keeps its name: null takes away what may be absent.
         if (method, name) != ("PATCH", "name"):
-            assert name not in wrong, (method, path, wrong)
+            assert as_null == absent, (method, path, name)

@@ -1,0 +1,110 @@
+"""Values that a field is sent in the place of what it is for: kept as they are, or refused."""
+
+from __future__ import annotations
+
+from automations.kit.values import JSON
+
+TEXTS: dict[str, str] = {
+    "nothing": "",
+    "blanks": " \t ",
+    "another blank": "\u00a0",
+    "blanks around": "  a ",
+    "a line break": "a\nb",
+    "a line break of Windows": "a\r\nBcc: x@evil.example\r\n\r\nb",
+    "line breaks of others": "a\x0b\x85\u2028b",
+    "an end of a terminal's line": "a\x1b[2J\x07\x7f",
+    "the other direction": "\u202egpj.exe\u2066",
+    "no width": "a\u200b\u200d\ufeffb",
+    "accents without an end": "e" + "\u0301" * 300,
+    "an accent of its own": "e\u0301",
+    "a ligature": "\ufb01 \u212b \u0130 \u00df",
+    "a family": "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "no character": "\ufffe\uffff\U0010ffff",
+    "digits of others": "\u0663\uff15",
+    "a superscript": "\u00b2",
+    "Python's number": "1_000",
+    "a sign": "+5",
+    "nought with a sign": "-0",
+    "no decimals": "5.0",
+    "an exponent": "1e2",
+    "hexadecimal": "0x10",
+    "an octal number": "010",
+    "more digits than a double has": "0.12345678901234567890123",
+    "an integer beyond doubles": "9007199254740993",
+    "digits without an end": "9" * 5_000,
+    "infinity": "1e999",
+    "not a number": "NaN",
+    "words of JSON": "null",
+    "a truth": "True",
+    "a word for yes": "on",
+    "a list in a text": "[1]",
+    "brackets": "[" * 3_000,
+    "a template": "{{input.a}}",
+    "a template of what is nowhere": "{{nowhere.a}}",
+    "half a template": "{{ 1",
+    "a block": "{% for x in y %}",
+    "marks of HTML": "</textarea><script>alert(1)</script>",
+    "an entity": "&lt;&#0;&amp;",
+    "a quote": "';--\"`",
+    "a path": "../../etc/passwd",
+    "percent signs": "%00%0d%0a%s%n",
+    "an encoded word": "=?utf-8?Q?a=0D=0AX:_b?=",
+    "a formula": "=cmd|'/c calc'!A1",
+    "a script's address": "javascript:alert(1)",
+    "another host": "//evil.example/a",
+    "commas": "a, b,,c",
+    "dots": "a..b.",
+    "a very long text": "x" * 70_000,
+    "a date": "2026-02-30",
+    "a day as a week has it": "2026-W09-7",
+    "the first day": "0001-01-01T00:00:00+14:00",
+    "more decimals than a clock": "2026-01-01T00:00:00.1234567891Z",
+    "a time that clocks leave out": "2026-03-29T02:30:00",
+    "a duration of the calendar": "P1M",
+    "a duration that is nothing": "PT0S",
+    "an id of nowhere": "c000000000000000000000001",
+}
+"""Texts, of which any field may keep some."""
+
+OTHERS: dict[str, JSON] = {
+    "null": None,
+    "true": True,
+    "nought": 0,
+    "less than nothing": -1,
+    "a part": 1.5,
+    "nought without a sign": -0.0,
+    "a whole double": 5.0,
+    "a number of hundreds of digits": 10**400,
+    "the largest double": 1.7976931348623157e308,
+    "the smallest double": 5e-324,
+    "an integer beyond doubles": 2**53 + 1,
+    "an empty list": [],
+    "an empty object": {},
+    "a list": ["a", "a"],
+    "a list in a list": [[None]],
+    "numbers": [1, True, 1.0],
+    "an object": {"a": {"b": [None, ""]}},
+    "an empty key": {"": ""},
+    "a key as objects have it": {"__proto__": {"a": 1}, "constructor": 1},
+}
+"""What is no text."""
+
+NEVER: dict[str, JSON] = {
+    "a NUL": "a\0b",
+    "a NUL in a key": {"\0": 1},
+    "the first half of a pair": "\ud800",
+    "the second half of a pair": {"a": ["x\udc00"]},
+    "half a pair in a key": {"\udfff": 1},
+}
+"""What nothing can keep."""
+
+HEADERS = (
+    *("idempotency-key", "x-request-id", "traceparent", "tracestate", "baggage", "cookie"),
+    *("accept", "accept-language", "if-none-match", "if-modified-since", "range", "content-type"),
+    *("content-encoding", "origin", "forwarded", "x-forwarded-for", "x-forwarded-proto"),
+    *("sec-fetch-site", "referer", "user-agent", "expect", "prefer", "link"),
+    *("ce-id", "ce-type", "ce-source", "ce-time", "ce-specversion", "ce-datacontenttype"),
+    *("webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256"),
+    *("x-github-delivery", "stripe-signature"),
+)
+"""Which somebody reads."""
