@@ -10,14 +10,19 @@ from airflow.exceptions import ParamValidationError
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.serialized_dag import SerializedDagModel
-from airflow.sdk.definitions.param import process_params
+from airflow.sdk.definitions.param import Param, process_params
 from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from automations.kit.ids import new_id
+from automations.kit.json_schema.formats import DATES
+from automations.kit.json_schema.schemas import Schema, SchemaFault
+from automations.kit.json_schema.validation import violations
 from automations_airflow.dags.dag_builder import build
 from automations_airflow.ui import limits
 from automations_airflow.ui.params import NOTHING, params_of
@@ -82,9 +87,154 @@ def test_what_may_be_left_out_may_be_left_empty_and_what_is_required_may_not() -
 
 
 def test_what_airflow_would_check_otherwise_than_we_do_is_left_to_us() -> None:
-    assert "pattern" not in shown("note")
+    for name in ("note", "mail", "more"):
+        assert not {"pattern", "properties"} & shown(name).keys()
     assert "format" not in shown("mail")
-    assert "properties" not in shown("more")
+    assert "pattern" not in str(params_of({"properties": {"a": {"items": {"pattern": "x"}}}}))
+
+
+def only(part: dict[str, Any], **schema: Any) -> Param:
+    """The field of a schema that has no other, and wants it."""
+    return params_of({"properties": {"a": part}, "required": ["a"], **schema})["a"]
+
+
+def test_a_list_is_offered_the_choices_of_its_items_by_their_labels() -> None:
+    one_of = [{"const": "x", "title": "Ex"}, {"const": "y"}]
+    param = only({"type": "array", "items": {"oneOf": one_of}})
+    assert (param.schema["items"], param.schema["examples"]) == ({"type": "string"}, ["x", "y"])
+    assert param.schema["values_display"] == {"x": "Ex"}
+
+
+def test_choices_of_which_the_form_would_send_texts_are_written_as_a_list() -> None:
+    param = only({"type": "array", "items": {"type": "integer", "enum": [1, 2]}})
+    assert param.schema["items"] == {"type": "integer"}
+    assert "examples" not in param.schema
+    assert param.description == "A list as JSON, of 1, 2."
+    assert param.resolve([1, 2]) == [1, 2]
+
+
+def test_a_list_of_objects_says_what_is_in_one_also_where_a_reference_leads() -> None:
+    line = {"type": "object", "properties": {"sku": {"type": "string"}, "price": {}}}
+    param = only({"type": "array", "items": {"$ref": "#/$defs/line"}}, **{"$defs": {"line": line}})
+    assert param.schema["items"] == {"type": "object"}
+    assert param.description == "A list as JSON, of objects with sku, price."
+    assert only(line).description == "As JSON, with sku, price."
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ({"type": "boolean"}, False),
+        ({"type": "object"}, {}),
+        ({"type": "boolean", "default": True}, True),
+    ],
+)
+def test_what_an_input_shows_that_must_be_filled_in_is_what_it_sends(
+    part: dict[str, Any], value: Any
+) -> None:
+    assert only(part).value == value
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "object", "required": ["b"]},
+        {"type": "boolean", "const": True},
+        {"type": "string", "format": "date", "default": "today"},
+    ],
+)
+def test_what_does_not_fit_is_not_sent_unless_somebody_has_written_it(part: Any) -> None:
+    with pytest.raises(ParamValidationError, match="No value passed"):
+        only(part).resolve()
+
+
+@pytest.mark.parametrize("key", ["title", "section", "description_md", "examples"])
+def test_what_is_no_text_is_not_shown_as_one(key: str) -> None:
+    # A page that is to show it fails as a whole.
+    part = {"type": "string", key: {"a": 1}}
+    assert key not in only(part).schema
+
+
+INNER = {
+    "type": "object",
+    "required": ["street"],
+    "additionalProperties": False,
+    "properties": {
+        "street": {"type": "string", "minLength": 2},
+        "number": {"$ref": "#/$defs/number"},
+    },
+}
+NUMBER = {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        (INNER, {}, "'street' is a required property"),
+        (INNER, {"street": "S"}, "is too short"),
+        (INNER, {"street": "So", "number": 0}, "less than or equal to the minimum of 0"),
+        (INNER, {"street": "So", "town": "T"}, "'town' was unexpected"),
+        ({"type": "array", "items": INNER}, [{}], "'street' is a required property"),
+        ({"$ref": "#/$defs/number"}, 100, "greater than or equal to the maximum of 100"),
+        ({"allOf": [{"minItems": 1}]}, [], "should be non-empty"),
+    ],
+)
+def test_what_is_inside_of_a_field_is_checked_too(part: Any, value: Any, said: str) -> None:
+    param = only(part, **{"$defs": {"number": NUMBER}})
+    with pytest.raises(ParamValidationError, match=said):
+        param.resolve(value)
+
+
+PARTS = st.recursive(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["string", "integer", "number", "boolean", "array", "object"]),
+            "enum": st.sampled_from([["a", 1], [True, None], [0.5]]),
+            "minimum": st.integers(0, 2),
+            "exclusiveMaximum": st.integers(1, 3),
+            "minLength": st.integers(0, 2),
+            "maxItems": st.integers(0, 2),
+            "required": st.sampled_from([[], ["a"], ["b"]]),
+            "default": st.sampled_from([None, 1, "a"]),
+            "$ref": st.sampled_from(["#/$defs/x", "#/$defs/none", "#"]),
+        },
+    )
+    | st.booleans(),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "properties": st.dictionaries(st.sampled_from(["a", "b"]), inner),
+            "additionalProperties": st.just(False) | inner,
+            "patternProperties": st.just({"a": True}),
+            "items": inner,
+            "prefixItems": st.lists(inner, min_size=1, max_size=2),
+            "allOf": st.lists(inner, min_size=1, max_size=2),
+            "anyOf": st.lists(inner, min_size=1, max_size=2),
+            "not": inner,
+        },
+    ),
+    max_leaves=6,
+)
+VALUES = st.recursive(
+    st.sampled_from([None, True, 0, 1, 2, 0.5, 1.0, "", "a", "ab"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(part=PARTS, other=PARTS, value=VALUES)
+def test_what_the_schema_allows_airflow_takes(part: Any, other: Any, value: Any) -> None:
+    schema = {"properties": {"a": part}, "$defs": {"x": other}}
+    try:
+        allowed = not violations(Schema.read(schema), {"a": value}, DATES)
+    except SchemaFault:
+        return
+    if allowed and (params := params_of(schema)):
+        assert params["a"].resolve(value) == value
 
 
 def test_a_default_is_shown_unless_it_would_keep_runs_from_being_made() -> None:
@@ -194,6 +344,7 @@ def test_an_automation_that_is_started_otherwise_has_no_form() -> None:
         ({"maximum": 2.5}, "At most 2.5."),
         ({"minLength": 2, "maxLength": 5}, "2 to 5 characters."),
         ({"minItems": 1, "maxItems": 3}, "1 to 3 items."),
+        ({"exclusiveMinimum": 0, "exclusiveMaximum": 1.5}, "More than 0. Less than 1.5."),
         ({"minimum": "a", "maximum": True}, ""),
         ({}, ""),
     ],

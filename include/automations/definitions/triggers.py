@@ -65,8 +65,8 @@ class Manual(TriggerBase):
         description="JSON schema that the input of a run must satisfy, whatever starts it; the "
         "formats `date` and `date-time` are checked. Airflow's Trigger dialog shows its properties "
         "as a form, with `title`, `description`, `default`, `enum` (labels in `enumNames`, or as "
-        "`oneOf` of `const` and `title`), limits, `section` and the format `multiline`; what is "
-        "left empty there is absent.",
+        "`oneOf` of `const` and `title`; of a list's `items`, several may be chosen), limits, "
+        "`section` and the format `multiline`; what is left empty there is absent.",
     )
 
 

@@ -15,12 +15,13 @@ _PAIRS = (
     ("minLength", "maxLength", " characters"),
     ("minItems", "maxItems", " items"),
 )
-LIMITS = tuple(name for pair in _PAIRS for name in pair[:2])
+_LIMITS = tuple(name for pair in _PAIRS for name in pair[:2])
+_OPEN = (("exclusiveMinimum", "More than"), ("exclusiveMaximum", "Less than"))
 
 
 def apart(rules: Mapping[str, Any]) -> dict[str, Any]:
     """The rules of a field, its limits where no form looks for them."""
-    limits = {name: rules[name] for name in LIMITS if name in rules}
+    limits = {name: rules[name] for name in _LIMITS if name in rules}
     others = {name: value for name, value in rules.items() if name not in limits}
     return {**others, "allOf": [limits]} if limits else others
 
@@ -36,6 +37,7 @@ def in_words(rules: Mapping[str, Any]) -> str:
             said.append(f"At least {low}{what}.")
         elif high:
             said.append(f"At most {high}{what}.")
+    said += [f"{words} {bound}." for name, words in _OPEN if (bound := _number(rules.get(name)))]
     return " ".join(said)
 
 

@@ -7,14 +7,19 @@ has taken, Airflow takes, too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow.sdk import Param
 
-from automations.kit.json_schema.validation import first_violation
+from automations.kit.json_schema.formats import DATES
+from automations.kit.json_schema.schemas import Schema, SchemaFault
+from automations.kit.json_schema.validation import violations
 from automations.kit.values import JSON
 from automations_airflow.ui import limits
+from automations_airflow.ui.checks import checks_of, target
 
 MAX_FIELDS = 100
 """Of a form; nobody fills in more, and every parse makes them."""
@@ -22,7 +27,7 @@ MAX_FIELDS = 100
 NOTHING = {"null": "(none)"}
 """What a choice that is not made is called: the form would say ``null``."""
 
-_SHOWN = ("title", "description_md", "examples", "section", "values_display")
+_TEXTS = ("title", "description_md", "section")
 _FORMATS = ("date", "date-time", "multiline")
 """Those that the form has inputs for, and that the bridge checks alike."""
 _NAMED = ("enumNames", "x-enumNames", "x-enum-labels")
@@ -36,30 +41,76 @@ def params_of(schema: Mapping[str, Any] | None) -> dict[str, Param]:
         return {}
     required = schema.get("required", ())
     return {
-        name: _param(found, required=name in required)
+        name: _param(
+            _Field(found, _resolved(found.get("items"), schema)),
+            checks_of(part, schema),
+            required=name in required,
+        )
         for name, part in fields.items()
         if (found := _resolved(part, schema)) is not None
     }
 
 
-def _param(part: Mapping[str, Any], *, required: bool) -> Param:
-    rules = dict(_rules(part))
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field's schema, and that of its items where it is a list; what they refer to in place."""
+
+    part: Mapping[str, Any]
+    items: Mapping[str, Any] | None
+
+
+def _param(field: _Field, checked: Mapping[str, Any], *, required: bool) -> Param:
+    part, rules = field.part, dict(_rules(field))
+    empty = _SHOWN_EMPTY.get(str(rules.get("type"))) if required else None
     if not required:
         _allow_none(rules)
+    if checked:
+        rules["allOf"] = [checked]
+    more: dict[str, Any] = {"schema": rules}
     described = part.get("description")
-    more: dict[str, Any] = {"schema": limits.apart(rules)}
     # Airflow shows it instead of a description in Markdown.
     if isinstance(described, str) or "description_md" not in rules:
-        said = (described if isinstance(described, str) else "", limits.in_words(rules))
+        text = described if isinstance(described, str) else ""
+        said = (text, _shape(field), limits.in_words(part))
         more["description"] = " ".join(one for one in said if one) or None
     # One that does not fit would have Airflow refuse every run that is given none.
-    if "default" in part and first_violation(rules, part["default"]) is None:
-        return Param(part["default"], **more)
+    default = part.get("default", empty)
+    if ("default" in part or default is not None) and _fits(rules, default):
+        return Param(default, **more)
     return Param(**more) if required else Param(None, **more)
 
 
-def _rules(part: Mapping[str, Any]) -> Iterator[tuple[str, JSON]]:
-    kinds = _types(part)
+_SHOWN_EMPTY: Mapping[str, JSON] = {"boolean": False, "object": {}}
+"""What an input shows that holds nothing: whoever leaves it so has said that."""
+
+
+def _fits(rules: Mapping[str, Any], default: JSON) -> bool:
+    try:
+        return not violations(Schema.read(dict(rules)), default, DATES)
+    except SchemaFault:
+        return False
+
+
+def _shape(field: _Field) -> str:
+    """What is to be written where the form has an input for JSON alone."""
+    kind, items = _kind(field.part), field.items
+    if kind == "object" and (names := _names(field.part)):
+        return f"As JSON, with {names}."
+    if kind != "array" or items is None or _kind(items) in (None, "string"):
+        return ""
+    if names := _names(items):
+        return f"A list as JSON, of objects with {names}."
+    choices = ", ".join(json.dumps(one) for one in _choices(items))
+    return f"A list as JSON, of {choices}." if choices else "A list as JSON."
+
+
+def _names(part: Mapping[str, Any]) -> str:
+    properties = part.get("properties")
+    return ", ".join(properties) if isinstance(properties, dict) else ""
+
+
+def _rules(field: _Field) -> Iterator[tuple[str, JSON]]:
+    part, kinds, kind = field.part, _types(field.part), _kind(field.part)
     if len(kinds) == 1:
         yield "type", kinds[0]
     elif kinds:
@@ -67,20 +118,51 @@ def _rules(part: Mapping[str, Any]) -> Iterator[tuple[str, JSON]]:
     choices = _choices(part)
     if choices:
         yield "enum", list(choices)
-        labels = {str(value): label for value, label in choices.items() if label is not None}
-        if labels:
+        if labels := _labels(choices):
             yield "values_display", labels
-    for key in (*_SHOWN, *limits.LIMITS):
-        if key in part and not (key == "values_display" and choices):
+    for key in _TEXTS:
+        if isinstance(part.get(key), str):
             yield key, part[key]
     if part.get("format") in _FORMATS:
         yield "format", part["format"]
-    items = part.get("items")
-    if isinstance(items, dict) and isinstance(items.get("type"), str):
-        yield "items", {"type": items["type"]}
-        if "examples" not in part and isinstance(items.get("enum"), list):
-            # Of these the form offers several.
-            yield "examples", items["enum"]
+    if kind == "array":
+        yield from _items(part, field.items or {})
+    elif kind == "string" and _are_texts(part.get("examples")):
+        yield "examples", part["examples"]
+
+
+def _items(part: Mapping[str, Any], items: Mapping[str, Any]) -> Iterator[tuple[str, JSON]]:
+    kinds = _types(items)
+    if len(kinds) == 1:
+        yield "items", {"type": kinds[0]}
+    if kinds not in ([], ["string"]):
+        # It would send texts of whatever is chosen.
+        return
+    choices, offered = _choices(items) if kinds else {}, part.get("examples")
+    if choices:
+        # Of these the form offers several.
+        yield "examples", list(choices)
+    elif _are_texts(offered):
+        yield "examples", offered
+    given = part.get("values_display")
+    if labels := _labels(choices) or (given if isinstance(given, dict) else {}):
+        yield "values_display", labels
+
+
+def _labels(choices: Mapping[Any, str | None]) -> dict[str, JSON]:
+    return {_written(value): label for value, label in choices.items() if label is not None}
+
+
+def _written(value: Any) -> str:
+    """A choice as the form has its name: as JavaScript writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _types(part: Mapping[str, Any]) -> list[str]:
@@ -92,6 +174,12 @@ def _types(part: Mapping[str, Any]) -> list[str]:
     # The form takes what has no type for a text; of choices it shows what they are.
     kinds = {_KINDS.get(type(value)) for value in _choices(part)}
     return [kind for kind in kinds if kind] if len(kinds) == 1 else []
+
+
+def _kind(part: Mapping[str, Any]) -> str | None:
+    """What a field is, beside null; None when it may be several things."""
+    kinds = [kind for kind in _types(part) if kind != "null"]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 _KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -140,14 +228,10 @@ def _resolved(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for _ in range(_MAX_REFERENCES):
         if not isinstance(part, dict):
             return {} if part is True else None
-        reference = part.get("$ref")
-        if reference is None:
+        if "$ref" not in part:
             return part
-        target: Any = schema
-        path = str(reference).removeprefix("#/").split("/") if reference != "#" else []
-        for step in path:
-            target = target.get(step) if isinstance(target, dict) else None
-        if not isinstance(target, dict):
+        found = target(part["$ref"], schema)
+        if not isinstance(found, dict):
             return {}
-        part = {**target, **{key: value for key, value in part.items() if key != "$ref"}}
+        part = {**found, **{key: value for key, value in part.items() if key != "$ref"}}
     return {}

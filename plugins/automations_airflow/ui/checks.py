@@ -1,0 +1,89 @@
+"""What Airflow is to check of a field, beside that which its form is made of.
+
+A form looks at the top of a field's schema alone, and keeps limits by changing what is typed; what
+is under ``allOf`` is checked all the same, and refused in words. Only such keywords come there of
+which less than all are never stricter than the whole; patterns and uniqueness are left to us, since
+Airflow's validator may take for ever over a stranger's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MAX_PARTS = 200
+"""Of the schemas in one field's."""
+_MAX_DEPTH = 12
+
+_OF_THE_FORM = ("type", "enum", "const")
+"""At the top of a field they are as its form wants them, and take null for what is left empty."""
+_ALIKE = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "required",
+)
+"""What asks the same of a value here and there."""
+
+
+def checks_of(part: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be checked of a field; empty when nothing is.
+
+    Args:
+        schema: the whole one, to which references lead.
+    """
+    found = _Reduced(schema).of(part, top=True)
+    return found if isinstance(found, dict) else {}
+
+
+def target(reference: Any, schema: Mapping[str, Any]) -> Any:
+    """What a reference within a schema leads to; None when that is nothing."""
+    found: Any = schema
+    path = str(reference).removeprefix("#/").split("/") if reference != "#" else []
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+class _Reduced:
+    """Takes of a schema what is checked."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._left = MAX_PARTS
+
+    def of(self, part: Any, depth: int = 0, *, top: bool = False) -> Any:
+        self._left -= 1
+        if not isinstance(part, dict) or depth > _MAX_DEPTH or self._left < 0:
+            return top or part is not False
+        kept = {name: part[name] for name in _ALIKE if name in part}
+        if not top:
+            kept |= {name: part[name] for name in _OF_THE_FORM if name in part}
+        kept |= dict(self._inner(part, depth + 1))
+        both = list(self._both(part, depth + 1, top=top))
+        return {**kept, "allOf": both} if both else kept
+
+    def _inner(self, part: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
+        properties, items = part.get("properties"), part.get("items")
+        if isinstance(properties, dict):
+            yield "properties", {name: self.of(one, depth) for name, one in properties.items()}
+        if part.get("additionalProperties") is False and "patternProperties" not in part:
+            yield "additionalProperties", False
+        if items is not None and "prefixItems" not in part:
+            yield "items", self.of(items, depth)
+
+    def _both(self, part: Mapping[str, Any], depth: int, *, top: bool) -> Iterator[Any]:
+        """What must hold beside the rest."""
+        listed = part.get("allOf")
+        others = list(listed) if isinstance(listed, list) else []
+        if "$ref" in part:
+            others.append(target(part["$ref"], self._schema))
+        reduced = (self.of(one, depth, top=top) for one in others)
+        yield from (one for one in reduced if one not in (True, {}))
