@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -404,8 +405,12 @@ def test_two_schedulers_park_and_wake_without_losing_a_run(airflow_database: Eng
         assert connection.execute(text("SELECT count(*) FROM automations_parked_run")).scalar() == 0
 
 
-def test_a_repeated_question_shows_its_new_text(connection: Connection) -> None:
+def test_a_repeated_question_shows_its_new_text_and_its_form_in_its_order(
+    connection: Connection,
+) -> None:
     run = add_run(connection, WAITING)
+    fields: dict[str, Any] = {"longer": {}, "c": {}, "b": {}}
+    asked = {"subject": "new", "body": "b", "options": ["B"], "params": json.dumps(fields)}
     connection.execute(
         text(
             "INSERT INTO hitl_detail (ti_id, options, subject, params, params_input, created_at,"
@@ -413,14 +418,14 @@ def test_a_repeated_question_shows_its_new_text(connection: Connection) -> None:
             " WHERE task_id = 't1';"
             "INSERT INTO xcom (dag_run_id, task_id, map_index, key, dag_id, run_id, value,"
             " timestamp) SELECT r.id, 't1', -1, :key, r.dag_id, r.run_id,"
-            ' \'{"subject": "new", "body": "b", "options": ["B"], "params": {"c": {}}}\', now()'
-            " FROM dag_run r WHERE r.id = :run"
+            " CAST(:asked AS jsonb), now() FROM dag_run r WHERE r.id = :run"
         ),
-        {"key": QUESTION_KEY, "run": run},
+        {"key": QUESTION_KEY, "run": run, "asked": json.dumps(asked)},
     )
     assert parking.refresh_questions(connection) == 1
     row = connection.execute(text("SELECT subject, body, options, params FROM hitl_detail")).one()
-    assert tuple(row) == ("new", "b", ["B"], {"c": {}})
+    assert tuple(row) == ("new", "b", ["B"], fields)
+    assert list(row.params) == list(fields)
     assert parking.refresh_questions(connection) == 0
 
 

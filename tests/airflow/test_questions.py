@@ -90,7 +90,17 @@ def test_it_takes_a_reason_also_without_a_form() -> None:
     assert list(params_of(Question("s", "b"))) == [REASON]
 
 
-def test_its_form_has_labels_limits_help_and_sections() -> None:
+def test_fields_of_several_sections_say_of_which_they_are() -> None:
+    sections = [
+        {"id": title, "title": title, "fields": [{"key": key, "type": "text", "label": "Name"}]}
+        for key, title in (("a", "Buyer"), ("b", "Seller"), ("c", ""))
+    ]
+    params = params_of(Question("s", "b", form={"sections": sections}))
+    titles = [param["schema"]["title"] for param in params.values()]
+    assert titles == ["Buyer: Name", "Seller: Name", "Name", "Reason"]
+
+
+def test_its_form_has_labels_limits_and_help() -> None:
     fields = (
         {
             "key": "why",
@@ -106,8 +116,8 @@ def test_its_form_has_labels_limits_help_and_sections() -> None:
     )
     params = params_of(Question("s", "b", form=form(*fields, title="Details")))
     assert list(params) == ["why", "size", "amount", "tags", REASON]
-    assert "section" not in params.pop(REASON)["schema"]
-    assert {param["schema"]["section"] for param in params.values()} == {"Details"}
+    # Above each section Airflow would show the whole question once more.
+    assert "section" not in str(params)
     why, size, amount, tags = (params[key]["schema"] for key in ("why", "size", "amount", "tags"))
     assert (why["title"], why["format"]) == ("Why?", "multiline")
     assert why["allOf"] == [{"maxLength": 200}]
@@ -147,6 +157,24 @@ def test_what_airflow_cannot_show_is_said_and_where_it_can_be_filled_in(
     assert "“Invoices” cannot be filled in here" in body
     assert f"[the form's own page]({PAGE})" in body
     assert ("so cannot be given here" in body) is said
+
+
+@pytest.mark.parametrize("kind", ["file", "document", "signature", "table_fill"])
+@pytest.mark.parametrize("required", [True, False])
+def test_a_field_that_takes_no_text_is_not_shown_as_one(kind: str, required: bool) -> None:
+    passport = {"key": "pass", "type": kind, "label": "Passport"}
+    asked = asking(form=form({**passport, "validation": {"required": required}}))
+    assert list(params_of(asked.question)) == [REASON]
+    body = body_of(asked, Standing(), PAGE)
+    assert "“Passport” cannot be filled in here" in body
+    assert ("so cannot be given here" in body) is required
+
+
+def test_what_an_input_of_airflows_does_not_show_is_said() -> None:
+    fields = ({"key": "ok", "type": "yesno"}, {"key": "at", "type": "time"})
+    params = params_of(Question("s", "b", form=form(*fields)))
+    assert params["ok"]["description"] == "No answer until it is switched."
+    assert params["at"]["description"] == "Such as 09:30."
 
 
 def answered(by: str, **given: Any) -> Any:

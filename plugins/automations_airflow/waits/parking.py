@@ -136,7 +136,7 @@ WITH asked AS (
 )
 UPDATE hitl_detail h SET
     subject = asked.value ->> 'subject', body = asked.value ->> 'body',
-    options = (asked.value -> 'options')::json, params = (asked.value -> 'params')::json
+    options = (asked.value -> 'options')::json, params = (asked.value ->> 'params')::json
 FROM asked WHERE h.ti_id = asked.id AND h.responded_at IS NULL
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.configuration import conf
 
+from automations.domain.forms.schema import DISPLAY, UNTYPED
 from automations.execution.verdicts import AskPeople
 from automations.services.waits import questions
 from automations.services.waits.answers import REASON
@@ -85,25 +86,43 @@ def _facts(verdict: AskPeople, standing: Standing) -> Iterator[str]:
 
 def _unshown(form: Mapping[str, Any] | None, page: str) -> Iterator[str]:
     """What of a form Airflow has no inputs for, and where it is filled in."""
-    lists = [one for one in (form or {}).get("sections", ()) if one.get("repeatable")]
-    names = ", ".join(
-        f"“{markdown.plain(one.get('title') or one.get('id') or 'items')}”" for one in lists
-    )
-    if not lists:
+    sections = (form or {}).get("sections", ())
+    lists = [one for one in sections if one.get("repeatable")]
+    fields = [
+        field
+        for section in sections
+        if not section.get("repeatable")
+        for field in section.get("fields", ())
+        if field.get("type") in UNTYPED
+    ]
+    names = [
+        *(one.get("title") or one.get("id") or "items" for one in lists),
+        *(field.get("label") or field.get("key") or "a file" for field in fields),
+    ]
+    if not names:
         return
-    least = max((one.get("repeatableConfig") or {}).get("minItems") or 0 for one in lists)
-    must = " An approval needs them, and so cannot be given here." if least else ""
+    quoted = ", ".join(f"“{markdown.plain(name)}”" for name in names)
+    needed = any((one.get("repeatableConfig") or {}).get("minItems") for one in lists) or any(
+        (field.get("validation") or {}).get("required") for field in fields
+    )
+    must = " An approval needs them, and so cannot be given here." if needed else ""
     yield (
-        f"*The lists {names} cannot be filled in here, but on [the form's own page]({page}), to "
+        f"*{quoted} cannot be filled in here, but on [the form's own page]({page}), to "
         f"which those who were asked have a link by mail, too, or by the API.*{must}"
     )
 
 
 def params_of(question: Question) -> dict[str, Any]:
-    """The fields that an answer may fill in, as Airflow's form shows them."""
+    """The fields that an answer may fill in, as Airflow's form shows them.
+
+    Airflow shows the whole question above each section that has a title, so none has: it is said
+    with the fields.
+    """
+    shown = list(_fields(question.form or {}))
+    several = len({id(section) for section, _ in shown}) > 1
     fields = {
-        field["key"]: _field(field, section.get("title") or None)
-        for section, field in _fields(question.form or {})
+        field["key"]: _field(field, section.get("title") if several else None)
+        for section, field in shown
     }
     why = {"type": "string", "format": "multiline"}
     return {**fields, REASON: _param("Reason", "Why it is decided so.", why)}
@@ -118,10 +137,11 @@ _TYPES: Mapping[str, Mapping[str, Any]] = {
     "datetime": {"type": "string", "format": "date-time"},
     "textarea": {"type": "string", "format": "multiline"},
 }
-_DISPLAY = frozenset({"heading", "paragraph", "divider"})
 _MANY = frozenset({"checkbox", "multiselect"})
 _LIMITS = {"min": "minimum", "max": "maximum", "minLength": "minLength", "maxLength": "maxLength"}
 _HELP = ("description", "helpText", "help")
+_MANNERS = {"yesno": "No answer until it is switched.", "time": "Such as 09:30."}
+"""What Airflow's input of a type does not show."""
 
 
 def _fields(form: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -129,7 +149,7 @@ def _fields(form: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mappin
         if section.get("repeatable"):
             continue
         for field in section.get("fields", ()):
-            if field.get("type") not in _DISPLAY and field.get("key"):
+            if field.get("type") not in {*DISPLAY, *UNTYPED} and field.get("key"):
                 yield section, field
 
 
@@ -148,10 +168,9 @@ def _field(field: Mapping[str, Any], section: str | None) -> dict[str, Any]:
         schema |= {_LIMITS[name]: rules[name] for name in fitting if rules.get(name) is not None}
     if labels:
         schema["values_display"] = labels
-    if section:
-        schema["section"] = section
     described = " ".join(_help(field, schema, required=bool(rules.get("required"))))
     label = field.get("label") or field["key"]
+    label = f"{section}: {label}" if section else label
     return _param(label, described or None, limits.apart(schema))
 
 
@@ -159,6 +178,8 @@ def _help(field: Mapping[str, Any], schema: Mapping[str, Any], *, required: bool
     if required:
         yield "Needed to approve."
     yield from (text for name in _HELP if isinstance(text := field.get(name), str) and text)
+    if manner := _MANNERS.get(field.get("type", "")):
+        yield manner
     if bounds := limits.in_words(schema):
         yield bounds
 

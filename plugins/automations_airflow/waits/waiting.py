@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -35,7 +36,8 @@ def ask(verdict: AskPeople, context: Any) -> None:
     upsert_hitl_detail(ti_id=ti.id, **request)
     # Airflow keeps the first question of a task that asks once more.
     if standing.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
-        ti.xcom_push(QUESTION_KEY, request)
+        # As text: an XCom has the names of an object, and so its fields, in an order of its own.
+        ti.xcom_push(QUESTION_KEY, {**request, "params": json.dumps(request["params"])})
 
 
 def park_for_people(verdict: AskPeople) -> NoReturn:
