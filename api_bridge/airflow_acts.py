@@ -12,7 +12,7 @@ from automations.ports import Act, ActKind
 CLEARS = ("clear_dag_run", "post_clear_task_instances")
 """What clears steps of a run."""
 
-OF_MANY = ("bulk_dag_runs", "bulk_task_instances")
+OF_MANY = ("bulk_dag_runs", "bulk_task_instances", "clear_dag_runs")
 """What is done to several at once, which the entry alone names: it is found by no run's id."""
 
 EVENTS = (
@@ -20,6 +20,7 @@ EVENTS = (
     "patch_dag_run",
     "delete_dag_run",
     "patch_task_instance",
+    "patch_task_group_instances",
     "create_backfill",
     *OF_MANY,
     *CLEARS,
@@ -28,6 +29,9 @@ EVENTS = (
 
 TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries exceeded")
 """What Airflow's scheduler notes of a task that did not come to its own end."""
+
+_MARKS = ("patch_dag_run", "patch_task_instance", "patch_task_group_instances")
+"""What marks a run, or tasks of one."""
 
 _ALL = "~"
 """In an address: whichever there are; the entities name them."""
@@ -45,7 +49,7 @@ def acts_of(event: Mapping[str, Any]) -> list[Act]:
 
 
 def _is_sound(act: Act) -> bool:
-    texts = (act.dag_id, act.run_id, act.state, act.note, *act.tasks)
+    texts = (act.dag_id, act.run_id, act.state, act.note, *act.tasks, *act.more.values())
     return all(text is None or isinstance(text, str) for text in texts)
 
 
@@ -68,6 +72,11 @@ def _told_by(event: Mapping[str, Any]) -> Iterator[Act]:
             yield _act(event, ActKind.CLEAR, extra)
         case "patch_task_instance" if extra.get("new_state"):
             yield _act(event, ActKind.MARK, extra, state=extra["new_state"])
+        case "patch_task_group_instances" if extra.get("new_state"):
+            group = {"group": extra["group_id"]}
+            yield _act(event, ActKind.MARK, extra, state=extra["new_state"], more=group)
+        case "clear_dag_runs":
+            yield from _cleared_together(event, extra)
         case "bulk_dag_runs" | "bulk_task_instances":
             yield from _of_many(event, extra)
 
@@ -81,15 +90,20 @@ def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
     return extra if isinstance(extra, dict) else {}
 
 
+def _cleared_together(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act]:
+    # It is noted, too, when somebody is only shown what would be cleared.
+    runs = extra.get("dag_runs") if extra.get("dry_run") is False else None
+    for one in runs or ():
+        named = _named(event, one)
+        if _ALL not in named.values():
+            yield _act({**event, **named}, ActKind.CLEAR, extra)
+
+
 def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act]:
     for action in extra.get("actions") or ():
         for entity in action.get("entities") or ():
             one = entity if isinstance(entity, dict) else {"dag_run_id": entity}
-            named = {
-                "dag_id": one.get("dag_id") or event["dag_id"],
-                "run_id": one.get("dag_run_id") or event["run_id"],
-                "task_id": one.get("task_id"),
-            }
+            named = _named(event, one)
             state = one.get("new_state") or one.get("state")
             if _ALL in named.values():
                 continue
@@ -97,6 +111,15 @@ def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act
                 yield _act({**event, **named}, ActKind.MARK, one, state=state)
             elif action.get("action") == "delete" and not named["task_id"]:
                 yield _act({**event, **named}, ActKind.DELETE)
+
+
+def _named(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str, Any]:
+    """What is meant by one of many, of which the address may say a part."""
+    return {
+        "dag_id": entity.get("dag_id") or event["dag_id"],
+        "run_id": entity.get("dag_run_id") or event["run_id"],
+        "task_id": entity.get("task_id"),
+    }
 
 
 def _act(
@@ -126,16 +149,16 @@ def _act(
 
 def marks_as(event: Mapping[str, Any], *states: str) -> bool:
     """Whether an entry of the log marks a run or a task as one of these."""
-    if event["event"] not in ("patch_dag_run", "patch_task_instance"):
+    if event["event"] not in _MARKS:
         return False
     extra = extra_of(event)
     return extra.get("state") in states or extra.get("new_state") in states
 
 
-def mark_of(act: Act, dag_id: str, run_id: str, task_id: str | None, *states: str) -> bool:
-    """Whether an act marks a run, or a task of it, as one of these states."""
-    of_run = (act.kind, act.dag_id, act.run_id) == (ActKind.MARK, dag_id, run_id)
-    return of_run and act.state in states and (not act.tasks or task_id in (None, *act.tasks))
+def mark_of(act: Act, task_id: str | None, *states: str) -> bool:
+    """Whether an act marks its run, or a task of that, as one of these states."""
+    is_mark = act.kind == ActKind.MARK and act.state in states
+    return is_mark and (not act.tasks or task_id in (None, *act.tasks))
 
 
 def pauses(event: Mapping[str, Any]) -> bool:

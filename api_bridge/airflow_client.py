@@ -35,6 +35,7 @@ from automations.errors import (
 )
 from automations.ports import (
     Act,
+    ActKind,
     DagRunFailure,
     DagRunState,
     DagRunStatus,
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 _VERSION = re.compile(r"; version (\d+)$")
 """At the end of what Airflow is told of a timetable."""
+_ACTS_ON_MANY = "/automations/acts/all"
+"""Where it tells what was done to several runs at once."""
 _OPERATORS = "/automations/operators/all"
 """Where it lists operators."""
 _WITHOUT_BATCHES = 60.0
@@ -270,13 +273,20 @@ class AirflowClient:
         run = f"/dags/{dag_id}/dagRuns/{run_id}"
         failed = self.http.call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
         events = self._events(dag_id=dag_id, run_id=run_id)
+        of_many = self._among_many(dag_id, run_id)
+        cleared = next((act.id for act in of_many if act.kind == ActKind.CLEAR), 0)
+
+        def is_since(event: Mapping[str, Any]) -> bool:
+            return event["event"] not in CLEARS and event["event_log_id"] > cleared
+
         # What was marked before a clear has not failed it since.
-        since = list(takewhile(lambda event: event["event"] not in CLEARS, events))
+        since = list(takewhile(is_since, events))
         mark = next((e for e in since if marks_as(e, "failed")), None)
         by, note = (mark["owner"], extra_of(mark).get("note")) if mark else (None, None)
         if mark is None:
-            cleared = events[len(since)]["event_log_id"] if len(since) < len(events) else 0
-            act = self._mark_among_many(dag_id, run_id, None, "failed")
+            if len(since) < len(events):
+                cleared = max(cleared, events[len(since)]["event_log_id"])
+            act = next((act for act in of_many if mark_of(act, None, "failed")), None)
             if act is not None and act.id > cleared:
                 by, note = act.by, act.note
         return DagRunFailure(
@@ -292,7 +302,8 @@ class AirflowClient:
         span = {"after": since.isoformat(), "before": until.isoformat()}
         page = {"order_by": "event_log_id", "offset": offset, "limit": limit}
         events = self._events(**span, **page, included_events=list(EVENTS))
-        others = (event for event in events if event["owner"] != self._username)
+        on_many = self._on_many(**span) if offset == 0 else []
+        others = (event for event in (*events, *on_many) if event["owner"] != self._username)
         return [act for event in others for act in acts_of(event)], len(events)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
@@ -305,16 +316,28 @@ class AirflowClient:
         of_task = (e for e in events if e["task_id"] in (task_id, None))
         by = next((e["owner"] for e in of_task if marks_as(e, "success", "skipped")), None)
         if by is None:
-            act = self._mark_among_many(dag_id, run_id, task_id, "success", "skipped")
-            by = None if act is None else act.by
+            marks = (
+                act
+                for act in self._among_many(dag_id, run_id)
+                if mark_of(act, task_id, "success", "skipped")
+            )
+            by = next((act.by for act in marks), None)
         return by
 
-    def _mark_among_many(
-        self, dag_id: str, run_id: str, task_id: str | None, *states: str
-    ) -> Act | None:
-        """The newest act by which a run, or a task, was marked together with others."""
-        told = (act for e in self._events(included_events=list(OF_MANY)) for act in acts_of(e))
-        return next((act for act in told if mark_of(act, dag_id, run_id, task_id, *states)), None)
+    def _among_many(self, dag_id: str, run_id: str) -> list[Act]:
+        """What was done to a run, or to tasks of it, together with others, newest first."""
+        events = [*self._events(included_events=list(OF_MANY)), *self._on_many()]
+        told = (act for event in events for act in acts_of(event))
+        found = [act for act in told if (act.dag_id, act.run_id) == (dag_id, run_id)]
+        return sorted(found, key=lambda act: act.id, reverse=True)
+
+    def _on_many(self, **span: str) -> list[dict[str, Any]]:
+        """What was done to several at once in Airflow's UI, which its own API tells nobody."""
+        answer = self.http.send("GET", _ACTS_ON_MANY, params=span)
+        if answer.status_code >= 500 or answer.status_code in (401, 429):
+            raise OrchestratorUnavailable(f"Airflow answered {answer.status_code}.")
+        # Who may not read the audit log, or has an older plugin there, knows of none.
+        return list(answer.json()) if answer.status_code == 200 else []
 
     def _events(self, **of: Any) -> list[dict[str, Any]]:
         """What is in Airflow's audit log of a DAG, of a run, or of a time, newest first."""

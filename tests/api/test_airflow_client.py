@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api_bridge.airflow_acts import OF_MANY
 from api_bridge.airflow_client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.ports import DagRunFailure, DagStanding, NewDagRun
@@ -355,7 +356,7 @@ class TestFailure:
         return client.failure("automation_c1", "c2")
 
     def event(self, name: str, extra: str | None, owner: str = "airflow") -> dict[str, Any]:
-        return {"event": name, "extra": extra, "owner": owner}
+        return {"event_log_id": 5, "event": name, "extra": extra, "owner": owner}
 
     def test_the_newest_trouble_of_a_task_is_its_error(
         self, airflow: Airflow, client: AirflowClient
@@ -370,16 +371,17 @@ class TestFailure:
             self.event("patch_dag_run", '{"state": "queued"}', "ada"),
         )
         assert failure == DagRunFailure(None, ("Tell",), "ConnectError: refused")
-        (path, query), (_, of_many) = (asked[1:3] for asked in airflow.asked[-2:])
+        (path, query), (_, of_many) = (asked[1:3] for asked in airflow.asked[-3:-1])
         assert (path, query["order_by"]) == ("/eventLogs", ["-event_log_id"])
         assert (query["dag_id"], query["run_id"]) == (["automation_c1"], ["c2"])
-        assert of_many["included_events"] == ["bulk_dag_runs", "bulk_task_instances"]
+        assert of_many["included_events"] == list(OF_MANY)
 
     @pytest.mark.parametrize(
         ("name", "extra"),
         [
             ("patch_dag_run", '{"state": "failed", "method": "PATCH"}'),
             ("patch_task_instance", '{"new_state": "failed", "method": "PATCH"}'),
+            ("patch_task_group_instances", '{"new_state": "failed", "group_id": "if__then"}'),
         ],
     )
     def test_who_marked_it_as_failed_is_named(
@@ -411,6 +413,18 @@ class TestFailure:
                 assert client.marked_by("automation_c1", "c2", "other") is None
             else:
                 assert self.ask(airflow, client).marked_by == by
+
+    @pytest.mark.parametrize(("cleared", "by"), [(4, "ada"), (6, None)])
+    def test_who_marked_it_before_it_was_cleared_together_with_others_has_not_failed_it(
+        self, airflow: Airflow, client: AirflowClient, cleared: int, by: str | None
+    ) -> None:
+        runs = [{"dag_id": "automation_c1", "dag_run_id": "c2"}]
+        said = json.dumps({"dag_runs": runs, "dry_run": False})
+        named = {"when": "2026-03-01T09:00:00Z", "dag_id": "~", "run_id": None, "task_id": None}
+        clear = {**named, **self.event("clear_dag_runs", said, "ben"), "event_log_id": cleared}
+        mark = {**named, **self.event("patch_dag_run", '{"state": "failed"}', "ada")}
+        newest_first = sorted([clear, mark], key=lambda e: -e["event_log_id"])
+        assert self.ask(airflow, client, *newest_first).marked_by == by
 
     def test_without_a_right_to_the_audit_log_the_tasks_are_known_and_it_is_said_once(
         self, airflow: Airflow, client: AirflowClient, caplog: pytest.LogCaptureFixture

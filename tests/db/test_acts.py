@@ -22,7 +22,7 @@ from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
 from automations.ports import Act, ActKind, DagRunFailure, DagRunState, DagRunStatus
-from automations.services.runs import reading
+from automations.services.runs import notes, reading
 from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
 
@@ -34,8 +34,9 @@ NOW = datetime.now(UTC) + timedelta(days=1)
 class Airflow(Unreachable):
     """One whose log tells of acts, and in which a task stands as it was marked."""
 
-    def __init__(self, *acts: Act, stands: str | None = None) -> None:
+    def __init__(self, *acts: Act, stands: str | None = None, note: str = "no money") -> None:
         self.log = list(acts)
+        self._note = note
         self._stands = stands
         self.deleted: set[str] = set()
 
@@ -49,7 +50,7 @@ class Airflow(Unreachable):
         return self._stands
 
     def failure(self, dag: str, run_id: str) -> DagRunFailure:
-        return DagRunFailure("anna", ("Review",), None, "no money")
+        return DagRunFailure("anna", ("Review",), None, self._note)
 
     def run_state(self, dag: str, run_id: str) -> DagRunState | None:
         if run_id in self.deleted:
@@ -179,6 +180,27 @@ def test_a_step_that_is_marked_as_failed_says_by_whom(engine: Engine, tasks: tup
     assert (stands.status, (stands.output or {})["error"]["kind"]) == ("FAILED", "marked")
 
 
+@pytest.mark.parametrize("added", ["", "no money"])
+def test_what_a_dag_run_had_for_a_note_is_nothing_that_somebody_has_written(
+    engine: Engine, added: str
+) -> None:
+    run = waiting(engine)
+    with unit_of_work() as session:
+        note = f"{notes.origin(session, run)} {added}"
+    state = DagRunState(
+        dag_id(run.workflow_id), run.id, DagRunStatus.FAILED, "1", {}, None, "manual"
+    )
+    Reconciler(Airflow(note=note)).apply(state)
+    look(act(run, ActKind.MARK, state="failed", note=note), stands="failed")
+    said = f" ({added})" if added else ""
+    assert reload(run).error == f"Marked as failed in Airflow by anna: step Review{said}."
+    told = {"note": added} if added else {}
+    ((*_, output),) = logged(run)
+    assert output == {"by": "airflow:anna", "state": "failed", **told}
+    ((_, _, details),) = audited()
+    assert {name: details[name] for name in details if name == "note"} == told
+
+
 def test_a_step_that_is_marked_as_done_counts_as_completed(engine: Engine) -> None:
     fails = step("fails", "condition", 0, {"expression": "{{input.text.no.such}}"})
     run = begin(fails, step("after", "condition", 1, LOOK))
@@ -200,6 +222,39 @@ def test_a_step_that_is_marked_as_done_counts_as_completed(engine: Engine) -> No
     ]
     ((action, by, _),) = audited()
     assert (action, by) == ("run.mark", "anna")
+
+
+def test_a_group_that_is_marked_is_each_of_its_steps(engine: Engine) -> None:
+    inner = [step("one", "condition", 0, LOOK), step("two", "condition", 1, LOOK)]
+    rules = [{"field": "{{input.text}}", "operator": "exists"}]
+    run = begin(
+        step("if", "condition", 0, {"rules": rules, "then": inner}),
+        step("after", "condition", 1, LOOK),
+    )
+    engine.run(task(run, "if"))
+    group = {"group": "if__then"}
+    look(act(run, ActKind.MARK, state="success", more=group), stands="success", times=2)
+    assert [(one, status) for one, status, _ in logged(run)] == [
+        ("if", "success"),
+        ("one", "marked"),
+        ("two", "marked"),
+    ]
+    for node in ("one", "two"):
+        stands = row(run, node)
+        assert stands is not None
+        assert stands.status == "DONE"
+    assert row(run, "after") is None
+    audits = [details["stepIds"] for action, _, details in audited() if action == "run.mark"]
+    assert audits == [["one"], ["two"]]
+
+
+def test_a_group_that_is_none_is_no_whole_run(engine: Engine) -> None:
+    run = waiting(engine)
+    look(act(run, ActKind.MARK, state="failed", more={"group": "no__where"}))
+    assert (audited(), logged(run)) == ([], [])
+    asked = row(run, "ask")
+    assert asked is not None
+    assert asked.status == "WAITING"
 
 
 def test_a_step_that_waits_and_is_skipped_has_its_line_and_no_decision(engine: Engine) -> None:

@@ -44,6 +44,28 @@ def test_what_was_not_chosen_is_beside_with_all_that_lies_in_it() -> None:
     assert sorted(laid.beside("c", "else")) == ["deep", "inner"]
 
 
+def test_a_group_is_a_nested_list_with_all_that_lies_in_it_and_is_named_as_no_step_is() -> None:
+    inner = branch("inner", then=[wait("deep")])
+    named = {"name": "Is it, say, large?"}
+    laid = plan(
+        {**branch("c", then=[inner], else_=[wait("x")]), **named},
+        {**branch("d", order=1, then=[wait("y")]), **named},
+        {**branch("e", order=2, then=[wait("z"), wait("f__then")]), "name": "f"},
+    )
+    assert laid.groups() == {
+        ("c", "then"): "Is_it_say_large__then",
+        ("inner", "then"): "inner__then",
+        ("c", "else"): "Is_it_say_large__else",
+        ("d", "then"): "Is_it_say_large__d__then",
+        ("e", "then"): "f__e__then",
+    }
+    symbols = plan({**branch("g", then=[wait("t")]), "name": "?!"})
+    assert symbols.groups() == {("g", "then"): "g__then"}
+    assert laid.in_group("Is_it_say_large__then") == ["inner", "deep"]
+    assert laid.in_group("inner__then") == ["deep"]
+    assert laid.in_group("Is_it_say_large__no") == []
+
+
 def test_steps_for_errors_are_an_arm_of_their_own() -> None:
     laid = plan(wait("a", 0, onError=[wait("rescue")]), wait("end", 1))
     assert laid.target("a", "onError") == "rescue"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from automations.definitions.model import nested_lists, ordered
 from automations.steps.registry import STEP_TYPES
+
+_NO_WORD = re.compile(r"[^\w-]+")
+"""What no id of a group may have."""
+_NAME_LENGTH = 60
 
 
 @dataclass(slots=True)
@@ -84,6 +89,27 @@ class Plan:
             for node in self.nodes.values()
             if any(owner == node_id and inside != arm for owner, inside in node.within)
         ]
+
+    def groups(self) -> dict[tuple[str, str], str]:
+        """Nested lists, as (node id, arm), by the ids of their groups of tasks, which people read.
+
+        No other group has the same, and no step.
+        """
+        lists = {pair: None for node in self.nodes.values() for pair in node.within}
+        named: dict[tuple[str, str], str] = {}
+        for owner, arm in lists:
+            words = _NO_WORD.sub("_", self.nodes[owner].step.name).strip("_")[:_NAME_LENGTH]
+            words = words or owner
+            name = f"{words}__{arm}"
+            if name in self.nodes or name in named.values():
+                name = f"{words}__{owner}__{arm}"
+            named[owner, arm] = name
+        return named
+
+    def in_group(self, name: str) -> list[str]:
+        """Ids of the nodes in a group, and in groups in that; none where there is no such group."""
+        inside = {pair for pair, group in self.groups().items() if group == name}
+        return [node.id for node in self.nodes.values() if inside.intersection(node.within)]
 
     def pending(self, settled: Mapping[str, Any] | set[str]) -> list[str]:
         """Ids of the nodes neither done nor left out, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from automations.db import watermarks
@@ -45,13 +46,19 @@ class Acts:
     def look(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
         found, seen = self._read(until)
-        new = (act for act in found if act.id not in seen)
+        new = self._each(act for act in found if act.id not in seen)
         fresh = [(act, self._state(act)) for act in new if not self._was_refused(act)]
         with unit_of_work() as session:
             for act, state in fresh:
                 _record_alone(session, act, state)
             recent = sorted({act.id for act in found})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
+
+    @staticmethod
+    def _each(found: Iterable[Act]) -> list[Act]:
+        """The acts, each on one step where it was on several."""
+        with unit_of_work() as session:
+            return [one for act in found for one in acts.each(session, act)]
 
     def are_any(self) -> bool:
         """Whether people have done something since the last time."""

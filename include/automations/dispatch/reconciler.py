@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from automations.db import locks, watermarks
@@ -25,6 +26,7 @@ from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.execution import overrides
 from automations.kit import common_clock
 from automations.ports import DagRunFailure, DagRunState, DagRunStatus, Orchestrator
+from automations.services.runs import notes
 from automations.services.runs.from_airflow import AirflowRun, record_run
 
 log = logging.getLogger(__name__)
@@ -190,7 +192,8 @@ class Reconciler:
             with unit_of_work() as session:
                 now = runs.lock_run(session, run.id)
                 if now is not None and not now.reviving:
-                    self._fail(session, run.id, _in_words(failure))
+                    note = notes.written(failure.note, notes.origin(session, now))
+                    self._fail(session, run.id, _in_words(replace(failure, note=note)))
 
     def _complete_marked(self, state: DagRunState, run_id: str, waits_in: str) -> None:
         """End a run that waited in a step which somebody has marked."""

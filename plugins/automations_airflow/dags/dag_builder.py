@@ -203,6 +203,7 @@ class _Groups:
     def __init__(self, dag: DAG, plan: Plan) -> None:
         self._dag = dag
         self._plan = plan
+        self._ids = plan.groups()
         self._groups: dict[tuple[tuple[str, str], ...], TaskGroup] = {(): dag.task_group}
 
     def of(self, node: Node) -> TaskGroup:
@@ -213,16 +214,10 @@ class _Groups:
         if within not in self._groups:
             owner, arm = within[-1]
             self._groups[within] = TaskGroup(
-                self._free_id(f"{owner}__{arm}"),
+                self._ids[within[-1]],
                 group_display_name=f"{self._plan.nodes[owner].step.name}: {arm}",
                 prefix_group_id=False,
                 parent_group=self._group(within[:-1]),
                 dag=self._dag,
             )
         return self._groups[within]
-
-    def _free_id(self, wanted: str) -> str:
-        """A group's id may be no step's id."""
-        while wanted in self._plan.nodes:
-            wanted += "_"
-        return wanted

@@ -40,6 +40,11 @@ APPS = [
         "name": "Automations: operators that steps may run",
     },
     {
+        "app": ServerApp("acts_on_many"),
+        "url_prefix": "/automations/acts",
+        "name": "Automations: what was done to several runs at once",
+    },
+    {
         "app": ServerApp("connection_reader"),
         "url_prefix": "/automations/connections",
         "name": "Automations: connections for tests of steps",

@@ -114,7 +114,10 @@ class CallDag(AirflowHandler):
     def _why(self, call: DagCall) -> str:
         failure = self._orchestrator.failure(call.dag_id, call.id)
         if failure.marked_by is not None:
-            said = f": {failure.note}" if failure.note else "."
+            with unit_of_work() as session:
+                ours = notes.called(session.get_one(Run, call.run_id))
+            note = notes.written(failure.note, ours)
+            said = f": {note}" if note else "."
             return f"Marked as failed in Airflow by {failure.marked_by}{said}"
         if failure.tasks:
             return f"Failed in Airflow: {', '.join(failure.tasks)}."

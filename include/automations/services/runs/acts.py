@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
-from automations.db.runs import run_steps, runs
+from automations.db.runs import run_queries, run_steps, runs
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep
 from automations.db.workflows import workflows
@@ -16,12 +17,25 @@ from automations.errors import Unreadable
 from automations.kit.values import JSON
 from automations.ports import Act, ActKind
 from automations.services.audit import audit
+from automations.services.runs import notes
 from automations.services.workflows.definitions import Loaded, load
 
 MARKED = "marked"
 """The kind of error of a step that somebody has marked as failed."""
 
 _UNDER_WAY = (StepStatus.RUNNING, StepStatus.WAITING)
+
+
+def each(session: Session, act: Act) -> list[Act]:
+    """An act on a group of steps as acts on each of them; any other as it is."""
+    group, automation = act.more.get("group"), published.workflow_id(act.dag_id)
+    if group is None or automation is None or act.run_id is None:
+        return [act]
+    run = run_queries.find(session, automation, published.run_id(automation, act.run_id))
+    loaded = None if run is None else _readable(session, run)
+    if loaded is None:
+        return [act]
+    return [replace(act, tasks=(node,)) for node in loaded.plan.in_group(group)]
 
 
 def record(session: Session, act: Act, state: str | None) -> None:
@@ -41,6 +55,7 @@ def record(session: Session, act: Act, state: str | None) -> None:
     run = runs.lock_run(session, published.run_id(workflow.id, act.run_id))
     if run is None or run.workflow_id != workflow.id:
         return
+    act = replace(act, note=notes.written(act.note, notes.origin(session, run)))
     loaded = _readable(session, run)
     nodes = {} if loaded is None else loaded.plan.nodes
     rows = [row for row in run_steps.rows(session, run.id) if row.node_id in nodes]

@@ -36,6 +36,15 @@ def called(run: Run) -> str:
     return f"Started by a step of run {_linked(run)}."
 
 
+def written(note: str | None, ours: str) -> str | None:
+    """What somebody has written beside an act: Airflow's dialogs send the note with what it had.
+
+    Args:
+        ours: the note as it was made here.
+    """
+    return (note or "").removeprefix(ours).strip() or None
+
+
 def _linked(run: Run) -> str:
     return f"[{run.id}](/dags/{dag_id(run.workflow_id)}/runs/{run.in_airflow})"
 
