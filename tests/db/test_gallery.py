@@ -33,6 +33,7 @@ from automations.services.tables import rows
 from automations.services.waits import decisions, form_requests
 from automations.services.workflows import definitions, workflows
 from tests.db.place import Place
+from tests.db.workspace import at_once
 from tests.doubles import ports
 
 SLUGS = [one.slug for one in gallery.entries()]
@@ -69,12 +70,21 @@ def test_each_becomes_a_draft_that_runs_to_its_end(place: Place, slug: str) -> N
         assert (run.status, run.error) == (RunStatus.COMPLETED, None)
 
 
-def test_what_one_needs_is_made_once(place: Place) -> None:
-    def count() -> list[int]:
-        with unit_of_work() as session:
-            tables = (DataTable, DocumentTemplate, Form, MatterTemplate, Workflow)
-            return [session.query(table).count() for table in tables]
+def count() -> list[int]:
+    with unit_of_work() as session:
+        made = (DataTable, DocumentTemplate, Form, MatterTemplate, Workflow)
+        return [session.query(table).count() for table in made]
 
+
+def test_what_two_need_at_once_is_made_once(place: Place) -> None:
+    use = ("client-onboarding", wiring.ports(), wiring.document_renderer())
+    before = count()
+    at_once(*[lambda: gallery.use(place.owner, *use)] * 3)
+    *needs, automations = (now - then for now, then in zip(count(), before, strict=True))
+    assert (max(needs), automations) == (1, 3)
+
+
+def test_what_one_needs_is_made_once(place: Place) -> None:
     use = ("client-onboarding", wiring.ports(), wiring.document_renderer())
     gallery.use(place.owner, *use)
     before = count()

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from automations.db import locks
 from automations.definitions import files
 from automations.domain.forms.schema import FormSchema
 from automations.domain.matters import Board
@@ -73,9 +74,11 @@ def use(by: Principal, slug: str, ports: Ports, renderer: DocumentRenderer) -> W
     """
     chosen = entry(slug)
     made: dict[str, str] = {}
-    for kind, make in _MAKERS.items():
-        for name, wanted in chosen.source.get(kind, {}).items():
-            made[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
+    # One at a time: two would both find that something is not there yet.
+    with locks.exclusive(f"gallery {by.workspace_id}"):
+        for kind, make in _MAKERS.items():
+            for name, wanted in chosen.source.get(kind, {}).items():
+                made[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
     definition = {**_filled(chosen.definition, made), "status": "DRAFT"}
     return workflows.create(by, definition, ports)
 
