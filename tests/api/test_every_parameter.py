@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +21,7 @@ from automations.kit.values import JSON
 from tests.api.conftest import Api
 from tests.api.fitting import FITTING, Writes, places, replaced
 from tests.api.roles import Needed, World
+from tests.hostile.turns import turns
 from tests.hostile.values import HEADERS, NEVER, OTHERS, TEXTS
 
 AT_EACH = 5
@@ -39,13 +38,6 @@ SAYS_OTHER = (
     "/secrets",
 )
 """Ends of addresses whose answers do not hold what was sent."""
-
-
-def turns(values: Mapping[str, Any]) -> Iterator[list[tuple[str, Any]]]:
-    """Some of the values, and some others the next time."""
-    listed = list(values.items())
-    for turn in count():
-        yield [listed[(turn * AT_EACH + one) % len(listed)] for one in range(AT_EACH)]
 
 
 def send(api: Api, method: str, path: str, body: Any) -> Any:
@@ -104,7 +96,7 @@ def is_same_day(sent: str, found: str) -> bool:
 @pytest.mark.slow
 def test_each_field_is_kept_as_it_was_sent_or_refused_by_its_name(api: Api, app: FastAPI) -> None:
     writes = Writes(api, app)
-    values = turns({**TEXTS, **OTHERS})
+    values = turns({**TEXTS, **OTHERS}, AT_EACH)
     for method, path, fits in FITTING:
         address, body = writes.address(path), json.loads(writes.address(json.dumps(fits)))
         for place in places(body):
@@ -154,7 +146,7 @@ def test_each_operation_has_a_body_that_fits(api: Api, app: FastAPI) -> None:
 
 def test_each_parameter_of_an_address_is_refused_by_its_name(api: Api, app: FastAPI) -> None:
     world = World(api)
-    values = turns({**TEXTS, "half a pair": "\ud800"})
+    values = turns({**TEXTS, "half a pair": "\ud800"}, AT_EACH)
     for path, operations in sorted(app.openapi()["paths"].items()):
         given = operations.get("get", {}).get("parameters", ())
         asked = [one for one in given if one["in"] == "query"]
@@ -174,7 +166,7 @@ def test_each_parameter_of_an_address_is_refused_by_its_name(api: Api, app: Fast
 
 def test_nothing_is_found_by_a_name_that_nothing_has(api: Api, app: FastAPI) -> None:
     world = World(api)
-    values = turns({what: value for what, value in TEXTS.items() if value})
+    values = turns({what: value for what, value in TEXTS.items() if value}, 2)
     for route in app.routes:
         if not isinstance(route, APIRoute) or not route.param_convertors:
             continue
@@ -182,14 +174,14 @@ def test_nothing_is_found_by_a_name_that_nothing_has(api: Api, app: FastAPI) -> 
             for name in route.param_convertors:
                 known = {**world.ids, **dict.fromkeys(("token", "notification_id"), "x")}
                 known["template_id"] = known["board_id"]
-                for what, value in next(values)[:2]:
+                for what, value in next(values):
                     path = route.path.format_map({**known, name: encoded(value)})
                     status = api.call(method, path).status_code
                     assert status < 500, (method, route.path, what)
 
 
 def test_each_header_is_passed_over_or_refused(api: Api) -> None:
-    values = turns(TEXTS)
+    values = turns(TEXTS, AT_EACH)
     for header in HEADERS:
         for what, value in next(values):
             sent = value.encode()

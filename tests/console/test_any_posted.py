@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.console.conftest import Browser
 from tests.console.sample import Sample, editor_pages, pages
+from tests.hostile.turns import turns
+from tests.hostile.values import TEXTS
 
 LEFT_ALONE = ("/sign-out", "/theme", "/delete", "/remove", "/revoke", "/check", "/test", "/cancel")
 """What ends or asks others than the database: the forms behind it would be there no more."""
@@ -25,6 +28,10 @@ TYPED = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampl
         *("x" * 70_000, "on", "true", "add", "up.0", "at=step.x", "step", "../..", "%00"),
     ]
 )
+
+
+UNKEPT = {"a NUL": "a\0b", "half a pair": "a\ud800"}
+"""What nothing can keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,12 @@ class Offered:
                     sent.append((name, value))
         return urlencode(sent).encode()
 
+    def with_one(self, place: int, value: str) -> bytes:
+        """What it would send by itself, but for one of its inputs."""
+        sent = list(self.inputs)
+        sent[place] = (sent[place][0], value)
+        return urlencode(sent, errors="surrogatepass").encode()
+
 
 @pytest.fixture
 def offered(owner: Browser, there: Sample) -> list[Offered]:
@@ -73,6 +86,29 @@ def offered(owner: Browser, there: Sample) -> list[Offered]:
             inputs = tuple((name, value or "") for name, value in values)
             found[Offered(action, inputs)] = None
     return list(found)
+
+
+@pytest.mark.slow
+def test_each_input_of_each_form_is_sent_what_it_is_not_for(
+    owner: Browser, offered: list[Offered]
+) -> None:
+    values, tried = turns({**TEXTS, **UNKEPT}, 2), set[str]()
+    for form in offered:
+        for place, (name, _) in enumerate(form.inputs):
+            # Lines of a list are alike, and so is what the pages of several things have.
+            kind = re.sub(r"c[0-9a-z]{24}|[0-9]+", "", f"{form.action} {name}")
+            is_new = name != "csrf" and kind not in tried
+            tried.add(kind)
+            for what, value in next(values) if is_new else ():
+                answer = owner.http.post(
+                    form.action,
+                    content=form.with_one(place, value),
+                    headers={"Content-Type": "application/x-www-form-urlencoded"},
+                    follow_redirects=False,
+                )
+                told = (form.action, name, what, answer.text[:300])
+                assert answer.status_code < 500, told
+                assert what not in UNKEPT or answer.status_code >= 400, told
 
 
 @given(data=st.data())
