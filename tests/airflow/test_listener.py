@@ -55,7 +55,7 @@ def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
     emitted(extra={"rows": 3})
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 5, JobKind)
-    Handlers(Unreachable(), ports()).carry(job)
+    Handlers(Unreachable(), ports()).handle(job)
     with unit_of_work() as session:
         event = session.scalars(select(Event)).one()
         runs = session.scalars(select(Run)).all()
@@ -82,7 +82,7 @@ def test_an_asset_with_the_name_of_an_event_of_ours_is_not_taken_for_one(
     emitted(name, uri)
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 5, JobKind)
-    Handlers(Unreachable(), ports()).carry(job)
+    Handlers(Unreachable(), ports()).handle(job)
     with unit_of_work() as session:
         assert session.scalars(select(Event)).one().status == "SKIPPED"
         assert session.scalars(select(Run)).all() == []
@@ -96,7 +96,7 @@ def test_what_cannot_be_kept_of_an_event_keeps_nothing_from_being_started(name: 
     emitted(extra={"x": value})
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 5, JobKind)
-    Handlers(Unreachable(), ports()).carry(job)
+    Handlers(Unreachable(), ports()).handle(job)
     with unit_of_work() as session:
         (run,) = session.scalars(select(Run)).all()
         data = session.scalars(select(Event)).one().data
@@ -109,7 +109,7 @@ def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
     emitted("unheard", "s3://bucket/unheard")
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 5, JobKind)
-    Handlers(Unreachable(), ports()).carry(job)
+    Handlers(Unreachable(), ports()).handle(job)
     with unit_of_work() as session:
         event = session.scalars(select(Event)).one()
     assert event.status == "SKIPPED"

@@ -156,12 +156,12 @@ def engine(database: str, environment: Environment) -> Engine:
     return Engine(ports(dags=CalledDags()))
 
 
-def carry(client: AirflowClient) -> None:
+def handle(client: AirflowClient) -> None:
     handlers = Handlers(client, ports())
     with unit_of_work() as session:
         todo = session.scalars(select(Job).where(Job.kind.in_(("call_dag", "end_dag_run")))).all()
     for job in todo:
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def calling() -> Run:
@@ -180,13 +180,13 @@ def test_a_step_runs_the_dag_and_puts_out_what_it_has_returned(
     run = calling()
     asleep = engine.run(task(run, "call"))
     assert isinstance(asleep, Sleep)
-    carry(client)
+    handle(client)
     made = only_run()
     assert (made.dag_id, made.conf) == (etl, {"day": "Friday"})
     with create_session() as session:
         hand_over(session, "return_value", {"rows": 3}, "load", made.run_id)
         session.execute(update(DagRun).values(state="success"))
-    carry(client)
+    handle(client)
     assert isinstance(engine.resume(task(run, "call"), asleep.wait_id, None), Proceed)
     done = row(run, "call")
     assert done is not None
@@ -198,8 +198,8 @@ def test_the_dag_run_of_a_cancelled_run_is_ended_in_airflow(
 ) -> None:
     run = calling()
     engine.run(task(run, "call"))
-    carry(client)
+    handle(client)
     assert only_run().state == "queued"
     cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
-    carry(client)
+    handle(client)
     assert only_run().state == "failed"

@@ -42,7 +42,7 @@ class Playing:
         with unit_of_work() as session:
             found = session.scalars(select(Job).where(Job.kind == "match_event")).all()
         for job in found:
-            handlers.carry(job)
+            handlers.handle(job)
 
     def finish(self, run_id: str) -> None:
         """Do a run's steps, one after another."""

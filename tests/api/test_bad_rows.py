@@ -164,7 +164,7 @@ def test_an_event_starts_the_others_all_the_same(api: Api) -> None:
     assert api.call("POST", "/api/events", event, headers=kind).status_code == 202
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 1, {"match_event"})
-    Handlers(Airflow(), ports()).carry(job)  # type: ignore[arg-type]  # as much as is asked
+    Handlers(Airflow(), ports()).handle(job)  # type: ignore[arg-type]  # as much as is asked
     with unit_of_work() as session:
         assert session.scalars(select(Run.workflow_id)).all() == [fine]
         reason = session.scalars(select(Event.reason)).one()

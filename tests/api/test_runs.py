@@ -294,7 +294,7 @@ class TestDeletedAutomation:
         assert api.call("DELETE", f"/api/workflows/{workflow}").status_code == 204
         with unit_of_work() as session:
             (job,) = session.scalars(select(Job).where(Job.kind == "end_runs"))
-        Handlers(ports(), ports()).carry(job)  # type: ignore[arg-type]  # no Airflow here
+        Handlers(ports(), ports()).handle(job)  # type: ignore[arg-type]  # no Airflow here
         with unit_of_work() as session:
             found = {run: session.get_one(Run, run).status for run in (*ids, other)}
             (wait,) = session.scalars(select(Wait))

@@ -26,7 +26,7 @@ def starters(api: Api) -> list[Any]:
     with unit_of_work() as session:
         jobs = session.scalars(select(Job).where(Job.kind == "match_event")).all()
     for job in jobs:
-        handlers.carry(job)
+        handlers.handle(job)
     with unit_of_work() as session:
         return list(session.scalars(select(Run)).one().starters)
 
@@ -69,7 +69,7 @@ def test_whoever_sent_the_event_or_had_it_matched_again(api: Api, replayed: bool
     if replayed:
         with unit_of_work() as session:
             (job,) = session.scalars(select(Job).where(Job.kind == "match_event")).all()
-        Handlers(ports(), ports()).carry(job)  # type: ignore[arg-type]  # no Airflow here
+        Handlers(ports(), ports()).handle(job)  # type: ignore[arg-type]  # no Airflow here
         listening(api, "shop.paid")
         assert api.call("POST", f"/api/events/{sent}/replay", role="ADMIN").status_code == 202
         wanted.append(identity(api, "ADMIN"))

@@ -86,7 +86,7 @@ def dispatch() -> None:
             job = session.scalars(select(Job).limit(1)).first()
         if job is None:
             return
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def step(run: Run, service: Answering, node: str = "call") -> Any:

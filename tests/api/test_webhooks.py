@@ -77,7 +77,7 @@ def match() -> None:
     with unit_of_work() as session:
         todo = list(session.scalars(select(Job).where(Job.kind == "match_event")))
     for job in todo:
-        Handlers(Unreachable(), ports()).carry(job)
+        Handlers(Unreachable(), ports()).handle(job)
 
 
 class TestUrl:

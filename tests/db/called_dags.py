@@ -96,7 +96,7 @@ def dispatch(airflow: Airflow) -> None:
     with unit_of_work() as session:
         todo: Sequence[Job] = session.scalars(select(Job).where(Job.kind.in_(JOBS))).all()
     for job in todo:
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def call() -> DagCall:

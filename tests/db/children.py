@@ -38,4 +38,4 @@ def dispatch() -> None:
     with unit_of_work() as session:
         todo = session.scalars(select(Job).where(Job.kind == "wake_parent")).all()
     for job in todo:
-        handlers.carry(job)
+        handlers.handle(job)

@@ -44,6 +44,6 @@ def matched(event_id: str, handlers: Handlers) -> Event:
         job = session.scalars(
             select(Job).where(Job.kind == "match_event", Job.subject_id == event_id)
         ).one()
-    handlers.carry(job)
+    handlers.handle(job)
     with unit_of_work() as session:
         return session.get_one(Event, event_id)

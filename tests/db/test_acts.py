@@ -335,10 +335,10 @@ def test_while_nothing_goes_on_the_rest_is_asked_for_when_people_have_done_somet
         runs.end_run(session, run.id, RunStatus.COMPLETED)
     airflow = Asked()
     reconciler = Reconciler(airflow)
-    reconciler.look()
-    reconciler.look()
+    reconciler.look(active=reconciler.is_active())
+    reconciler.look(active=reconciler.is_active())
     assert airflow.asked == ["runs", "paused"]
     clear = act(run, ActKind.CLEAR, number=7)
     airflow.log.append(replace(clear, at=datetime.now(UTC) - timedelta(seconds=2)))
-    reconciler.look()
+    reconciler.look(active=reconciler.is_active())
     assert airflow.asked == ["runs", "paused", "runs"]

@@ -132,7 +132,7 @@ def test_a_worker_that_rests_wakes_when_a_start_becomes_due(
     here: str, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when nobody says so: the DAG of a run was not there yet, and now it may be."""
-    monkeypatch.setattr(dispatcher, "_IDLE", 600.0)
+    monkeypatch.setattr(dispatcher, "_IDLE_TIMEOUT", 600.0)
     executed(here, automation(here), 1)
     airflow.unseen = 3
     with dispatching(airflow):

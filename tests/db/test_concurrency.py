@@ -63,7 +63,7 @@ def admit(handlers: Handlers) -> None:
             job = session.scalars(query).first()
         if job is None:
             return
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def started() -> list[str]:
@@ -353,7 +353,7 @@ def test_many_dispatchers_never_let_more_in_and_keep_the_order(
             claimed = jobs.claim(session, 3, JobKind)
         for job in claimed:
             if job.kind != "start_run":
-                handlers.carry(job)
+                handlers.handle(job)
 
     def finish() -> None:
         with unit_of_work() as session:

@@ -35,7 +35,7 @@ def test_the_database_takes_every_kind_of_job_and_no_other(database: str) -> Non
 def test_while_airflow_is_away_few_jobs_try_it_and_when_it_is_back_all_go_at_once(
     here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "_IDLE", 600.0)  # nobody looks without a reason
+    monkeypatch.setattr(dispatcher_module, "_IDLE_TIMEOUT", 600.0)  # nobody looks without a reason
     run_ids = executed(here, automation(here), 40)
     airflow = Airflow()
     airflow.away = True
@@ -125,7 +125,7 @@ def test_jobs_whose_claim_was_never_answered_wait_for_no_lease(here: str) -> Non
     runs = executed(here, automation(here), 3)
     with unit_of_work() as session:
         # Committed, and the connection was lost before the dispatcher has heard of it.
-        claimed = jobs.claim(session, 3, [JobKind.START_RUN], holder=dispatcher._holder)
+        claimed = jobs.claim(session, 3, [JobKind.START_RUN], holder=dispatcher._claims.holder)
     assert len(claimed) == 3
     dispatcher.start()
     try:
@@ -139,11 +139,11 @@ def test_jobs_in_hand_are_not_taken_for_unheard_of(here: str) -> None:
     dispatcher = Dispatcher(airflow, ports())  # type: ignore[arg-type]  # as much as is asked
     executed(here, automation(here), 1)
     with unit_of_work() as session:
-        claimed = jobs.claim(session, 1, [JobKind.START_RUN], holder=dispatcher._holder)
-    with dispatcher._having(claimed):
+        claimed = jobs.claim(session, 1, [JobKind.START_RUN], holder=dispatcher._claims.holder)
+    with dispatcher._claims.working_on(claimed):
         dispatcher.start()
-        until("it to be there", dispatcher._attending.is_set)
-        assert count(Job.holder == dispatcher._holder) == 1
+        until("it to be there", dispatcher._registered.is_set)
+        assert count(Job.holder == dispatcher._claims.holder) == 1
         dispatcher.stop()
     assert airflow.made == []
 

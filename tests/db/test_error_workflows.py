@@ -55,7 +55,7 @@ def carried(handlers: Handlers, *kinds: str) -> None:
         with unit_of_work() as session:
             queued = session.scalars(select(Job).where(Job.kind == kind)).all()
         for job in queued:
-            handlers.carry(job)
+            handlers.handle(job)
 
 
 def runs_of(workflow: str) -> list[Run]:
@@ -114,8 +114,8 @@ def test_each_failure_of_a_run_is_reported_and_a_repeated_report_is_not(
             runs.end_run(session, run.id, RunStatus.FAILED, "x")
         with unit_of_work() as session:
             (job,) = session.scalars(select(Job).where(Job.kind == "report_failure"))
-        handlers.carry(job)
-        handlers.carry(job)
+        handlers.handle(job)
+        handlers.handle(job)
     carried(handlers, "match_event")
     assert len(runs_of(handler)) == 2
 

@@ -450,24 +450,24 @@ def test_it_waits_for_its_turn_as_any_other_run_does(
     workflow = express(here, concurrency={"limit": 1})
     runs = [by_hand.execute(principal(here), workflow, {}).id for _ in range(2)]
     for _ in range(2):
-        carry(handlers, JobKind.ADMIT_RUN)
+        handle(handlers, JobKind.ADMIT_RUN)
     lead(engine)
     with unit_of_work() as session:
         assert session.get_one(Run, runs[0]).status == "COMPLETED"
         assert session.get_one(Run, runs[1]).status == "RUNNING"
         none_left = jobs.claim(session, 1, [JobKind.EXPRESS_RUN])
     assert none_left == []
-    carry(handlers, JobKind.NEXT_RUN)
+    handle(handlers, JobKind.NEXT_RUN)
     lead(engine)
     with unit_of_work() as session:
         assert session.get_one(Run, runs[1]).status == "COMPLETED"
 
 
-def carry(handlers: Handlers, kind: JobKind) -> None:
+def handle(handlers: Handlers, kind: JobKind) -> None:
     with unit_of_work() as session:
         found = jobs.claim(session, 1, [kind])
     for job in found:
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def test_a_run_that_has_failed_is_retried_in_airflow_once_that_has_it(
@@ -482,7 +482,7 @@ def test_a_run_that_has_failed_is_retried_in_airflow_once_that_has_it(
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 1, [JobKind.RETRY_RUN])
     with pytest.raises(NotVisibleYet):
-        handlers.carry(job)
+        handlers.handle(job)
     # Airflow is told when its own task has failed by what is on record.
     assert isinstance(engine.run(task(run, "a")), GiveUp)
     assert isinstance(engine.run(task(run, "a", generation=1)), Proceed)
@@ -558,5 +558,5 @@ def test_where_no_express_worker_is_there_a_dispatcher_gives_it_to_airflow(
     engine: Engine, handlers: Handlers
 ) -> None:
     run = started(*mails("ab"))
-    handlers.carry(claimed())
+    handlers.handle(claimed())
     assert queued(run) == ["start_run"]

@@ -124,7 +124,7 @@ def test_workers_are_counted_and_known_by_their_names(here: str, engine: Engine)
 
     def known(name: str) -> bool:
         with unit_of_work() as session:
-            return jobs.is_there(session, name, 0.0)
+            return jobs.is_registered(session, name, 0.0)
 
     assert there() == 0
     with working(engine, "one"), working(engine, "two"):
@@ -139,7 +139,7 @@ def test_a_dispatcher_with_a_name_is_known_and_counts_as_no_express_worker(
 ) -> None:
     def known() -> bool:
         with unit_of_work() as session:
-            return jobs.is_there(session, "dispatcher-2", 0.0)
+            return jobs.is_registered(session, "dispatcher-2", 0.0)
 
     dispatcher = Dispatcher(Airflow(), ports(), "dispatcher-2")  # type: ignore[arg-type]
     dispatcher.start()

@@ -138,7 +138,7 @@ def _started(place: Place, workflow: str, source: Mapping[str, Any]) -> str:
     with unit_of_work() as session:
         jobs = session.scalars(select(Job).where(Job.kind == "match_event")).all()
     for job in jobs:
-        handlers.carry(job)
+        handlers.handle(job)
     with unit_of_work() as session:
         return session.scalars(select(Run.id).where(Run.workflow_id == workflow)).one()
 

@@ -21,11 +21,11 @@ ALIVE, OTHER = 7, 8
 
 
 @pytest.fixture
-def attending(database: str) -> Iterator[psycopg2.extensions.connection]:
+def registered(database: str) -> Iterator[psycopg2.extensions.connection]:
     """The connection of a dispatcher that is there."""
     connection = raw_connection()
     connection.autocommit = True
-    jobs.attend(connection, ALIVE)
+    jobs.register(connection, ALIVE)
     yield connection
     connection.close()
 
@@ -78,45 +78,45 @@ def loops_of_lock_scans(plan: dict[str, Any]) -> Iterator[int]:
 
 
 def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     subject = enqueue()
     assert claimed(ALIVE) == [subject]
     assert (released(), claimed(OTHER)) == (0, [])
-    leave(attending)
+    leave(registered)
     assert (released(), claimed(OTHER)) == (1, [subject])
 
 
 def test_who_alone_has_claims_need_not_look_who_is_there(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     subjects = [enqueue() for _ in range(3)]
     assert claimed(ALIVE) == subjects
     assert not locks_read(ALIVE)
     assert locks_read(OTHER)
-    leave(attending)
+    leave(registered)
     assert released(ALIVE) == 0
     assert released(OTHER) == 3
 
 
 def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     enqueue()
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
         jobs.reschedule(session, job, timedelta(hours=1), "later")
-    leave(attending)
+    leave(registered)
     assert (released(), claimed(OTHER)) == (0, [])
 
 
 def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     enqueue()
     with unit_of_work() as session:
         (lost,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
-    leave(attending)
+    leave(registered)
     assert released() == 1
     with unit_of_work() as session:
         (found,) = jobs.claim(session, 1, JobKind, holder=OTHER)
@@ -125,7 +125,7 @@ def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
 
 
 def test_kinds_that_are_not_wanted_are_left_and_the_oldest_of_the_others_come_first(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     subjects = [new_id() for _ in range(6)]
     with unit_of_work() as session:
@@ -144,7 +144,7 @@ def test_kinds_that_are_not_wanted_are_left_and_the_oldest_of_the_others_come_fi
 
 
 def test_a_job_that_is_given_back_is_ready_and_before_those_that_came_later(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     first = enqueue()
     with unit_of_work() as session:
@@ -159,7 +159,7 @@ def test_a_job_that_is_given_back_is_ready_and_before_those_that_came_later(
 
 
 def test_only_failures_count_and_what_goes_on_is_forgiven(
-    attending: psycopg2.extensions.connection,
+    registered: psycopg2.extensions.connection,
 ) -> None:
     enqueue()
     found = []

@@ -139,14 +139,14 @@ def test_two_dispatchers_take_each_once_and_let_the_single_run_pass(here: str) -
     burst, other = automation(here), automation(here)
     expected = [*queue(here, burst, 300), *queue(here, other, 1)]
 
-    def carry(_: int) -> list[list[str]]:
+    def handle(_: int) -> list[list[str]]:
         turns, found = Turns(), []
         while count(Job.lane.is_not(None)) or count(Job.id > 0):
             found.append(taken(turns))
         return found
 
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(carry, range(2)))
+        both = list(pool.map(handle, range(2)))
     assert sorted(one for found in both for batch in found for one in batch) == expected
     assert any(expected[-1] in batch for found in both for batch in found[:2])
 
@@ -234,7 +234,7 @@ def test_airflow_has_room_for_a_single_run_at_any_time_in_a_burst(
     here: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment.set(AUTOMATIONS_MAX_RUNS_IN_AIRFLOW="16")
-    monkeypatch.setattr(dispatcher, "_IDLE", 600.0)
+    monkeypatch.setattr(dispatcher, "_IDLE_TIMEOUT", 600.0)
     burst, other = automation(here), automation(here)
     queue(here, burst, 200)
     airflow = Airflow()

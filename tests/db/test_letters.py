@@ -136,7 +136,7 @@ def test_who_could_not_be_reached_is_reminded_all_the_same(
     mailbox.answer = "451 not now"
     job = claimed(JobKind.ASK_APPROVER)
     with pytest.raises(StepError) as refused:
-        handlers.carry(job)
+        handlers.handle(job)
     assert refused.value.retryable
     handlers.give_up(job, refused.value.message)
     reminder = claimed(JobKind.REMIND_APPROVER)
@@ -146,7 +146,7 @@ def test_who_could_not_be_reached_is_reminded_all_the_same(
         reminder = claimed(JobKind.REMIND_APPROVER)
     assert len(told(run)) == 1
     mailbox.answer = "250 OK"
-    handlers.carry(reminder)
+    handlers.handle(reminder)
     assert asked(mailbox) == {"ada@b.example"}
     with unit_of_work() as session:
         approver = session.scalars(select(Approver)).one()

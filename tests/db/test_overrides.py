@@ -60,7 +60,7 @@ def named() -> AuditLog:
     """The line of the audit log after the dispatcher has asked Airflow."""
     with unit_of_work() as session:
         (job,) = session.scalars(select(Job).where(Job.kind == "name_override")).all()
-    Handlers(Airflow(), ports()).carry(job)
+    Handlers(Airflow(), ports()).handle(job)
     with unit_of_work() as session:
         return session.scalars(select(AuditLog).where(AuditLog.action == "run.override")).one()
 

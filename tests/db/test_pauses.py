@@ -192,7 +192,7 @@ class TestSentForms:
         with unit_of_work() as session:
             todo = list(session.scalars(select(Job).where(Job.kind == "send_form")))
         for one in todo:
-            handlers.carry(one)
+            handlers.handle(one)
         sent = {mail.to[0]: mail.body for mail in outbox.sent}
         for recipient in ("ada@b.example", "bob@b.example"):
             assert link(run, recipient) in sent[recipient]
@@ -205,10 +205,10 @@ class TestSentForms:
         engine.run(task(run, "send"))
         outbox.failures = [StepError("no", kind=kind)]
         with pytest.raises(StepError):
-            handlers.carry(claimed("send_form"))
+            handlers.handle(claimed("send_form"))
         with unit_of_work() as session:
             assert [one.sent_at for one in session.scalars(select(FormRequest))] == [None]
-        handlers.carry(claimed("send_form"))
+        handlers.handle(claimed("send_form"))
         assert [link(run, "ada@b.example") in mail.body for mail in outbox.sent] == [True]
 
     def test_what_the_page_is_to_begin_with_must_be_of_its_fields(
@@ -307,8 +307,8 @@ class TestReminders:
         self, handlers: Handlers, outbox: Outbox
     ) -> None:
         asked_run(replace(QUESTION, remind_seconds=3600.0))
-        handlers.carry(claimed("ask_approver"))
-        handlers.carry(claimed("remind_approver"))
+        handlers.handle(claimed("ask_approver"))
+        handlers.handle(claimed("remind_approver"))
         first, reminder = outbox.sent
         with unit_of_work() as session:
             approver = session.scalars(select(Approver)).one()
@@ -326,7 +326,7 @@ class TestReminders:
         with unit_of_work() as session:
             held = session.get_one(Wait, wait.id)
             waits.answer(session, held, waits.Ending(Decision.APPROVED, "x"))
-        handlers.carry(claimed("remind_approver"))
+        handlers.handle(claimed("remind_approver"))
         assert outbox.sent == []
         with unit_of_work() as session:
             kinds = set(session.scalars(select(Job.kind)))
@@ -338,9 +338,9 @@ class TestReminders:
         wait = asked_run(
             replace(QUESTION, escalate_to=("boss@b.example",), escalate_seconds=3600.0)
         )
-        handlers.carry(claimed("ask_approver"))
-        handlers.carry(claimed("escalate_wait"))
-        handlers.carry(claimed("ask_approver"))
+        handlers.handle(claimed("ask_approver"))
+        handlers.handle(claimed("escalate_wait"))
+        handlers.handle(claimed("ask_approver"))
         assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
         with unit_of_work() as session:
             assert len(waits.approvers(session, wait.id)) == 2
@@ -352,7 +352,7 @@ class TestReminders:
         run, made = sending(remindEvery="PT1H", waitForCompletion=True, waitFor="any")
         engine.run(task(run, "send"))
         for _ in range(2):
-            handlers.carry(claimed("send_form"))
+            handlers.handle(claimed("send_form"))
         assert len(outbox.sent) == 2
         if end == "answered":
             form_requests.submit(link(run, "ada@b.example"), {"size": 1})
@@ -362,7 +362,7 @@ class TestReminders:
             elif end == "deleted":
                 session.get_one(Form, made.id).deleted_at = datetime.now(UTC)
         for _ in range(2):
-            handlers.carry(claimed("send_form"))
+            handlers.handle(claimed("send_form"))
         assert len(outbox.sent) == 2
         with unit_of_work() as session:
             assert "send_form" not in session.scalars(select(Job.kind)).all()
@@ -388,9 +388,9 @@ class TestRotation:
     ) -> None:
         run, _ = sending(recipients=["ada@b.example"], remindEvery="PT1H")
         engine.run(task(run, "send"))
-        handlers.carry(claimed("send_form"))
+        handlers.handle(claimed("send_form"))
         rotate()
-        handlers.carry(claimed("send_form"))
+        handlers.handle(claimed("send_form"))
         first, reminder = (token_in(mail.body) for mail in outbox.sent)
         assert first == reminder
         form_requests.submit(reminder, {"size": 1})
@@ -401,16 +401,16 @@ class TestRotation:
         run, _ = sending(recipients=["ada@b.example"], remindEvery="PT1H")
         engine.run(task(run, "send"))
         rotate(self.NEW)
-        handlers.carry(claimed("send_form"))
+        handlers.handle(claimed("send_form"))
         form_requests.submit(token_in(outbox.sent[-1].body), {"size": 1})
 
     def test_a_reminder_of_a_decision_carries_the_first_link(
         self, handlers: Handlers, outbox: Outbox, rotate: Callable[..., None]
     ) -> None:
         asked_run(replace(QUESTION, remind_seconds=3600.0))
-        handlers.carry(claimed("ask_approver"))
+        handlers.handle(claimed("ask_approver"))
         rotate()
-        handlers.carry(claimed("remind_approver"))
+        handlers.handle(claimed("remind_approver"))
         first, reminder = (token_in(mail.body) for mail in outbox.sent)
         assert first == reminder
         decisions.decide(first, decision="approved", data=None)

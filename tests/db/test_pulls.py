@@ -282,13 +282,13 @@ def test_a_sync_of_a_connection_that_is_gone_ends_quietly(
     assert len(kept()) == 3
 
 
-def carry(run_id: str, http: Any) -> None:
+def handle(run_id: str, http: Any) -> None:
     """Carry the sync's job once, as a dispatcher does."""
     with unit_of_work() as session:
         session.execute(update(Job).values(available_at=Job.created_at))
         (job,) = jobs.claim(session, 10, ("sync_pipeline",))
     dispatcher = Dispatcher(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
-    dispatcher._carry(job)
+    dispatcher._handle(job)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_source_that_is_busy_is_asked_again_when_it_wishes(
     soon = str(int(before.timestamp()) + 20)
     source.refusals.append((status, {k: v.format(soon=soon) for k, v in headers.items()}))
     run = pulls.start(here, connection)
-    carry(run.id, http)
+    handle(run.id, http)
     job, waiting = job_of(run.id), reload(run.id)
     assert job is not None
     with unit_of_work() as session:
@@ -322,9 +322,9 @@ def test_a_source_that_is_busy_is_asked_again_when_it_wishes(
     assert pause < 60
     assert job.available_at > before + timedelta(seconds=least)
     assert (waiting.status, str(status) in str(waiting.error)) == ("RUNNING", True)
-    carry(run.id, http)
+    handle(run.id, http)
     assert (reload(run.id).pages, reload(run.id).error) == (1, None)
-    carry(run.id, http)
+    handle(run.id, http)
     done = reload(run.id)
     assert (done.status, done.records, done.error) == ("COMPLETED", 7, None)
     assert job_of(run.id) is None
@@ -336,7 +336,7 @@ def test_what_cannot_get_better_ends_the_sync_with_its_reason_and_announces_its_
     run = pulls.start(here, connection)
     pulls.advance(run.id, http)
     source.token = "another"
-    carry(run.id, http)
+    handle(run.id, http)
     ended = reload(run.id)
     assert ended.status == "FAILED"
     assert "401" in str(ended.error)
@@ -352,7 +352,7 @@ def test_a_sync_whose_source_stays_away_is_given_up(
     source.refusals.extend([(500, {})] * 20)
     run = pulls.start(here, connection)
     for _ in range(12):
-        carry(run.id, http)
+        handle(run.id, http)
     ended = reload(run.id)
     assert (ended.status, "500" in str(ended.error)) == ("FAILED", True)
 
@@ -431,7 +431,7 @@ class TestConfig:
     ) -> None:
         connection = connect(here, register, source, **{"maxPages": 3, **config})
         run = pulls.start(here, connection)
-        carry(run.id, http)
+        handle(run.id, http)
         assert reload(run.id).status == "FAILED"
         assert message in str(reload(run.id).error)
 
@@ -439,7 +439,7 @@ class TestConfig:
         self, here: str, register: str, source: DependabotSource
     ) -> None:
         run = pulls.start(here, connect(here, register, source))
-        carry(run.id, GuardedHttpClient())
+        handle(run.id, GuardedHttpClient())
         assert "not a public address" in str(reload(run.id).error)
 
     def test_a_secret_is_kept_in_no_record_of_a_sync(
@@ -454,7 +454,7 @@ class TestConfig:
         assert TOKEN not in str(reload(run.id).cursor)
         pulls.advance(run.id, http)
         assert f"key={TOKEN}" in source.asked[1]
-        carry(run.id, Echoing(403))
+        handle(run.id, Echoing(403))
         failed = str(reload(run.id).error)
         assert ("403" in failed, "***" in failed, TOKEN in failed) == (True, True, False)
 
@@ -487,8 +487,8 @@ def test_a_schedule_begins_syncs_again_and_again(
         assert 3500 < pause <= 3600
         session.execute(update(Job).values(available_at=Job.created_at))
         (job,) = jobs.claim(session, 5, JobKind)
-    handlers.carry(job)
-    handlers.carry(job)
+    handlers.handle(job)
+    handlers.handle(job)
     with unit_of_work() as session:
         (run,) = session.scalars(select(PipelineRun))
         pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
@@ -498,7 +498,7 @@ def test_a_schedule_begins_syncs_again_and_again(
     assert finished(run.id, http).status == "COMPLETED"
     connections.update(here, connection, {"interval": None})
     assert job_of(connection) is None
-    handlers.carry(job)
+    handlers.handle(job)
     assert job_of(connection) is None
 
 

@@ -55,12 +55,12 @@ def happened(here: str, **data: Any) -> str:
         return emit(session, here, NewEvent(kind="ROW_ADDED", trigger_key=key, data=data))[0].id
 
 
-def carry(handlers: Handlers, *kinds: str) -> None:
+def handle(handlers: Handlers, *kinds: str) -> None:
     with unit_of_work() as session:
         query = select(Job).where(Job.kind.in_(kinds)).order_by(Job.id)
         queued = session.scalars(query).all()
     for job in queued:
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def event(event_id: str) -> Event:
@@ -111,20 +111,20 @@ class TestRateLimit:
     def test_an_event_says_what_it_did_not_start(self, here: str, handlers: Handlers) -> None:
         limited = automation(here, name="Limited", rateLimit={"limit": 1, "per": "PT1M"})
         first, second = happened(here), happened(here)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert [event(one).status for one in (first, second)] == ["MATCHED", "SKIPPED"]
         assert event(second).reason == (
             "'Limited' was not started: the automation may start 1 run per PT1M."
         )
         other = automation(here)
         third = happened(here)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert event(third).status == "MATCHED"
         assert "'Limited' was not started" in str(event(third).reason)
         assert [len(runs_of(one)) for one in (limited, other)] == [1, 1]
         time_passes(timedelta(minutes=2))
         events.replay(here, third)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert event(third).reason is None
         assert [len(runs_of(one)) for one in (limited, other)] == [2, 1]
 
@@ -182,16 +182,16 @@ class TestDebounce:
     ) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         ids = [happened(here, rowId=f"r{number}") for number in range(3)]
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert [event(one).status for one in ids] == ["SKIPPED", "SKIPPED", "MATCHED"]
         assert event(ids[0]).reason == (
             f"'Test' takes event {ids[1]}, which came later (debounce)."
         )
         assert "'Test' waits until 20" in str(event(ids[2]).reason)
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert runs_of(workflow) == []
         time_passes(timedelta(seconds=30))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         (run,) = runs_of(workflow)
         assert (run.event_id, run.variables["rowId"]) == (ids[2], "r2")
         assert event(ids[2]).reason == "It stands for 3 events (debounce)."
@@ -204,13 +204,13 @@ class TestDebounce:
         workflow = automation(here, debounce={"delay": "PT30S", "maxWait": "PT1M"})
         for _ in range(3):
             happened(here)
-            carry(handlers, "match_event", "end_debounce")
+            handle(handlers, "match_event", "end_debounce")
             assert runs_of(workflow) == []
             time_passes(timedelta(seconds=20))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert len(runs_of(workflow)) == 1
         happened(here)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         with unit_of_work() as session:
             assert session.scalars(select(DebouncedEvents.events)).all() == [1]
 
@@ -218,9 +218,9 @@ class TestDebounce:
         workflow = automation(here, debounce={"delay": "PT30S", "key": "{{rowId}}"})
         for row in ("a", "b", "a", "b", "a"):
             happened(here, rowId=row)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         time_passes(timedelta(seconds=30))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert sorted(run.variables["rowId"] for run in runs_of(workflow)) == ["a", "b"]
 
     def test_events_that_miss_a_part_of_the_key_are_told_apart_by_the_others(
@@ -230,9 +230,9 @@ class TestDebounce:
         workflow = automation(here, debounce=debounce)
         for customer in ("A", "B", "A"):
             happened(here, customer=customer)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         time_passes(timedelta(seconds=30))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert sorted(run.trigger_data["customer"] for run in runs_of(workflow)) == ["A", "B"]
 
     def test_events_whose_whole_key_is_missing_are_not_taken_for_one(
@@ -241,7 +241,7 @@ class TestDebounce:
         workflow = automation(here, debounce={"delay": "PT30S", "key": "{{trigger.customer}}"})
         ids = [happened(here, **data) for data in ({}, {}, {"customer": None})]
         happened(here, customer="null")
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert sorted(str(run.event_id) for run in runs_of(workflow)) == sorted(ids)
 
     def test_the_later_event_counts_in_whatever_order_they_are_matched(
@@ -253,11 +253,11 @@ class TestDebounce:
             query = select(Job).where(Job.kind == "match_event").order_by(Job.id.desc())
             backwards = session.scalars(query).all()
         for job in backwards:
-            handlers.carry(job)
+            handlers.handle(job)
         assert [event(one).status for one in (first, second)] == ["SKIPPED", "MATCHED"]
         assert str(event(first).reason).startswith(f"'Test' takes event {second}")
         time_passes(timedelta(seconds=30))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert [run.event_id for run in runs_of(workflow)] == [second]
 
     def test_an_event_that_also_starts_another_automation_stays_matched(
@@ -266,7 +266,7 @@ class TestDebounce:
         automation(here, debounce={"delay": "PT30S"})
         other = automation(here)
         ids = [happened(here) for _ in range(2)]
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert [event(one).status for one in ids] == ["MATCHED", "MATCHED"]
         assert len(runs_of(other)) == 2
 
@@ -276,13 +276,13 @@ class TestDebounce:
         workflow = automation(here, debounce={"delay": "PT30S"})
         only = happened(here)
         for _ in range(2):
-            carry(handlers, "match_event")
+            handle(handlers, "match_event")
             events.replay(here, only)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         time_passes(timedelta(seconds=30))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         events.replay(here, only)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         assert len(runs_of(workflow)) == 1
         with unit_of_work() as session:
             assert session.scalars(select(DebouncedEvents)).all() == []
@@ -297,10 +297,10 @@ class TestDebounce:
         )
         by_hand.execute(principal(here), limited, {})
         only = happened(here)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         workflows.update(principal(here), workflow, {"status": "PAUSED"}, ports())
         time_passes(timedelta(seconds=30))
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert (event(only).status, runs_of(workflow)) == ("SKIPPED", [])
         assert len(runs_of(limited)) == 1
         assert "'Limited' was not started" in str(event(only).reason)
@@ -308,12 +308,12 @@ class TestDebounce:
     def test_a_lost_job_is_mended(self, here: str, handlers: Handlers) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         happened(here)
-        carry(handlers, "match_event")
+        handle(handlers, "match_event")
         with unit_of_work() as session:
             session.execute(delete(Job))
         time_passes(timedelta(minutes=5))
         Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
-        carry(handlers, "end_debounce")
+        handle(handlers, "end_debounce")
         assert len(runs_of(workflow)) == 1
 
     @pytest.mark.slow
@@ -337,7 +337,7 @@ class TestDebounce:
 
 @contextmanager
 def dispatching(handlers: Handlers, workers: int) -> Iterator[None]:
-    """Several threads take jobs and carry them; what goes wrong in one comes out here."""
+    """Several threads claim jobs and handle them; what goes wrong in one comes out here."""
     done = threading.Event()
 
     def work() -> None:
@@ -346,7 +346,7 @@ def dispatching(handlers: Handlers, workers: int) -> Iterator[None]:
                 claimed = jobs.claim(session, 4, JobKind)
             for job in claimed:
                 if job.kind in ("match_event", "end_debounce"):
-                    handlers.carry(job)
+                    handlers.handle(job)
             if not claimed:
                 done.wait(0.01)
 

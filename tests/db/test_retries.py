@@ -112,10 +112,10 @@ def test_a_run_goes_on_by_the_newest_version_with_its_new_variables(
     edit(failed.workflow_id, wait("a", 0), wait("b", 1), variables={"kept": 2, "new": 3})
     job = retry(failed)
     with pytest.raises(NotVisibleYet):
-        handlers.carry(job)
+        handlers.handle(job)
     assert (airflow.retried, reload(failed).version) == ([], 1)
     airflow.version = 2
-    handlers.carry(job)
+    handlers.handle(job)
     assert airflow.retried == [(failed.id, True)]
     moved = reload(failed)
     assert moved.version == 2
@@ -134,7 +134,7 @@ def test_a_version_that_came_meanwhile_and_does_not_fit_leaves_the_run_failed(
 ) -> None:
     job = retry(failed)
     airflow.version = edit(failed.workflow_id, wait("b", 0))
-    handlers.carry(job)
+    handlers.handle(job)
     left = reload(failed)
     assert (airflow.retried, left.status, left.version) == ([], "FAILED", 1)
     assert str(left.error).startswith("It could not be retried on version 2: step 'a'")
@@ -154,7 +154,7 @@ def test_a_run_that_is_retried_says_so_from_then_on(
     airflow.state = said
     Reconciler(airflow).apply(said)  # type: ignore[arg-type]  # only what is asked here
     assert reload(failed).status == "RUNNING"
-    handlers.carry(job)
+    handlers.handle(job)
     assert airflow.retried == [(failed.id, latest)]
     # What was read before that is no news.
     airflow.state = replace(said, state=DagRunStatus.RUNNING)
@@ -172,7 +172,7 @@ def test_a_retry_that_is_delivered_twice_is_one(
     with unit_of_work() as session:
         # As its first step does.
         runs.renew(session, session.get_one(Run, failed.id), 1)
-    handlers.carry(job)
+    handlers.handle(job)
     assert airflow.retried == []
 
 
@@ -182,7 +182,7 @@ def test_a_run_that_was_cancelled_before_its_retry_stays_so(
     job = retry(failed, latest=False)
     with unit_of_work() as session:
         runs.end_run(session, failed.id, RunStatus.CANCELLED, "Cancelled.")
-    handlers.carry(job)
+    handlers.handle(job)
     assert (airflow.retried, reload(failed).status) == ([], "CANCELLED")
 
 

@@ -15,7 +15,7 @@ from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, JobKind, Wait
 from automations.db.waits import waits
-from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
+from automations.dispatch.slow_work import WORKERS, WORKSPACE_LIMIT, SlowWork
 from automations.domain.statuses import WaitKind
 from automations.services.integrations import integrations
 from automations.services.integrations.mail import WorkspaceMailer
@@ -111,24 +111,30 @@ def test_a_mail_server_that_hangs_holds_up_no_run_and_nobody_elses_mail(
     airflow = Airflow()
     mailer = WorkspaceMailer(SmtpTransport([f"127.0.0.1:{silent.port}"]))
     with dispatching(airflow, mailer=mailer):
-        until("its share to hang", lambda: len(silent.connected) == SHARE)
+        until("its share to hang", lambda: len(silent.connected) == WORKSPACE_LIMIT)
         until("its own runs", lambda: len(airflow.made) == 3 * WORKERS)
         theirs = executed(other, automation(other), 10)
         for run_id in theirs:
             asked(run_id)
         until("the others' runs", lambda: set(theirs) <= set(airflow.made))
         until("the others' mail", lambda: len(mailbox.envelopes) == 10)
-        assert len(silent.connected) == SHARE
+        assert len(silent.connected) == WORKSPACE_LIMIT
         silent.hang_up()
 
 
 def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> None:
     here, there = workspace("here"), workspace("there")
-    runs = executed(here, automation(here), SHARE + 1) + executed(there, automation(there), 1)
+    runs = executed(here, automation(here), WORKSPACE_LIMIT + 1) + executed(
+        there, automation(there), 1
+    )
     found = [approver(asked(run_id)) for run_id in runs]
     work = SlowWork({JobKind.ASK_APPROVER})
-    taken = [work.take(1)[0] for _ in range(SHARE + 1)]
-    assert [job.subject_id for job in taken if job] == [found[0], found[-1], *found[1:SHARE]]
+    taken = [work.take(1)[0] for _ in range(WORKSPACE_LIMIT + 1)]
+    assert [job.subject_id for job in taken if job] == [
+        found[0],
+        found[-1],
+        *found[1:WORKSPACE_LIMIT],
+    ]
     # What waits for room is not due, however long it has been: nobody looks again and again.
     none, pause = work.take(1)
     assert none is None
@@ -137,7 +143,7 @@ def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> N
     assert taken[0] is not None
     with unit_of_work() as session:
         jobs.done(session, taken[0])
-    work.put_down(taken[0])
+    work.release(taken[0])
     job, _ = work.take(1)
     assert job is not None
-    assert job.subject_id == found[SHARE]
+    assert job.subject_id == found[WORKSPACE_LIMIT]

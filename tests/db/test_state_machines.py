@@ -321,7 +321,7 @@ class Slots(RuleBasedStateMachine):
                 job = session.scalars(query.limit(1)).first()
             if job is None:
                 return
-            self.handlers.carry(job)
+            self.handlers.handle(job)
 
     def held(self) -> list[str]:
         return self._in(SlotStatus.HELD)

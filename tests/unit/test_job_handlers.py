@@ -15,7 +15,7 @@ from tests.doubles import Unreachable, ports
 class First(Handler):
     kind: ClassVar = JobKind.MATCH_EVENT
 
-    def carry(self, job: Job) -> None: ...
+    def handle(self, job: Job) -> None: ...
 
 
 class Second(First):
@@ -44,7 +44,7 @@ def test_a_job_that_nothing_handles_is_named() -> None:
     handlers = Handlers(Unreachable(), ports())
     job = Job(kind="make_tea", subject_id="x")
     with pytest.raises(UnknownKind, match="Nothing handles 'make_tea' jobs; the kinds are admit"):
-        handlers.carry(job)
+        handlers.handle(job)
 
 
 def test_who_needs_airflow_and_who_takes_room_in_it() -> None:

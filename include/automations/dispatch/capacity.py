@@ -3,8 +3,8 @@
 An automation may take three times of what it leaves: alone it has three quarters of the room, two
 have three sevenths each, and there is room at once for a run of one that has none there.
 
-Every dispatcher counts what Airflow has and what it has in hand itself. What others have in hand
-meanwhile it does not see, so that each of them may add a few runs more.
+Every dispatcher counts what Airflow has and what it has in flight itself. What others have in
+flight meanwhile it does not see, so that each of them may add a few runs more.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Capacity:
         self._limit = limit
         self._kinds = kinds
         self._lock = threading.Lock()
-        self._in_hand: Counter[str] = Counter()
+        self._in_flight: Counter[str] = Counter()
         self._full = False
 
     @property
@@ -78,13 +78,13 @@ class Capacity:
     def has_room(self) -> bool:
         """Look whether there is room again."""
         with reading() as session:
-            self._full = in_airflow.count(session) + self._in_hand.total() >= self._limit
+            self._full = in_airflow.count(session) + self._in_flight.total() >= self._limit
         return not self._full
 
     def _look(self, session: Session, most: int) -> Grant:
         # What comes to Airflow meanwhile is counted twice rather than not at all.
         with self._lock:
-            there = +self._in_hand
+            there = +self._in_flight
         counted = in_airflow.count_for_due(session, self._kinds)
         if counted is None:
             self._full = False
@@ -97,13 +97,13 @@ class Capacity:
 
     def _hold(self, lanes: Counter[str]) -> None:
         with self._lock:
-            self._in_hand.update(lanes)
+            self._in_flight.update(lanes)
             # Some are due, and may not have the room that there is.
             self._full = not lanes
 
     def _give(self, lanes: Counter[str]) -> None:
         with self._lock:
-            self._in_hand -= lanes
+            self._in_flight -= lanes
 
 
 def _share(free: int, there: int) -> int:

@@ -1,30 +1,26 @@
-"""Carries committed work to Airflow: matches events, creates DagRuns, delivers answers.
+"""Delivers committed work to Airflow: matches events, creates DagRuns, delivers answers.
 
 Any number of dispatchers may run, in bridges or alone; what one had claimed when it died is
-carried by another some seconds later. Delivery to Airflow is at-least-once: the run's id is the
+handled by another some seconds later. Delivery to Airflow is at-least-once: the run's id is the
 DagRun's id, so a second start changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 import select
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
 from automations.db.queue import jobs
-from automations.db.queue.lanes import Turns
-from automations.db.session import Session, raw_connection, unit_of_work
-from automations.db.tables import Job, JobKind
+from automations.db.session import raw_connection, unit_of_work
+from automations.db.tables import Job
 from automations.dispatch import slow_work
 from automations.dispatch.breaker import Breaker
-from automations.dispatch.capacity import Capacity, Permits
+from automations.dispatch.capacity import Capacity
+from automations.dispatch.claims import ALL_KINDS, LIMITED_KINDS, SLOW_KINDS, Claims
 from automations.dispatch.housekeeping import Housekeeper
 from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
@@ -46,55 +42,26 @@ log = logging.getLogger(__name__)
 
 _WORKERS = 4
 """They wait for Airflow's API, which answers a few starts at a time, rather than compute."""
-_BATCH = 8
-"""Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
-_TOGETHER = 32
-"""Starts of a claim, which are made in one go: some hundredths of a second each, at Airflow's."""
-_SHOWN_TOGETHER = 100
-"""Runs of a claim that have ended: Airflow is given rows only, and nobody waits for them there."""
-_IDLE = 20.0
+_IDLE_TIMEOUT = 20.0
 """Seconds; only a net, since whoever adds a job wakes a worker; each look is some statements."""
 _MIN_PAUSE = 0.01
 """Seconds: what is due by the database's clock need not be so by this one's."""
 _PAUSE_AFTER_ERROR = 1.0
 """Seconds: a database that comes back is not met by a flood, nor is the log."""
-_GATHERING = 0.01
+_COALESCE_WINDOW = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
-_LOOK_FOR_ABANDONED = 5.0
-"""Seconds; so late is, at most, what a dispatcher had in hand that has died."""
-_STOOD_IN_FOR = 100
+_ABANDONED_INTERVAL = 5.0
+"""Seconds; so late is, at most, what a dispatcher had in flight that has died."""
+_EXPRESS_BATCH_SIZE = 100
 """Runs that are given to Airflow at once where no express worker is there."""
-_LOOK_FOR_ROOM = 0.25
+_CAPACITY_INTERVAL = 0.25
 """Seconds; nothing says when a run leaves Airflow, and each look counts those that are there."""
-_STOPPING = 10.0
-"""Seconds for what is in hand; what waits longer for others is done again by the next one."""
+_SHUTDOWN_TIMEOUT = 10.0
+"""Seconds for what is in flight; what waits longer for others is done again by the next one."""
 _MAX_FAILURES = 12
 """With pauses that double, a job is given up after about a quarter of an hour."""
 _MAX_DELAY = timedelta(seconds=10)
 """So late, at most, is noticed that Airflow is back, or that it has parsed a DAG."""
-
-_SLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.slow)
-_AIRFLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.airflow)
-_LIMITED_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.limited)
-_EXPRESS_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.express)
-_SHOWN_KINDS = frozenset({JobKind.SHOW_RUN})
-_OWN_KINDS = frozenset(HANDLERS) - _SLOW_KINDS - _AIRFLOW_KINDS - _EXPRESS_KINDS
-
-
-_GROUPS = {
-    "own": _OWN_KINDS,
-    "airflow": _AIRFLOW_KINDS - _LIMITED_KINDS - _SHOWN_KINDS,
-    "starts": _LIMITED_KINDS,
-    "shown": _SHOWN_KINDS,
-}
-"""What a worker takes at a time is of one group: a quick job waits for no slow one."""
-
-
-class Taken(NamedTuple):
-    """What a worker has claimed; and, when that is nothing, the kinds that it rests for."""
-
-    jobs: Sequence[Job]
-    awaited: frozenset[str] = frozenset()
 
 
 class Dispatcher:
@@ -110,19 +77,12 @@ class Dispatcher:
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
         self._breaker = Breaker()
-        self._capacity = Capacity(get_settings().max_runs_in_airflow, _LIMITED_KINDS)
-        # Drawn, since pids repeat on other machines; as large as half of an advisory lock's key.
-        self._holder = secrets.randbelow(2**31)
-        self._attending = threading.Event()
-        self._in_hand: set[tuple[int, int]] = set()
-        """Ids and claims of jobs, but for slow ones."""
-        self._slow = SlowWork(_SLOW_KINDS)
-        # Held while some are claimed, too: whose turn it is, is one after the other.
-        self._claiming = threading.Lock()
-        self._turns = {group: Turns() for group in _GROUPS}
-        self._probes = Turns()
-        self._order = deque(_GROUPS)
-        self._places_in_airflow = threading.Semaphore(_WORKERS - 1)
+        self._capacity = Capacity(get_settings().max_runs_in_airflow, LIMITED_KINDS)
+        self._claims = Claims(self._breaker, self._capacity)
+        self._slow = SlowWork(SLOW_KINDS)
+        self._registered = threading.Event()
+        # One worker is always there for what needs no Airflow, however long that takes to answer.
+        self._airflow_workers = threading.Semaphore(_WORKERS - 1)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signals = 0
@@ -134,7 +94,7 @@ class Dispatcher:
                 ("dispatcher-housekeeper", lambda: self._housekeeper.run(self._stopping)),
                 *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
                 *(
-                    (f"dispatcher-slow-{number}", self._work_slowly)
+                    (f"dispatcher-slow-{number}", self._work_on_slow)
                     for number in range(slow_work.WORKERS)
                 ),
             )
@@ -146,13 +106,13 @@ class Dispatcher:
             thread.start()
 
     def stop(self) -> None:
-        """Finish what is in hand and end."""
+        """Finish what is in flight and end."""
         self._stopping.set()
         # Who waits for the listener would only wait for it to end.
-        self._attending.set()
+        self._registered.set()
         self._signal(_WORKERS)
         self._slow.signal(slow_work.WORKERS)
-        until = time.monotonic() + _STOPPING
+        until = time.monotonic() + _SHUTDOWN_TIMEOUT
         for thread in self._threads:
             thread.join(timeout=max(until - time.monotonic(), 0))
 
@@ -178,26 +138,26 @@ class Dispatcher:
         connection = raw_connection()
         try:
             connection.autocommit = True
-            jobs.attend(connection, self._holder, name=self._name)
+            jobs.register(connection, self._claims.holder, name=self._name)
             # The connections of claims may have been lost with that of before.
-            known = {job_id for job_id, _ in self._in_hand.copy()} | self._slow.in_hand
+            known = self._claims.in_flight | self._slow.in_flight
             with unit_of_work() as session:
-                jobs.release_untold(session, self._holder, known)
-            self._attending.set()
+                jobs.release_unknown(session, self._claims.holder, known)
+            self._registered.set()
             self._signal(_WORKERS)  # what was committed before that
             self._slow.signal()
             looked = looked_for_room = 0.0
             while not self._stopping.is_set():
-                if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
+                if time.monotonic() - looked > _ABANDONED_INTERVAL:
                     with unit_of_work() as session:
-                        jobs.release_abandoned(session, self._holder)
+                        jobs.release_abandoned(session, self._claims.holder)
                     looked = 0.0 if self._stand_in_for_express() else time.monotonic()
                 is_full = self._capacity.is_full
-                if is_full and time.monotonic() - looked_for_room > _LOOK_FOR_ROOM:
+                if is_full and time.monotonic() - looked_for_room > _CAPACITY_INTERVAL:
                     if self._capacity.has_room():
                         self._signal()
                     looked_for_room = time.monotonic()
-                patience = _LOOK_FOR_ROOM if is_full else 1.0
+                patience = _CAPACITY_INTERVAL if is_full else 1.0
                 if select.select([connection], [], [], patience if looked else 0)[0]:
                     connection.poll()
                     if told := {notify.payload for notify in connection.notifies}:
@@ -206,9 +166,9 @@ class Dispatcher:
                             self._slow.signal()
                         if told - {jobs.SLOW, jobs.EXPRESS}:
                             self._signal()
-                        self._stopping.wait(_GATHERING)
+                        self._stopping.wait(_COALESCE_WINDOW)
         finally:
-            self._attending.clear()
+            self._registered.clear()
             connection.close()
 
     def _stand_in_for_express(self) -> bool:
@@ -217,124 +177,69 @@ class Dispatcher:
         Returns:
             whether there may be more of it now.
         """
-        with unit_of_work() as session:
-            if jobs.express_workers(session):
-                return False
-            claimed = jobs.claim(session, _STOOD_IN_FOR, _EXPRESS_KINDS, holder=self._holder)
-        with self._having(claimed):
+        claimed = self._claims.take_express(_EXPRESS_BATCH_SIZE)
+        with self._claims.working_on(claimed):
             for job in claimed:
-                self._carry(job)
-        return len(claimed) == _STOOD_IN_FOR
-
-    @contextmanager
-    def _having(self, claimed: Sequence[Job]) -> Iterator[None]:
-        """Know of jobs that they are in hand."""
-        these = {(job.id, job.claims) for job in claimed}
-        self._in_hand |= these
-        try:
-            yield
-        finally:
-            self._in_hand -= these
+                self._handle(job)
+        return len(claimed) == _EXPRESS_BATCH_SIZE
 
     def _work(self) -> None:
-        if not self._attending.wait(_IDLE):
+        if not self._registered.wait(_IDLE_TIMEOUT):
             return  # what it claimed now would pass for abandoned
         seen = self._signals
         with self._breaker.probing() as may_probe:
             if may_probe and self._probe():
                 return
-        # One worker is always there for what needs no Airflow, however long that takes to answer.
-        may_ask = self._places_in_airflow.acquire(blocking=False)
+        may_ask = self._airflow_workers.acquire(blocking=False)
         try:
             with self._capacity.permits() as permits:
-                taken = self._take(permits, may_ask)
-                if len(taken.jobs) > 1:
+                claimed = self._claims.take(permits, may_ask_airflow=may_ask)
+                if len(claimed.jobs) > 1:
                     self._signal()  # there may be more, for another worker
-                with self._having(taken.jobs):
-                    self._carry_all(taken.jobs)
+                with self._claims.working_on(claimed.jobs):
+                    self._handle_all(claimed.jobs)
         finally:
             if may_ask:
-                self._places_in_airflow.release()
-        if not taken.jobs:
-            awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else taken.awaited
+                self._airflow_workers.release()
+        if not claimed.jobs:
+            awaited = ALL_KINDS if may_probe else claimed.awaited
             with unit_of_work() as session:
                 pause = jobs.seconds_to_next(session, awaited)
-            self._rest(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
-
-    def _take(self, permits: Permits, may_ask: bool) -> Taken:
-        """Claim jobs of one group, each group after the others."""
-        awaited = _OWN_KINDS
-        with self._claiming:
-            for group in tuple(self._order):
-                if group != "own" and (not may_ask or self._breaker.is_open):
-                    continue
-                with unit_of_work() as session:
-                    claimed = self._claim(session, group, permits)
-                if claimed:
-                    self._order.remove(group)
-                    self._order.append(group)
-                    return Taken(claimed)
-                # Starts that wait for room are due: the listener looks for that, not the clock.
-                if group != "starts" or not self._capacity.is_full:
-                    awaited |= _GROUPS[group]
-        return Taken((), awaited)
-
-    def _claim(self, session: Session, group: str, permits: Permits) -> list[Job]:
-        limit, room = _SHOWN_TOGETHER if group == "shown" else _BATCH, None
-        if group == "starts":
-            limit, room = permits.look(session, _TOGETHER)
-            if not limit:
-                return []
-        claimed = jobs.claim(
-            session,
-            limit,
-            _GROUPS[group],
-            holder=self._holder,
-            turns=self._turns[group],
-            room=room,
-        )
-        if group == "starts":
-            permits.hold(str(job.lane) for job in claimed)
-        return claimed
+            self._sleep(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
 
     def _probe(self) -> bool:
         """See by one job whether Airflow is back; False when none is there."""
-        # Without a permit: one run too many, for a moment, is better than not to notice.
-        with unit_of_work() as session:
-            # By another automation's each time: Airflow may fail at one of them for good.
-            claimed = jobs.claim(
-                session, 1, _AIRFLOW_KINDS, holder=self._holder, turns=self._probes
-            )
-        with self._having(claimed):
+        claimed = self._claims.take_probe()
+        with self._claims.working_on(claimed):
             for job in claimed:
-                self._carry(job, probe=True)
+                self._handle(job, probe=True)
         return bool(claimed)
 
-    def _carry_all(self, claimed: Sequence[Job]) -> None:
+    def _handle_all(self, claimed: Sequence[Job]) -> None:
         held_back = []
-        todo = [job for job in claimed if not HANDLERS[job.kind].together]
-        together = [job for job in claimed if HANDLERS[job.kind].together]
+        todo = [job for job in claimed if not HANDLERS[job.kind].batched]
+        batch = [job for job in claimed if HANDLERS[job.kind].batched]
         try:
-            if together:
-                self._carry_together(together)
+            if batch:
+                self._handle_batch(batch)
             while todo:
                 job = todo.pop(0)
                 if HANDLERS[job.kind].airflow and self._breaker.is_open:
                     held_back.append(job)
                 else:
-                    self._carry(job)
+                    self._handle(job)
         finally:
             # Also when the database is away: without, they would come back with their lease only.
-            self._give_back([*held_back, *todo])
+            self._release([*held_back, *todo])
 
-    def _carry_together(self, claimed: Sequence[Job]) -> None:
-        kept = self._handlers.carry_all(claimed)
+    def _handle_batch(self, claimed: Sequence[Job]) -> None:
+        kept = self._handlers.handle_all(claimed)
         # Those that were done first: one of them shows that Airflow answers.
         for job in sorted(claimed, key=lambda job: job.id in kept):
             with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
                 self._settle(job, kept.get(job.id), probe=False)
 
-    def _give_back(self, untried: Sequence[Job]) -> None:
+    def _release(self, untried: Sequence[Job]) -> None:
         while untried:
             try:
                 with unit_of_work() as session:
@@ -345,52 +250,52 @@ class Dispatcher:
             else:
                 return
 
-    def _rest(self, seen: int, *pauses: float | None) -> None:
+    def _sleep(self, seen: int, *pauses: float | None) -> None:
         """Sleep for the shortest of some pauses, or until there is something to do."""
-        shortest = min([_IDLE, *(pause for pause in pauses if pause is not None)])
+        shortest = min([_IDLE_TIMEOUT, *(pause for pause in pauses if pause is not None)])
         with self._wake:
             # Who was told of work since it has looked for some looks again instead.
             if seen == self._signals:
                 self._wake.wait(max(shortest, _MIN_PAUSE))
 
-    def _work_slowly(self) -> None:
-        """Carry one job that may take long, so that no other one waits for its end."""
-        if not self._attending.wait(_IDLE):
+    def _work_on_slow(self) -> None:
+        """Handle one job that may take long, so that no other one waits for its end."""
+        if not self._registered.wait(_IDLE_TIMEOUT):
             return
         seen = self._slow.signals
-        job, pause = self._slow.take(self._holder)
+        job, pause = self._slow.take(self._claims.holder)
         if job is None:
-            pause = _IDLE if pause is None else pause
-            self._slow.rest(seen, min(max(pause, _MIN_PAUSE), _IDLE))
+            pause = _IDLE_TIMEOUT if pause is None else pause
+            self._slow.sleep(seen, min(max(pause, _MIN_PAUSE), _IDLE_TIMEOUT))
             return
         try:
-            self._carry(job)
+            self._handle(job)
         finally:
-            self._slow.put_down(job)
+            self._slow.release(job)
 
-    def _carry(self, job: Job, *, probe: bool = False) -> None:
+    def _handle(self, job: Job, *, probe: bool = False) -> None:
         with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
             problem = None
             try:
-                self._handlers.carry(job)
+                self._handlers.handle(job)
             except Exception as error:  # noqa: BLE001 -- each is told apart below
                 problem = error
             self._settle(job, problem, probe)
 
     def _settle(self, job: Job, problem: Exception | None, probe: bool) -> None:
-        """See a job off that was carried, or put it back as befits what kept it."""
+        """See a job off that was handled, or put it back as befits what kept it."""
         try:
-            self._put_where_it_belongs(job, problem, probe)
+            self._conclude(job, problem, probe)
         except DatabaseUnavailable as away:
             self._put_back_later(job, away.message)
 
-    def _put_where_it_belongs(self, job: Job, problem: Exception | None, probe: bool) -> None:
+    def _conclude(self, job: Job, problem: Exception | None, probe: bool) -> None:
         match problem:
             case None:
                 self._airflow_answered(job)
             case NotVisibleYet():
                 self._airflow_answered(job)
-                self._reschedule(job, _patience(job), problem.message)
+                self._reschedule(job, _reparse_delay(job), problem.message)
             case OrchestratorUnavailable():
                 self._breaker.failed(job.id, problem.message, probe=probe)
                 # Held back by the breaker, it loses no time when Airflow is back.
@@ -441,7 +346,7 @@ class Dispatcher:
             jobs.reschedule(session, job, delay, error)
 
 
-def _patience(job: Job) -> timedelta:
+def _reparse_delay(job: Job) -> timedelta:
     """How soon to look again for a DAG that is about to be parsed: often at first."""
     age = common_clock.now() - job.created_at
     return min(max(timedelta(seconds=0.1), age / 10), _MAX_DELAY)

@@ -32,25 +32,25 @@ log = logging.getLogger(__name__)
 
 THREADS = 16
 """Steps that wait for others outside overlap; each has two connections at most."""
-_SHARE = 12
+_WORKSPACE_LIMIT = 12
 """Runs of one workspace at most: its servers, when they hang, hold up its own runs."""
-_BATCH = 8
+_BATCH_SIZE = 8
 """Runs of a claim, which costs as much for one of them."""
-_ENOUGH = 4
+_MIN_FREE_THREADS = 4
 """Free threads for which a claim is made at once while others are at work."""
-_GATHERING = 0.01
+_COALESCE_WINDOW = 0.01
 """Seconds after which it is made for fewer."""
-_IDLE = 20.0
+_IDLE_TIMEOUT = 20.0
 """Seconds; only a net, since whoever adds a run wakes the worker."""
 _PAUSE_AFTER_ERROR = 1.0
-_HEARTBEAT = 15.0
+_HEARTBEAT_INTERVAL = 15.0
 """Seconds between two renewals of leases, a quarter of one."""
-_LOOK_FOR_ABANDONED = 5.0
-_STOPPING = 10.0
-"""Seconds for what is in hand; Airflow does what takes longer once more, under the same keys."""
-_STUCK = 900.0
+_ABANDONED_INTERVAL = 5.0
+_SHUTDOWN_TIMEOUT = 10.0
+"""Seconds for what is in flight; Airflow does what takes longer once more, under the same keys."""
+_STUCK_AFTER = 900.0
 """Seconds; no step may take so long, so that the process is to be replaced."""
-_SWITCH = 0.001
+_SWITCH_INTERVAL = 0.001
 """Seconds: who was answered by the database is not to wait long for its turn to compute."""
 _KINDS = (JobKind.EXPRESS_RUN,)
 
@@ -68,7 +68,7 @@ class ExpressWorker:
         self._holder = secrets.randbelow(2**31)
         self._budget = timedelta(seconds=get_settings().express_seconds)
         self._turns = Turns()
-        self._attending = threading.Event()
+        self._registered = threading.Event()
         self._stopping = threading.Event()
         lock = threading.Lock()
         self._changed = threading.Condition(lock)
@@ -78,44 +78,44 @@ class ExpressWorker:
         self._ended = 0
         self._queue: list[Job] = []
         # By the claim, too: what passed for abandoned may come back to this worker.
-        self._in_hand: dict[tuple[int, int], tuple[Job, float]] = {}
+        self._in_flight: dict[tuple[int, int], tuple[Job, float]] = {}
         self._threads = [
             threading.Thread(target=self._loop, args=(target,), name=name, daemon=True)
             for name, target in (
                 ("express-claimer", self._claim),
                 ("express-listener", self._listen),
-                ("express-heart", self._beat),
+                ("express-heart", self._renew_leases),
                 *((f"express-{number}", self._work) for number in range(THREADS)),
             )
         ]
 
     def start(self) -> None:
         """Begin to work; returns at once."""
-        sys.setswitchinterval(_SWITCH)
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Finish what is in hand, as far as it has been begun, and end."""
+        """Finish what is in flight, as far as it has been begun, and end."""
         self._stopping.set()
         self._signal()
         with self._queued:
             self._queued.notify_all()
-        until = time.monotonic() + _STOPPING
+        until = time.monotonic() + _SHUTDOWN_TIMEOUT
         claimer, *others = self._threads
-        claimer.join(timeout=_STOPPING)
-        self._give_back()
+        claimer.join(timeout=_SHUTDOWN_TIMEOUT)
+        self._release()
         for thread in others:
             thread.join(timeout=max(until - time.monotonic(), 0))
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a run is in hand for longer than any may be."""
+        """Whether a run is in flight for longer than any may be."""
         with self._changed:
-            oldest = min((since for _, since in self._in_hand.values()), default=time.monotonic())
-        return time.monotonic() - oldest > _STUCK
+            oldest = min((since for _, since in self._in_flight.values()), default=time.monotonic())
+        return time.monotonic() - oldest > _STUCK_AFTER
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         """Leave to other workers what nobody here has begun."""
         with self._changed:
             waiting, self._queue = self._queue, []
@@ -143,19 +143,19 @@ class ExpressWorker:
         connection = raw_connection()
         try:
             connection.autocommit = True
-            jobs.attend(connection, self._holder, name=self._name, express=True)
+            jobs.register(connection, self._holder, name=self._name, express=True)
             with self._changed:
-                known = [job.id for job, _ in self._in_hand.values()]
+                known = [job.id for job, _ in self._in_flight.values()]
                 known += [job.id for job in self._queue]
             # The connection of a claim may have been lost with that of before.
             with unit_of_work() as session:
-                jobs.release_untold(session, self._holder, known)
-            self._attending.set()
+                jobs.release_unknown(session, self._holder, known)
+            self._registered.set()
             self._signal()  # what was committed before that
             looked = 0.0
-            # What is in hand is this worker's to its end: nobody else is to begin it meanwhile.
-            while not self._stopping.is_set() or self._in_hand:
-                if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
+            # What is in flight is this worker's to its end: nobody else is to begin it meanwhile.
+            while not self._stopping.is_set() or self._in_flight:
+                if time.monotonic() - looked > _ABANDONED_INTERVAL:
                     with unit_of_work() as session:
                         jobs.release_abandoned(session, self._holder)
                     looked = time.monotonic()
@@ -166,23 +166,23 @@ class ExpressWorker:
                     if jobs.EXPRESS in told:
                         self._signal()
         finally:
-            # What is in hand passes for abandoned from here on: nothing more is begun of it.
-            self._attending.clear()
+            # What is in flight passes for abandoned from here on: nothing more is begun of it.
+            self._registered.clear()
             connection.close()
 
-    def _beat(self) -> None:
-        self._stopping.wait(_HEARTBEAT)
+    def _renew_leases(self) -> None:
+        self._stopping.wait(_HEARTBEAT_INTERVAL)
         with self._changed:
-            held = [job for job, _ in self._in_hand.values()] + self._queue
+            held = [job for job, _ in self._in_flight.values()] + self._queue
         if held:
             with unit_of_work() as session:
                 jobs.renew(session, held, self._holder)
 
     def _claim(self) -> None:
-        if not self._attending.wait(_IDLE):
+        if not self._registered.wait(_IDLE_TIMEOUT):
             return
         signals, ended = self._signals, self._ended
-        if not self._wait_for_free():
+        if not self._wait_for_free_threads():
             return
         limit, full = self._room()
         with unit_of_work() as session:
@@ -207,45 +207,45 @@ class ExpressWorker:
                 has_room = bool(full) and ended != self._ended
                 return has_room or signals != self._signals or self._stopping.is_set()
 
-            self._changed.wait_for(may_be_more, min(_IDLE, max(pause or _IDLE, _GATHERING)))
+            self._changed.wait_for(may_be_more, min(_IDLE_TIMEOUT, max(pause or _IDLE_TIMEOUT, _COALESCE_WINDOW)))
 
     def _room(self) -> tuple[int, list[str]]:
         """How many runs may be claimed, all of one workspace if need be, and of which none."""
         with self._changed:
-            held = [job for job, _ in self._in_hand.values()] + self._queue
+            held = [job for job, _ in self._in_flight.values()] + self._queue
         counts = Counter(str(job.workspace_id) for job in held)
-        full = [workspace for workspace, count in counts.items() if count >= _SHARE]
-        most = max((count for count in counts.values() if count < _SHARE), default=0)
-        return min(THREADS - len(held), _BATCH, _SHARE - most), full
+        full = [workspace for workspace, count in counts.items() if count >= _WORKSPACE_LIMIT]
+        most = max((count for count in counts.values() if count < _WORKSPACE_LIMIT), default=0)
+        return min(THREADS - len(held), _BATCH_SIZE, _WORKSPACE_LIMIT - most), full
 
-    def _wait_for_free(self) -> bool:
+    def _wait_for_free_threads(self) -> bool:
         """Wait until there are threads for a claim, some of them or all that there will be."""
 
         def free() -> int:
-            return THREADS - len(self._in_hand) - len(self._queue)
+            return THREADS - len(self._in_flight) - len(self._queue)
 
         with self._changed:
-            self._changed.wait_for(lambda: free() >= _ENOUGH or self._stopping.is_set(), _GATHERING)
-            self._changed.wait_for(lambda: free() > 0 or self._stopping.is_set(), _IDLE)
+            self._changed.wait_for(lambda: free() >= _MIN_FREE_THREADS or self._stopping.is_set(), _COALESCE_WINDOW)
+            self._changed.wait_for(lambda: free() > 0 or self._stopping.is_set(), _IDLE_TIMEOUT)
             return free() > 0 and not self._stopping.is_set()
 
     def _work(self) -> None:
         with self._queued:
-            self._queued.wait_for(lambda: self._queue or self._stopping.is_set(), _IDLE)
+            self._queued.wait_for(lambda: self._queue or self._stopping.is_set(), _IDLE_TIMEOUT)
             if not self._queue or self._stopping.is_set():
                 return
             job = self._queue.pop(0)
-            self._in_hand[job.id, job.claims] = (job, time.monotonic())
+            self._in_flight[job.id, job.claims] = (job, time.monotonic())
         try:
             with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
-                self._carry(job)
+                self._handle(job)
         finally:
             with self._changed:
-                del self._in_hand[job.id, job.claims]
+                del self._in_flight[job.id, job.claims]
                 self._ended += 1
                 self._changed.notify()
 
-    def _carry(self, job: Job) -> None:
+    def _handle(self, job: Job) -> None:
         leg = ExpressLeg(self._engine, job, self._budget, self._may_go_on)
         try:
             leg.run()
@@ -256,7 +256,7 @@ class ExpressWorker:
             leg.hand_over()
 
     def _may_go_on(self) -> bool:
-        return self._attending.is_set() and not self._stopping.is_set()
+        return self._registered.is_set() and not self._stopping.is_set()
 
     def _put_back(self, job: Job, error: str) -> None:
         while True:

@@ -72,16 +72,17 @@ class Reconciler:
         with locks.try_exclusive("reconciler") as leads:
             while leads and not stopping.is_set():
                 self.mend()
+                active = self.is_active()
                 try:
-                    self.look()
+                    self.look(active=active)
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
-                stopping.wait(_INTERVAL if self._is_anything_going() else _QUIET_INTERVAL)
+                stopping.wait(_INTERVAL if active else _QUIET_INTERVAL)
         stopping.wait(_LEAD_INTERVAL)
 
-    def look(self) -> None:
+    def look(self, *, active: bool) -> None:
         """Ask Airflow what is new: while nothing goes on, mostly of people's acts alone."""
-        if self._looks.is_due() or self._is_anything_going() or self._acts.are_any():
+        if self._looks.is_due() or active or self._acts.are_any():
             self.follow()
             self._holds.follow()
             self._acts.follow()
@@ -90,7 +91,8 @@ class Reconciler:
         self._asset_events.follow()
 
     @staticmethod
-    def _is_anything_going() -> bool:
+    def is_active() -> bool:
+        """Whether a run is unfinished, or a DAG is gone."""
         with unit_of_work() as session:
             # A DAG that is gone comes back by our doing, which nobody's act tells of.
             return runs.is_any_unfinished(session) or held_up.is_any_gone(session)

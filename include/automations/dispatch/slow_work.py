@@ -14,12 +14,12 @@ from automations.dispatch.jobs.base import SLOW_LEASE
 
 WORKERS = 12
 """They wait for servers of others, each for two minutes at most, and cost next to nothing."""
-SHARE = 4
+WORKSPACE_LIMIT = 4
 """Workers that one workspace has at most: its server, when it hangs, holds up its own jobs."""
 
 
 class SlowWork:
-    """The slow jobs that one process has in hand; safe to be used by several threads.
+    """The slow jobs that one process has in flight; safe to be used by several threads.
 
     Args:
         kinds: of the jobs.
@@ -27,7 +27,7 @@ class SlowWork:
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = kinds
-        self._in_hand: dict[tuple[int, int], str | None] = {}
+        self._in_flight: dict[tuple[int, int], str | None] = {}
         """The workspaces of the jobs, by their ids and claims."""
         self._turns = Turns()
         # Held while one is claimed, too: two that count at once would both take the last place.
@@ -41,10 +41,10 @@ class SlowWork:
         return self._signals
 
     @property
-    def in_hand(self) -> set[int]:
+    def in_flight(self) -> set[int]:
         """Ids of the jobs."""
         with self._lock:
-            return {job_id for job_id, _ in self._in_hand}
+            return {job_id for job_id, _ in self._in_flight}
 
     def signal(self, workers: int = 1) -> None:
         """Have somebody look who rests."""
@@ -52,7 +52,7 @@ class SlowWork:
             self._signals += 1
             self._wake.notify(workers)
 
-    def rest(self, seen: int, seconds: float) -> None:
+    def sleep(self, seen: int, seconds: float) -> None:
         """Sleep so long, unless there has been something new since so many signals."""
         with self._wake:
             if seen == self._signals:
@@ -65,8 +65,8 @@ class SlowWork:
             the job, and without one how many seconds it is until there may be one.
         """
         with self._lock, unit_of_work() as session:
-            counts = Counter(self._in_hand.values())
-            full = [str(one) for one, count in counts.items() if count >= SHARE]
+            counts = Counter(self._in_flight.values())
+            full = [str(one) for one, count in counts.items() if count >= WORKSPACE_LIMIT]
             claimed = jobs.claim(
                 session,
                 1,
@@ -78,12 +78,12 @@ class SlowWork:
             )
             if not claimed:
                 return None, jobs.seconds_to_next(session, self._kinds)
-            self._in_hand[claimed[0].id, claimed[0].claims] = claimed[0].workspace_id
+            self._in_flight[claimed[0].id, claimed[0].claims] = claimed[0].workspace_id
         self.signal()  # there may be more, for another worker
         return claimed[0], None
 
-    def put_down(self, job: Job) -> None:
+    def release(self, job: Job) -> None:
         """Give back the place of a job that was done, or put back."""
         with self._lock:
-            del self._in_hand[job.id, job.claims]
+            del self._in_flight[job.id, job.claims]
         self.signal()

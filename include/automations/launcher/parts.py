@@ -162,7 +162,7 @@ def _dispatchers(
             name,
             lambda: [sys.executable, "-m", "api_bridge.dispatcher", name],
             environment,
-            probes.attendant(name),
+            probes.registered(name),
             needs,
             stop_rank=2,
             # Longer than it gives to what it has in hand.
@@ -181,7 +181,7 @@ def _express(settings: Settings, environment: dict[str, str]) -> list[Part]:
             name,
             lambda: [sys.executable, "-m", "automations.launcher.express_worker", name],
             environment,
-            probes.attendant(name),
+            probes.registered(name),
             ("setup",),
             stop_rank=2,
             # Longer than it gives to what it has in hand.

@@ -182,14 +182,14 @@ def smtp_greeting(host: str, port: int) -> Probe:
     return probe
 
 
-def attendant(name: str) -> Probe:
+def registered(name: str) -> Probe:
     """An express worker or a dispatcher of this machine that listens for work."""
 
     def probe(since: float) -> bool:
         try:
             with reading() as session:
                 # PostgreSQL's clock may be another one.
-                return jobs.is_there(session, name, since - _CLOCKS_DIFFER)
+                return jobs.is_registered(session, name, since - _CLOCKS_DIFFER)
         except DatabaseUnavailable as away:
             raise Unknown from away
 

@@ -74,7 +74,7 @@ WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
 RETURNING pg_notify(:channel, ''), pg_notify(:channel, :slow), pg_notify(:channel, :express)
 """)
 
-_RELEASE_UNTOLD = text("""
+_RELEASE_UNKNOWN = text("""
 UPDATE job SET available_at = clock_timestamp(), holder = NULL
 WHERE holder = :me AND dead_at IS NULL AND id <> ALL (CAST(:known AS bigint[]))
 """)
@@ -111,7 +111,7 @@ WHERE holder = :holder AND id = ANY (CAST(:ids AS bigint[]))
 """)
 
 
-def attend(
+def register(
     connection: psycopg2.extensions.connection,
     holder: int,
     *,
@@ -143,13 +143,13 @@ def release_abandoned(session: Session, me: int) -> int:
     return len(session.execute(_RELEASE, {"holders": _HOLDERS, "me": me, **told}).all())
 
 
-def release_untold(session: Session, me: int, known: Iterable[int]) -> None:
+def release_unknown(session: Session, me: int, known: Iterable[int]) -> None:
     """Make ready again what a holder has claimed without hearing so: the answer was lost.
 
     Args:
-        known: ids of the jobs that it has in hand.
+        known: ids of the jobs that it has in flight.
     """
-    session.execute(_RELEASE_UNTOLD, {"me": me, "known": list(known)})
+    session.execute(_RELEASE_UNKNOWN, {"me": me, "known": list(known)})
 
 
 def take_from_later(session: Session) -> None:
@@ -162,7 +162,7 @@ def express_workers(session: Session) -> int:
     return session.scalar(_COUNT_EXPRESS_WORKERS, {"workers": _EXPRESS_WORKERS}) or 0
 
 
-def is_there(session: Session, name: str, since: float) -> bool:
+def is_registered(session: Session, name: str, since: float) -> bool:
     """Whether somebody of this machine attends by a name, since a moment, as seconds since 1970."""
     values = {"name": _known_as(name), "since": since, "holders": _HOLDERS}
     return bool(session.scalar(_IS_THERE, values))
@@ -257,7 +257,7 @@ def claim(
     values = {"ids": list(found), "lease": lease, "holder": holder}
     claimed = {job.id: job for job in session.scalars(select(Job).from_statement(_CLAIM), values)}
     for job in claimed.values():
-        # Where it has been, for whoever counts what each line has in hand.
+        # Where it has been, for whoever counts what each line has in flight.
         set_committed_value(job, "lane", found[job.id])
     return [claimed[one] for one in found]
 

@@ -121,7 +121,7 @@ class Job(Base):
     claims: Mapped[int] = mapped_column(server_default="0")
     """Counts up with every claim; only the holder of the last one may settle the job."""
     holder: Mapped[int | None]
-    """The dispatcher that carries the job now; it holds an advisory lock of this number."""
+    """The dispatcher that handles the job now; it holds an advisory lock of this number."""
     failures: Mapped[int] = mapped_column(server_default="0")
     available_at: Mapped[datetime] = now_column()
     error: Mapped[str | None]

@@ -33,7 +33,7 @@ class Handler(ABC):
     Args:
         kind: the jobs that it does.
         airflow: whether they need the orchestrator, so that they wait while that is away.
-        together: whether many are done in one go, by ``carry_all``.
+        batched: whether many are done in one go, by ``handle_all``.
         limited: whether they wait while the orchestrator has as many runs as it may.
         express: whether express workers do them; a dispatcher only where none is there.
         slow: whether one may wait long for others, so that workers of their own do them, so many
@@ -42,7 +42,7 @@ class Handler(ABC):
 
     kind: ClassVar[JobKind]
     airflow: ClassVar[bool] = False
-    together: ClassVar[bool] = False
+    batched: ClassVar[bool] = False
     limited: ClassVar[bool] = False
     express: ClassVar[bool] = False
     slow: ClassVar[bool] = False
@@ -51,17 +51,17 @@ class Handler(ABC):
         self._ports = tools.ports
 
     @abstractmethod
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         """Do a job and remove it; what it changes here and its end are one transaction."""
 
-    def carry_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
+    def handle_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
         """Do jobs in one go and remove them; what kept the others from it, by their ids."""
         raise NotImplementedError
 
     def give_up(self, job: Job, error: str) -> None:
         """Bury a job, and end what cannot go on without it."""
         with unit_of_work() as session:
-            # Who has lost the lease decides nothing: another one carries the job now.
+            # Who has lost the lease decides nothing: another one handles the job now.
             if jobs.bury(session, job, error):
                 self.end_subject(session, job.subject_id, error)
 

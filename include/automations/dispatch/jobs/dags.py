@@ -32,7 +32,7 @@ class CallDag(AirflowHandler):
 
     kind = JobKind.CALL_DAG
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             call = dag_calls.get(session, job.subject_id)
         if call.status not in CALLED:
@@ -142,7 +142,7 @@ class EndDagRun(AirflowHandler):
 
     kind = JobKind.END_DAG_RUN
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             call = dag_calls.get(session, job.subject_id)
         self._orchestrator.fail(call.dag_id, call.id)

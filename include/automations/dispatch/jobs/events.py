@@ -15,7 +15,7 @@ class MatchEvent(Handler):
 
     kind = JobKind.MATCH_EVENT
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             event = session.get_one(Event, job.subject_id)
             with tracing.span("match event", traceparent=event.traceparent, event_id=event.id):
@@ -28,6 +28,6 @@ class EndDebounce(Handler):
 
     kind = JobKind.END_DEBOUNCE
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             come_back(session, job, matching.end_debounce(session, job.subject_id))

@@ -49,7 +49,7 @@ class Letters(Handler):
     def letter(self, session: Session, subject_id: str) -> Letter | None:
         """What is to be sent now, its link kept: one that somebody has works; None for nothing."""
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             letter = self.letter(session, job.subject_id)
         if letter is None:

@@ -21,7 +21,7 @@ class SyncPipeline(Handler):
     kind = JobKind.SYNC_PIPELINE
     slow = True
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         until = time.monotonic() + _MAX_READ_TIME
         try:
             more = pulls.advance(job.subject_id, self._ports.http)
@@ -48,6 +48,6 @@ class SchedulePipeline(Handler):
 
     kind = JobKind.SCHEDULE_PIPELINE
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             come_back(session, job, pulls.due(session, job.subject_id))

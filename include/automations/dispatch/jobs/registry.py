@@ -78,17 +78,17 @@ HANDLERS = _discover()
 
 
 class Handlers:
-    """Carries one job at a time by the handler of its kind; safe to be used by several threads."""
+    """Handles one job at a time by the handler of its kind; safe to be used by several threads."""
 
     def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
         tools = Tools(orchestrator, VisibleDags(orchestrator), ports)
         self._made = {handler: handler(tools) for handler in HANDLERS.values()}
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         """Do a job and remove it."""
-        self._made[HANDLERS[job.kind]].carry(job)
+        self._made[HANDLERS[job.kind]].handle(job)
 
-    def carry_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
+    def handle_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
         """Do jobs in one go, those of a kind, and remove them; what kept the others, by their ids.
 
         What keeps all of a kind keeps no other one.
@@ -97,7 +97,7 @@ class Handlers:
         for handler in dict.fromkeys(HANDLERS[job.kind] for job in claimed):
             own = [job for job in claimed if HANDLERS[job.kind] is handler]
             try:
-                kept |= self._made[handler].carry_all(own)
+                kept |= self._made[handler].handle_all(own)
             except Exception as error:  # noqa: BLE001 -- the dispatcher tells them apart
                 kept |= dict.fromkeys((job.id for job in own), error)
         return kept

@@ -66,14 +66,14 @@ class StartRun(AirflowHandler):
     """Makes the DagRun of a run; the run's id is its id, so that a second start makes no other."""
 
     kind = JobKind.START_RUN
-    together = True
+    batched = True
     limited = True
 
-    def carry(self, job: Job) -> None:
-        for problem in self.carry_all([job]).values():
+    def handle(self, job: Job) -> None:
+        for problem in self.handle_all([job]).values():
             raise problem
 
-    def carry_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
+    def handle_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
         kept: dict[int, Exception] = {}
         wanted = self._wanted(claimed, kept)
         self._leave_unseen(wanted, kept)
@@ -185,7 +185,7 @@ class ExpressRun(Handler):
     kind = JobKind.EXPRESS_RUN
     express = True
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             run = runs.lock_run(session, job.subject_id)
             if jobs.done(session, job) and run is not None:
@@ -201,7 +201,7 @@ class FailRun(AirflowHandler):
 
     kind = JobKind.FAIL_RUN
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             # Locked: who is about to note that Airflow has it asks for this job again, behind it.
             run = session.get_one(Run, job.subject_id, with_for_update=True)
@@ -217,7 +217,7 @@ class EndRuns(Handler):
 
     kind = JobKind.END_RUNS
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         cancellations.end_of_deleted(job.subject_id)
         done(job)
 
@@ -227,7 +227,7 @@ class RetryRun(AirflowHandler):
 
     kind = JobKind.RETRY_RUN
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
         if run.reviving and run.dispatched_at is None:
@@ -253,7 +253,7 @@ class RetryLatest(RetryRun):
 
     kind = JobKind.RETRY_LATEST
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
             newest = session.get_one(Workflow, run.workflow_id).version
@@ -273,7 +273,7 @@ class AdmitRun(Handler):
 
     kind = JobKind.ADMIT_RUN
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             # First, so that the same job may be asked for once more.
             jobs.done(session, job)
@@ -291,7 +291,7 @@ class ReportFailure(Handler):
 
     kind = JobKind.REPORT_FAILURE
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             failure_reports.report(session, session.get_one(Run, job.subject_id), job.id)
             jobs.done(session, job)
@@ -302,7 +302,7 @@ class WakeParent(Handler):
 
     kind = JobKind.WAKE_PARENT
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             child = session.get_one(Run, job.subject_id)
             # Locked first: a parent that is about to wait sees the child's end, or is seen here.

@@ -20,7 +20,7 @@ class AnswerWait(AirflowHandler):
 
     kind = JobKind.ANSWER_WAIT
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             wait = session.get_one(Wait, job.subject_id)
             run = session.get_one(Run, wait.run_id)
@@ -48,7 +48,7 @@ class NameOverride(AirflowHandler):
 
     kind = JobKind.NAME_OVERRIDE
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             wait, run = _wait_and_run(session, job)
         dag = dag_id(run.workflow_id)
@@ -75,7 +75,7 @@ class EscalateWait(Handler):
 
     kind = JobKind.ESCALATE_WAIT
 
-    def carry(self, job: Job) -> None:
+    def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             wait, _ = _wait_and_run(session, job)
             if wait.status == WaitStatus.OPEN:
