@@ -15,12 +15,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from api_bridge import run_batches, xcom_values
-from api_bridge.airflow_acts import (
+from api_bridge.airflow_audit_log import (
     CLEARS,
     EVENTS,
     OF_MANY,
     TROUBLES,
-    acts_of,
+    actions_of,
     extra_of,
     mark_of,
     marks_as,
@@ -34,14 +34,15 @@ from automations.errors import (
     OrchestratorUnavailable,
 )
 from automations.ports import (
-    Act,
-    ActKind,
+    UserAction,
+    ActionKind,
     DagRunFailure,
     DagRunState,
     DagRunStatus,
-    DagStanding,
+    DagStatus,
     NewDagRun,
     ProviderOperator,
+    UserAction,
     Visible,
 )
 from automations.settings import Settings
@@ -54,13 +55,13 @@ _ACTS_ON_MANY = "/automations/acts/all"
 """Where it tells what was done to several runs at once."""
 _OPERATORS = "/automations/operators/all"
 """Where it lists operators."""
-_WITHOUT_BATCHES = 60.0
+_BATCH_RETRY_DELAY = 60.0
 """Seconds until that is tried again after it could not."""
-_AT_ONCE = 4
+_MAX_CONCURRENT = 4
 """Runs that are made at the same time where each takes a request: the server does not more."""
 _RETURNED = "return_value"
 """The key of what a task returns, among its XComs."""
-_PAGE = 100
+_PAGE_SIZE = 100
 """The most that Airflow gives at once."""
 
 
@@ -87,10 +88,10 @@ class AirflowClient:
             answers = self._start_together(runs)
             if answers is not None:
                 return answers
-            self._batches_from = time.monotonic() + _WITHOUT_BATCHES
+            self._batches_from = time.monotonic() + _BATCH_RETRY_DELAY
         if len(runs) == 1:
             return [self._start(runs[0])]
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="start") as pool:
+        with ThreadPoolExecutor(_MAX_CONCURRENT, thread_name_prefix="start") as pool:
             return list(pool.map(self._start, runs))
 
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
@@ -117,11 +118,11 @@ class AirflowClient:
             return error
         return run_batches.unknown(run) if answer is None else None
 
-    def standing(self, dag_id: str) -> DagStanding | None:
+    def dag_status(self, dag_id: str) -> DagStatus | None:
         answer = self.http.call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None:
             return None
-        return DagStanding(
+        return DagStatus(
             paused=bool(answer.get("is_paused")),
             gone=bool(answer.get("is_stale")),
             broken=bool(answer.get("has_import_errors")),
@@ -158,9 +159,9 @@ class AirflowClient:
     def _returning(self, dag_id: str, run_id: str) -> Iterator[tuple[str, int]]:
         """The tasks that have returned something, those that are mapped in order."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
-        offset, page = 0, _PAGE
-        while page == _PAGE:
-            params = {"xcom_key": _RETURNED, "limit": _PAGE, "offset": offset}
+        offset, page = 0, _PAGE_SIZE
+        while page == _PAGE_SIZE:
+            params = {"xcom_key": _RETURNED, "limit": _PAGE_SIZE, "offset": offset}
             answer = self.http.call("GET", path, params=params, missing_ok=True) or {}
             entries = answer.get("xcom_entries", ())
             page = len(entries)
@@ -172,9 +173,9 @@ class AirflowClient:
 
     def assets(self, scheme: str) -> dict[str, int]:
         found: dict[str, int] = {}
-        offset, page = 0, _PAGE
-        while page == _PAGE:
-            params = {"uri_pattern": f"{scheme}%", "limit": _PAGE, "offset": offset}
+        offset, page = 0, _PAGE_SIZE
+        while page == _PAGE_SIZE:
+            params = {"uri_pattern": f"{scheme}%", "limit": _PAGE_SIZE, "offset": offset}
             answer = self.http.call("GET", "/assets", params={**params, "order_by": "id"}) or {}
             listed = answer.get("assets", ())
             page = len(listed)
@@ -249,10 +250,10 @@ class AirflowClient:
 
     def paused(self) -> Set[str]:
         found: set[str] = set()
-        page = _PAGE
-        while page == _PAGE:
+        page = _PAGE_SIZE
+        while page == _PAGE_SIZE:
             params = {"paused": True, "dag_id_prefix_pattern": "automation_"}
-            query = {**params, "order_by": "dag_id", "offset": len(found), "limit": _PAGE}
+            query = {**params, "order_by": "dag_id", "offset": len(found), "limit": _PAGE_SIZE}
             dags = (self.http.call("GET", "/dags", params=query) or {})["dags"]
             page = len(dags)
             found.update(dag["dag_id"] for dag in dags)
@@ -286,9 +287,9 @@ class AirflowClient:
         if mark is None:
             if len(since) < len(events):
                 cleared = max(cleared, events[len(since)]["event_log_id"])
-            act = next((act for act in of_many if mark_of(act, None, "failed")), None)
-            if act is not None and act.id > cleared:
-                by, note = act.by, act.note
+            action = next((action for action in of_many if mark_of(action, None, "failed")), None)
+            if action is not None and action.id > cleared:
+                by, note = action.by, action.note
         return DagRunFailure(
             marked_by=by,
             tasks=tuple(ti["task_display_name"] for ti in failed.get("task_instances", ())),
@@ -296,15 +297,15 @@ class AirflowClient:
             note=note,
         )
 
-    def acts(
+    def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
-    ) -> tuple[list[Act], int]:
+    ) -> tuple[list[UserAction], int]:
         span = {"after": since.isoformat(), "before": until.isoformat()}
         page = {"order_by": "event_log_id", "offset": offset, "limit": limit}
         events = self._events(**span, **page, included_events=list(EVENTS))
         on_many = self._on_many(**span) if offset == 0 else []
         others = (event for event in (*events, *on_many) if event["owner"] != self._username)
-        return [act for event in others for act in acts_of(event)], len(events)
+        return [action for event in others for action in actions_of(event)], len(events)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
@@ -317,19 +318,19 @@ class AirflowClient:
         by = next((e["owner"] for e in of_task if marks_as(e, "success", "skipped")), None)
         if by is None:
             marks = (
-                act
-                for act in self._among_many(dag_id, run_id)
-                if mark_of(act, task_id, "success", "skipped")
+                action
+                for action in self._among_many(dag_id, run_id)
+                if mark_of(action, task_id, "success", "skipped")
             )
-            by = next((act.by for act in marks), None)
+            by = next((action.by for action in marks), None)
         return by
 
-    def _among_many(self, dag_id: str, run_id: str) -> list[Act]:
+    def _among_many(self, dag_id: str, run_id: str) -> list[UserAction]:
         """What was done to a run, or to tasks of it, together with others, newest first."""
         events = [*self._events(included_events=list(OF_MANY)), *self._on_many()]
-        told = (act for event in events for act in acts_of(event))
-        found = [act for act in told if (act.dag_id, act.run_id) == (dag_id, run_id)]
-        return sorted(found, key=lambda act: act.id, reverse=True)
+        told = (action for event in events for action in actions_of(event))
+        found = [action for action in told if (action.dag_id, action.run_id) == (dag_id, run_id)]
+        return sorted(found, key=lambda action: action.id, reverse=True)
 
     def _on_many(self, **span: str) -> list[dict[str, Any]]:
         """What was done to several at once in Airflow's UI, which its own API tells nobody."""
@@ -341,7 +342,7 @@ class AirflowClient:
 
     def _events(self, **of: Any) -> list[dict[str, Any]]:
         """What is in Airflow's audit log of a DAG, of a run, or of a time, newest first."""
-        params = {"order_by": "-event_log_id", "limit": _PAGE, **of}
+        params = {"order_by": "-event_log_id", "limit": _PAGE_SIZE, **of}
         try:
             answer = self.http.call("GET", "/eventLogs", params=params)
         except OrchestratorUnavailable:

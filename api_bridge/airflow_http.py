@@ -17,7 +17,7 @@ CONFLICT: dict[str, Any] = {}
 """Stands for an answer that says that something is otherwise than the request takes it to be."""
 _TIMEOUT = (3.05, 30)
 """Seconds to connect, a little over TCP's first repeat, and to be answered."""
-_POOL = 16
+_POOL_SIZE = 16
 _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 """By which variables a file of certificates is named."""
 
@@ -39,7 +39,7 @@ class AirflowHttp:
         self._http.trust_env = False
         # What signs the certificates of a house's own servers is still to be believed.
         self._http.verify = next(filter(None, map(os.environ.get, _AUTHORITIES)), True)
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=1)
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=1)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 
-from api_bridge import errors, reference_pages, slashes
+from api_bridge import errors, reference_pages, trailing_slashes
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.console import error_pages
 from api_bridge.console.routes import ROUTERS as CONSOLE
@@ -56,7 +56,7 @@ from automations import wiring
 from automations.dispatch.dispatcher import Dispatcher
 from automations.settings import get_settings
 
-_GARBAGE = 20_000
+_GC_THRESHOLD = 20_000
 """New objects at which garbage is collected; answers with long lists make many at once."""
 
 
@@ -83,7 +83,7 @@ def _little_garbage_collection() -> Iterator[None]:
     """What has been made until now stays: the collector need not look at it again and again."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(_GARBAGE, 20, 50)
+    gc.set_threshold(_GC_THRESHOLD, 20, 50)
     try:
         yield
     finally:
@@ -150,7 +150,7 @@ def create_app() -> FastAPI:
         # Pages are for people: the description of the API is without them.
         app.include_router(router, include_in_schema=False)
     reference_pages.add(app)
-    slashes.lead_on(app)
+    trailing_slashes.redirect(app)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 

@@ -15,7 +15,7 @@ from automations.domain.webhook_deliveries import Delivery
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.form_bodies import charset_of
-from automations.kit.storable import NotKept, same
+from automations.kit.storable import NotStorable, same
 from automations.kit.values import JSON
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -73,7 +73,7 @@ def json_of(body: bytes, content_type: str) -> JSON:
     """
     try:
         return json_text.parsed(json_text.decoded(body, charset_of(content_type)))
-    except NotKept as error:
+    except NotStorable as error:
         raise ValidationFailed(error.errors) from error
     except ValueError as error:
         raise ValidationFailed({"body": [str(error)]}) from error

@@ -26,10 +26,10 @@ from automations.definitions.field_errors import field_errors
 from automations.definitions.triggers import EVENT_TYPE
 from automations.errors import ValidationFailed
 from automations.kit import json_text
-from automations.kit.declared_text import says_text, text_of
+from automations.kit.declared_text import is_text_type, text_of
 from automations.kit.form_bodies import charset_of, media_type
 from automations.kit.values import JSON
-from automations.services.events.events import Sent
+from automations.services.events.events import IncomingEvent
 
 ONE, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 MAX_BATCH = 1_000
@@ -83,7 +83,7 @@ _EVENTS: TypeAdapter[list[CloudEvent]] = TypeAdapter(
 )
 
 
-def read(headers: Headers, body: bytes) -> list[Sent]:
+def read(headers: Headers, body: bytes) -> list[IncomingEvent]:
     """The events of a request.
 
     Raises:
@@ -164,12 +164,12 @@ def _content(content: bytes, content_type: str | None, path: str = "body") -> di
     """
     if not content:
         return _shown(None)
-    if content_type is not None and json_text.says_json(media_type(content_type)):
+    if content_type is not None and json_text.is_json_type(media_type(content_type)):
         try:
             return _shown(json_text.parsed(json_text.decoded(content, charset_of(content_type))))
         except ValueError as error:
             raise ValidationFailed({path: [str(error)]}) from error
-    if content_type is None or says_text(content_type):
+    if content_type is None or is_text_type(content_type):
         try:
             text = text_of(content, content_type or "")
         except ValueError:
@@ -195,14 +195,14 @@ def _shown(data: JSON) -> dict[str, JSON]:
     return data
 
 
-def _sent(event: dict[str, JSON], data: dict[str, JSON]) -> Sent:
+def _sent(event: dict[str, JSON], data: dict[str, JSON]) -> IncomingEvent:
     """The event as the inbox takes it: its data, and the event's attributes beside it."""
     attributes = {
         name: value
         for name, value in event.items()
         if name not in ("data", "data_base64") and value is not None
     }
-    return Sent(
+    return IncomingEvent(
         type=event["type"],
         source=event["source"],
         external_id=event["id"],

@@ -17,7 +17,7 @@ _MARKS = "_marks"
 class Marks:
     """What an endpoint was marked as."""
 
-    patient: bool = False
+    slow: bool = False
     heavy: bool = False
     searching: bool = False
     changing: bool = False
@@ -33,9 +33,9 @@ def marks_of(endpoint: Callable[..., Any]) -> Marks:
     return found
 
 
-def patient(endpoint: Endpoint) -> Endpoint:
+def slow(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits for more than the database: its threads are not the others'."""
-    return _marked(endpoint, patient=True)
+    return _marked(endpoint, slow=True)
 
 
 def searching(endpoint: Endpoint) -> Endpoint:
@@ -50,7 +50,7 @@ def changing(endpoint: Endpoint) -> Endpoint:
 
 def heavy(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that takes much, in a process of its own or here: few are at once."""
-    return _marked(endpoint, patient=True, heavy=True)
+    return _marked(endpoint, slow=True, heavy=True)
 
 
 def hashing(endpoint: Endpoint) -> Endpoint:

@@ -100,7 +100,7 @@ class Group:
 
 
 @dataclass(slots=True)
-class Filled:
+class FormInput:
     """What a page's form held.
 
     Args:
@@ -125,7 +125,7 @@ def takes_files(schema: Mapping[str, Any]) -> bool:
 
 def reason(form: FormData) -> str | None:
     """Why somebody decides so, as the page of a decision has sent it; None when it says nothing."""
-    return one_break(the_one(form, "reason") or "").strip() or None
+    return one_break(single_text(form, "reason") or "").strip() or None
 
 
 def edits(form: FormData) -> bool:
@@ -166,7 +166,7 @@ def elsewhere(groups: Sequence[Group], problems: Problems) -> Problems:
     return {path: messages for path, messages in problems.items() if path not in names}
 
 
-def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] = ()) -> Filled:
+def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] = ()) -> FormInput:
     """The data that a page's form holds, in the types of its fields.
 
     Args:
@@ -175,7 +175,7 @@ def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] =
     Raises:
         ValidationFailed: it has more items than a page has.
     """
-    filled = Filled(page=the_one(form, PAGE) or "" if PAGE in beside else "")
+    filled = FormInput(page=single_text(form, PAGE) or "" if PAGE in beside else "")
     form = FormData([(_sent_as(name), value) for name, value in form.multi_items()])
     sent: dict[str, list[Any]] = {}
     for name, value in form.multi_items():
@@ -199,7 +199,7 @@ def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] =
     return filled
 
 
-def the_one(form: FormData, name: str) -> str | None:
+def single_text(form: FormData, name: str) -> str | None:
     """The text that a form has sent under a name that may be there once; None when it is absent.
 
     Raises:
@@ -296,7 +296,7 @@ def _edited(section: Section, items: list[Any], form: FormData) -> str | None:
 
 
 def _values(
-    section: Section, path: str, given: Mapping[str, Sequence[Any]], filled: Filled
+    section: Section, path: str, given: Mapping[str, Sequence[Any]], filled: FormInput
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in section.fields:
@@ -320,7 +320,7 @@ def _values(
     return values
 
 
-def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any] | None:
+def _file(name: str, files: Sequence[SentFile], filled: FormInput) -> dict[str, Any] | None:
     try:
         if len(files) > 1:
             raise ValueError("takes one file")
@@ -334,7 +334,7 @@ def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any
     return taken.value
 
 
-def _value(field: FormField, name: str, given: Sequence[str], filled: Filled) -> Any:
+def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput) -> Any:
     options = [option.value for option in field.options]
     if field.type in _LISTS and not options:
         return [line for one in given for line in one_break(one).split("\n") if line]
@@ -367,7 +367,7 @@ def _rows(text: str) -> Any:
         return text
 
 
-def _number(name: str, text: str, filled: Filled) -> int | float | str:
+def _number(name: str, text: str, filled: FormInput) -> int | float | str:
     try:
         number = typed(text)
     except ValueError as error:

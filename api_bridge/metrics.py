@@ -19,14 +19,14 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from automations.domain.metrics import BOUNDS, Counted
+from automations.domain.metrics import BOUNDS, CounterValue
 from automations.errors import DatabaseUnavailable
 from automations.services.audit import metrics
 from automations.services.audit.metrics import Totals
 
 log = logging.getLogger(__name__)
 
-CACHED = 5.0
+CACHE_TTL = 5.0
 """Seconds that values are given again, however many ask."""
 _REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -88,7 +88,7 @@ class _Installation(Collector):
 
     def _totals(self) -> Totals:
         with self._lock:
-            if self._read is None or time.monotonic() - self._read_at > CACHED:
+            if self._read is None or time.monotonic() - self._read_at > CACHE_TTL:
                 self._read, self._read_at = metrics.read(), time.monotonic()
             return self._read
 
@@ -139,7 +139,7 @@ def _steps(found: Totals) -> Metric:
         "Attempts at steps, without the time that they waited parked.",
         labels=("type", "status"),
     )
-    series: dict[tuple[str, str], list[Counted]] = {}
+    series: dict[tuple[str, str], list[CounterValue]] = {}
     for count in found.counters:
         if count.kind == "step":
             series.setdefault((count.label, count.outcome), []).append(count)

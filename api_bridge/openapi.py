@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api_bridge import answer_schemas, definition_schemas, scopes
+from api_bridge import definition_schemas, response_schemas, scopes
 from api_bridge.cloud_events import CloudEvent
 from api_bridge.error_bodies import PROBLEM
 
@@ -77,7 +77,7 @@ def description(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Error"] = ERROR
     schemas["ApiKeyToMake"]["properties"]["scopes"]["anyOf"][0]["items"]["enum"] = scopes.known(app)
-    answers, parts = answer_schemas.schemas(_MODELS)
+    answers, parts = response_schemas.schemas(_MODELS)
     _add(schemas, definition_schemas.schemas(_MODELS))
     _add(schemas, parts)
     schemas["CloudEvent"] = CloudEvent.model_json_schema()

@@ -22,7 +22,7 @@ from api_bridge.endpoint_marks import marks_of
 from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import for_a_password, in_a_change, in_a_search, in_thread, patiently
+from api_bridge.threads import for_a_password, in_a_change, in_a_search, in_slow_thread, in_thread
 from automations.kit.storable import showable
 
 
@@ -90,9 +90,9 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
     async def call(**values: Any) -> Response:
         if marks.hashing:
             return await for_a_password(partial(answer, values))
-        if marks.patient:
+        if marks.slow:
             work = partial(answer, values)
-            return await patiently(work, values.get("caller"), heavy=marks.heavy)
+            return await in_slow_thread(work, values.get("caller"), heavy=marks.heavy)
         if marks.searching:
             return await in_a_search(partial(answer, values), _whose(values))
         if marks.changing:

@@ -14,8 +14,8 @@ from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
+from api_bridge.fair_semaphore import FairSemaphore
 from api_bridge.permits import Permits
-from api_bridge.shares import Share
 from automations.domain.principals import Principal
 from automations.errors import TooManyRequests
 from automations.settings import get_settings
@@ -23,7 +23,7 @@ from automations.settings import get_settings
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENT_THREADS = 40
+SLOW_THREADS = 40
 MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 20, 8
 """Requests that may wait for other services at once: half of the threads are left to the others."""
 MAX_HEAVY, MAX_HEAVY_OF_A_WORKSPACE, MAX_HEAVY_OF_A_CALLER = 6, 3, 2
@@ -37,7 +37,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     """Do what asks the database, in a thread of the pool.
 
     What waits for others than the database has no place there: it would keep the threads from
-    everybody else; see ``endpoint_marks.patient``.
+    everybody else; see ``endpoint_marks.slow``.
     """
     return await _in(_pool(), partial(work, *args, **kwargs))
 
@@ -47,7 +47,7 @@ async def in_a_search(work: Callable[[], T], whose: str) -> T:
 
     Half of the threads are left to what is quick, and half of the others to other workspaces.
     """
-    async with _shares().searches.one(whose):
+    async with _limits_here().searches.hold(whose):
         return await in_thread(work)
 
 
@@ -56,27 +56,29 @@ async def in_a_change(work: Callable[[], T], whose: str) -> T:
 
     Beside searches it leaves a thread at least to all else, where there are three or more.
     """
-    async with _shares().changes.one(whose):
+    async with _limits_here().changes.hold(whose):
         return await in_thread(work)
 
 
-class _Shares:
+class _Limits:
     """What an event loop gives threads of the pool to, beside what is quick."""
 
     def __init__(self) -> None:
         threads = get_settings().bridge_threads
-        self.searches = Share(threads // 2, of_one=threads // 4)
-        self.changes = Share(threads // 2 - 1, of_one=threads // 4)
+        self.searches = FairSemaphore(threads // 2, per_key=threads // 4)
+        self.changes = FairSemaphore(threads // 2 - 1, per_key=threads // 4)
 
 
-_kept_shares: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shares] = WeakKeyDictionary()
+_limits_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Limits] = WeakKeyDictionary()
 
 
-def _shares() -> _Shares:
-    return _kept_shares.setdefault(asyncio.get_running_loop(), _Shares())
+def _limits_here() -> _Limits:
+    return _limits_of_loops.setdefault(asyncio.get_running_loop(), _Limits())
 
 
-async def patiently(work: Callable[[], T], caller: Principal | None, *, heavy: bool = False) -> T:
+async def in_slow_thread(
+    work: Callable[[], T], caller: Principal | None, *, heavy: bool = False
+) -> T:
     """Do what waits for other services, or for processes.
 
     Raises:
@@ -86,7 +88,7 @@ async def patiently(work: Callable[[], T], caller: Principal | None, *, heavy: b
     with _waiting.one(_limits(caller, heavy=heavy)) as is_held:
         if not is_held:
             raise TooManyRequests(1)
-        return await _in(_patient_pool(), work)
+        return await _in(_slow_pool(), work)
 
 
 async def for_a_password(work: Callable[[], T]) -> T:
@@ -122,8 +124,8 @@ def _pool() -> ThreadPoolExecutor:
 
 
 @lru_cache(maxsize=1)
-def _patient_pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(PATIENT_THREADS, "patient")
+def _slow_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(SLOW_THREADS, "slow")
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from automations import wiring
-from automations.adapters import authorities
+from automations.adapters import tls_contexts
 from automations.settings import get_settings
 
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -40,5 +40,5 @@ class Environment:
         trusted = tuple(os.environ.get(name) for name in _TRUST)
         if trusted != cls._trusted:
             cls._trusted = trusted
-            authorities.of_web.cache_clear()
-            authorities.of_mail.cache_clear()
+            tls_contexts.of_web.cache_clear()
+            tls_contexts.of_mail.cache_clear()

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.values import Errors
 

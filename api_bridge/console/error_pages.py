@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import addresses, answers, texts
+from api_bridge.console import responses, texts, urls
 
 
 def shown(
@@ -24,8 +24,8 @@ def shown(
         return None
     if status == 401:
         # Of a form the page that it stood on: what it would have done is to be asked anew.
-        return answers.lead_on(addresses.sign_in(_page_of(request)))
-    answer = answers.page(
+        return responses.redirect(urls.sign_in(_page_of(request)))
+    answer = responses.page(
         request,
         "error.html",
         getattr(request.state, "caller", None),
@@ -45,16 +45,16 @@ def shown(
 def _page_of(request: Request) -> str:
     """The page that was asked for; of what a form sent, the page that it stood on."""
     if request.method == "GET":
-        return addresses.of(request.url.path, request.url.query)
+        return urls.of(request.url.path, request.url.query)
     try:
         stood = urlsplit(request.headers.get("referer", ""))
     except ValueError:
-        return addresses.HOME
+        return urls.HOME
     is_ours = stood.netloc == request.url.netloc
-    return addresses.of(stood.path, stood.query) if is_ours else addresses.HOME
+    return urls.of(stood.path, stood.query) if is_ours else urls.HOME
 
 
 def _is_for_people(request: Request) -> bool:
     path = request.url.path
-    in_console = path == addresses.ROOT or path.startswith(f"{addresses.ROOT}/")
+    in_console = path == urls.ROOT or path.startswith(f"{urls.ROOT}/")
     return in_console and "text/html" in request.headers.get("accept", "").lower()

@@ -15,9 +15,9 @@ from automations.services.runs import browsing
 
 MAX_STREAMS, MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 200, 100, 8
 """Connections of one process that are held open; whoever gets none loads the page again."""
-LASTS = 60.0
+CONNECTION_LIFETIME = 60.0
 """Seconds after which a browser connects anew, and is asked once more who it is."""
-_EVERY = 1.0
+_POLL_INTERVAL = 1.0
 _COMES_BACK_AFTER = b"retry: 2000\n\n"
 _AFTER_A_WHILE = 15
 
@@ -69,7 +69,7 @@ class Watch:
                             told.get_nowait()
                         told.put_nowait(stamp)
             known = dict(found)
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_POLL_INTERVAL)
 
 
 def _limits(caller: Principal) -> dict[str, int]:
@@ -98,7 +98,7 @@ async def changes(caller: Principal, run_id: str, stamp: str) -> AsyncIterator[b
     async with watch().following(caller, run_id) as told:
         yield _COMES_BACK_AFTER + event(stamp)
         loop = asyncio.get_running_loop()
-        until, last = loop.time() + LASTS, stamp
+        until, last = loop.time() + CONNECTION_LIFETIME, stamp
         while (left := until - loop.time()) > 0:
             try:
                 fresh = await asyncio.wait_for(told.get(), min(left, _AFTER_A_WHILE))

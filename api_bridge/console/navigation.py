@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from api_bridge.console import addresses
+from api_bridge.console import urls
 from automations.domain.principals import Principal
 from automations.settings import get_settings
 
@@ -28,7 +28,7 @@ class Entry:
     @property
     def address(self) -> str:
         """Where it leads."""
-        return f"{addresses.ROOT}/{self.name}"
+        return f"{urls.ROOT}/{self.name}"
 
     def leads_to(self, here: str) -> bool:
         """Whether a page is the one that it leads to, or one below it."""

@@ -23,7 +23,7 @@ Page = Annotated[int, Query(ge=1, le=100_000)]
 PAGE_SIZE = 25
 MAX_EXPORTED = 10_000
 """Lines of a list in one file, which says where it ends: the API goes on from there."""
-_EXPORTED_AT_ONCE = 1_000
+_EXPORT_BATCH_SIZE = 1_000
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 """How far a list goes back, by the words for it."""
 
@@ -88,7 +88,7 @@ def whole(
     lines: list[T] = []
     cursor: str | None = None
     while (left := MAX_EXPORTED - len(lines)) > 0:
-        found, cursor = page_after(cursor, min(left, _EXPORTED_AT_ONCE))
+        found, cursor = page_after(cursor, min(left, _EXPORT_BATCH_SIZE))
         lines.extend(found)
         if cursor is None:
             break

@@ -14,7 +14,7 @@ MAX_HELD, MAX_HELD_OF_ONE = 256_000_000, 64_000_000
 """In one process. Four of the largest bodies of one sender; the others' have room beside them."""
 MAX_HELD_OF_STRANGERS = 128_000_000
 """Of all whom nobody knows: addresses are cheap, and the members have room beside them."""
-_AGAIN_AFTER = 5
+_RETRY_AFTER = 5
 
 
 class HeldBody:
@@ -53,7 +53,7 @@ class HeldBody:
             held.more(size)
             yield
         finally:
-            held.let_go()
+            held.release()
 
     def more(self, size: int) -> None:
         """Hold so many bytes more.
@@ -64,7 +64,7 @@ class HeldBody:
         """
         with self._lock:
             if self._of[self._sender] + size > MAX_HELD_OF_ONE:
-                raise TooManyRequests(_AGAIN_AFTER)
+                raise TooManyRequests(_RETRY_AFTER)
             room = (MAX_HELD, MAX_HELD_OF_STRANGERS)
             if any(
                 counter.total() + size > most
@@ -75,7 +75,7 @@ class HeldBody:
                 counter[self._sender] += size
             self._size += size
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Hold nothing any more."""
         with self._lock:
             for counter in self._counters:

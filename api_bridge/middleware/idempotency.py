@@ -17,10 +17,10 @@ from starlette.responses import Response
 from api_bridge.cookies import COOKIE
 from api_bridge.endpoint_marks import Marks
 from api_bridge.errors import domain_error
+from api_bridge.fair_semaphore import FairSemaphore
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.middleware.request_guard import buffered
-from api_bridge.shares import Share
-from api_bridge.threads import MAX_OF_A_WORKSPACE, PATIENT_THREADS, in_thread
+from api_bridge.threads import MAX_OF_A_WORKSPACE, SLOW_THREADS, in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins
@@ -32,7 +32,7 @@ Who = Callable[[], Principal]
 log = logging.getLogger(__name__)
 
 _REPLAYED = ("idempotent-replayed", "true")
-_NOT_KEPT = (401, 403, 429)
+_NOT_STORED = (401, 403, 429)
 """Refusals that the same request need not meet again."""
 
 
@@ -57,7 +57,7 @@ class Idempotency:
         body = (await receive()).get("body", b"")
         marks = self._marks
         permits = _permits.setdefault(asyncio.get_running_loop(), _Permits())
-        async with permits.of(marks).one(_workspace(scope)):
+        async with permits.of(marks).hold(_workspace(scope)):
             try:
                 begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, marks)
             except NotAuthenticated:
@@ -116,13 +116,13 @@ class _Permits:
     def __init__(self) -> None:
         # No more could go on: each of them needs a thread now and then.
         threads = get_settings().bridge_threads
-        self._quick = Share(threads, of_one=threads)
-        self._waiting = Share(threads, of_one=threads // 2)
-        self._patient = Share(PATIENT_THREADS, of_one=MAX_OF_A_WORKSPACE)
+        self._quick = FairSemaphore(threads, per_key=threads)
+        self._waiting = FairSemaphore(threads, per_key=threads // 2)
+        self._slow = FairSemaphore(SLOW_THREADS, per_key=MAX_OF_A_WORKSPACE)
 
-    def of(self, marks: Marks) -> Share:
-        if marks.patient or marks.outside:
-            return self._patient
+    def of(self, marks: Marks) -> FairSemaphore:
+        if marks.slow or marks.outside:
+            return self._slow
         return self._waiting if marks.searching or marks.changing else self._quick
 
 
@@ -159,7 +159,7 @@ def _begin(scope: Scope, key: str, who: Who, body: bytes, marks: Marks) -> Claim
     ):
         digest.update(b"%d:" % len(part) + part)
     request = Request(
-        caller.workspace_id, key, digest.hexdigest(), outside=marks.outside, patient=marks.patient
+        caller.workspace_id, key, digest.hexdigest(), outside=marks.outside, slow=marks.slow
     )
     return idempotency.begin(request)
 
@@ -167,7 +167,7 @@ def _begin(scope: Scope, key: str, who: Who, body: bytes, marks: Marks) -> Claim
 def _end(claim: Claim, answer: Stored) -> None:
     if answer.status >= 500:
         claim.abandon()
-    elif answer.status in _NOT_KEPT:
+    elif answer.status in _NOT_STORED:
         claim.refuse()
     else:
         claim.finish(answer)

@@ -19,9 +19,9 @@ from automations.kit.networks import network
 
 _SAFE = ("GET", "HEAD")
 _PLAIN = ("", "identity")
-_SMALL = 64_000
+_SMALL_BODY = 64_000
 """Bytes that are read before anybody looks at the address, which would be read twice."""
-SECONDS = 300
+BODY_TIMEOUT = 300
 """In which a body must have come; 16 MB take so long at half a megabit a second."""
 
 
@@ -63,7 +63,7 @@ class RequestGuard:
         announced, limit = _announced(request), self._limit.of(content_type)
         if announced is not None and announced > limit:
             raise _too_large(limit)
-        if self._look is not None and (announced is None or announced > _SMALL):
+        if self._look is not None and (announced is None or announced > _SMALL_BODY):
             refusal = await in_thread(self._look, request)
             if refusal is not None:
                 await refusal(scope, receive, send)
@@ -76,7 +76,7 @@ class RequestGuard:
                 return
             await self._app(scope, buffered(body, receive), send)
         finally:
-            held.let_go()
+            held.release()
 
 
 def _announced(request: Request) -> int | None:
@@ -96,13 +96,13 @@ async def _read(receive: Receive, length: int | None, limit: int, held: HeldBody
     """The whole body, or None when it breaks off."""
     parts: list[bytes] = []
     size = 0
-    until = asyncio.get_running_loop().time() + SECONDS
+    until = asyncio.get_running_loop().time() + BODY_TIMEOUT
     while True:
         try:
             async with asyncio.timeout_at(until):
                 message = await receive()
         except TimeoutError as error:
-            raise HTTPException(408, f"The body has not come within {SECONDS} s.") from error
+            raise HTTPException(408, f"The body has not come within {BODY_TIMEOUT} s.") from error
         if message["type"] == "http.disconnect":
             return None
         part = message.get("body", b"")

@@ -62,7 +62,7 @@ def list_api_keys(
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
     found, following = api_keys.page_after(caller.workspace_id, cursor, limit)
-    links.lead_on(request, response, following, limit)
+    links.add_next(request, response, following, limit)
     return [audit_views.api_key(key) for key in found]
 
 

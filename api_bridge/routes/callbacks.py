@@ -29,7 +29,7 @@ _BESIDE = ("decision", "reason")
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class DecisionInput:
     """What was typed into the page of a decision."""
 
     data: Mapping[str, Any]
@@ -92,9 +92,9 @@ def _decide(request: Request, token: str, given: dict[str, Any], delivery: Deliv
 def _decide_form(
     request: Request, token: str, form: FormData, asked: CallbackView, schema: Mapping[str, Any]
 ) -> Response:
-    decision = str(form_inputs.the_one(form, "decision"))
+    decision = str(form_inputs.single_text(form, "decision"))
     filled = form_inputs.read(schema, form, beside=_BESIDE)
-    typed = Typed(filled.data, form_inputs.reason(form) or "")
+    typed = DecisionInput(filled.data, form_inputs.reason(form) or "")
     if form_inputs.edits(form):
         return _page(asked, 200, typed, filled.problems, filled.focus)
     try:
@@ -151,13 +151,13 @@ def _answer(given: dict[str, Any]) -> tuple[str, Any, str | None]:
         return str(body.get("decision")), body.get("data"), reason
     form = given["form"]
     form_inputs.check_names(form, _BESIDE)
-    return str(form_inputs.the_one(form, "decision")), None, form_inputs.reason(form)
+    return str(form_inputs.single_text(form, "decision")), None, form_inputs.reason(form)
 
 
 def _page(
     view: CallbackView,
     status: int = 200,
-    typed: Typed | None = None,
+    typed: DecisionInput | None = None,
     problems: dict[str, list[str]] | None = None,
     focus: str | None = None,
 ) -> Response:

@@ -10,7 +10,7 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, json_of
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
@@ -19,7 +19,7 @@ from automations.errors import ValidationFailed
 from automations.kit.form_bodies import charset_of, media_type
 from automations.kit.json_text import decoded, is_json
 from automations.services.workflows import exports, files
-from automations.services.workflows.exports import LeftOut
+from automations.services.workflows.exports import SkippedWorkflow
 from automations.services.workflows.files import Applied
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
@@ -107,7 +107,7 @@ def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") ->
 
 
 @router.post("/import", openapi_extra=_BODY)
-@patient
+@slow
 @body_limit(MAX_FILES_BYTES)
 def import_definitions(
     caller: Admin,
@@ -135,7 +135,7 @@ def _file(
     return download(f"{name}.{form}", content, _CONTENT_TYPES[form])
 
 
-def _remarks(left_out: Sequence[LeftOut]) -> list[str]:
+def _remarks(left_out: Sequence[SkippedWorkflow]) -> list[str]:
     return [f"{one.name} ({one.workflow_id}) is left out: {one.reason}" for one in left_out]
 
 

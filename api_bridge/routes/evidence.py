@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from api_bridge.deps import Viewer
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
@@ -33,7 +33,7 @@ def list_evidence(
 
 
 @router.get("/verify")
-@patient
+@slow
 def verify_evidence(caller: Viewer) -> dict[str, Any]:
     """Recompute the whole chain, and name its first broken link."""
     return audit_views.verification(evidence.verify(caller.workspace_id))

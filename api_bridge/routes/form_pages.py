@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from api_bridge import form_inputs, pages, shown_form
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.endpoint_marks import any_query, behind
-from api_bridge.form_inputs import Filled
+from api_bridge.form_inputs import FormInput
 from api_bridge.routing import Router
 from api_bridge.threads import in_a_change
 from automations.errors import DomainError, ValidationFailed
@@ -30,7 +30,7 @@ _SENT: dict[int | str, dict[str, Any]] = {
 }
 
 
-Submit = Callable[[str, dict[str, Any], Filled], str]
+Submit = Callable[[str, dict[str, Any], FormInput], str]
 """Takes what was filled into the form of an address, and gives the submission's id."""
 
 
@@ -112,11 +112,11 @@ def _sent() -> Response:
     return pages.page(shown_form.TEMPLATE, 200, view=None, submitted=True)
 
 
-def _taken_by_link(token: str, data: dict[str, Any], filled: Filled) -> str:
+def _taken_by_link(token: str, data: dict[str, Any], filled: FormInput) -> str:
     return form_requests.submit(token, data, filled.uploads)
 
 
-def _taken_from_anybody(form_id: str, data: dict[str, Any], filled: Filled) -> str:
+def _taken_from_anybody(form_id: str, data: dict[str, Any], filled: FormInput) -> str:
     return form_requests.submit_public(form_id, data, filled.uploads, filled.page)
 
 
@@ -146,7 +146,7 @@ def _take(
 ) -> Response:
     shown: FormView | None = None
     data: Any = None
-    filled = Filled()
+    filled = FormInput()
     try:
         pages.limit(request, "form", token, given, per_token=per_token)
         if "form" in given:

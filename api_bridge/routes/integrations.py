@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from api_bridge.bodies import Edited
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from api_bridge.views import integrations as views
 from automations import wiring
@@ -98,7 +98,7 @@ def delete_integration(caller: Admin, integration_id: str) -> Response:
 
 
 @router.post("/{integration_id}/test")
-@patient
+@slow
 @outside
 def test_integration(caller: Admin, integration_id: str) -> dict[str, Any]:
     """Connect to the service and sign in; sends nothing."""

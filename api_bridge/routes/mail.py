@@ -8,7 +8,7 @@ from fastapi import Body
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.deps import EffectId, Member
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.services.access import rate_limits
@@ -24,7 +24,7 @@ Payload = Annotated[
 
 
 @router.post("/send-email")
-@patient
+@slow
 @outside
 @body_limit(MAX_FILES_BYTES)
 def send_email(caller: Member, effect_id: EffectId, payload: Payload) -> dict[str, Any]:

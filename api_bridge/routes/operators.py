@@ -7,7 +7,7 @@ from typing import Any
 
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.deps import Viewer
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from automations.errors import OrchestratorError, Unavailable
 from automations.services.runs import dag_calls
@@ -17,7 +17,7 @@ router = Router(prefix="/api/operators", tags=["workflows"])
 
 
 @router.get("")
-@patient
+@slow
 def list_operators(caller: Viewer) -> list[dict[str, Any]]:
     """List the operators that steps of the type `airflow_operator` may run, with their parameters.
 

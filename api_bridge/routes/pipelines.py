@@ -11,7 +11,7 @@ from pydantic import Field
 from api_bridge import links
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
-from api_bridge.endpoint_marks import any_query, behind, outside, patient
+from api_bridge.endpoint_marks import any_query, behind, outside, slow
 from api_bridge.paging import Behind, Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import pagination
@@ -102,7 +102,7 @@ def list_connections(
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
     found, following = connections.page_after(caller.workspace_id, cursor, limit)
-    links.lead_on(request, response, following, limit)
+    links.add_next(request, response, following, limit)
     return [pipeline_views.connection(one) for one in found]
 
 
@@ -113,7 +113,7 @@ def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
 
 
 @router.post("/connections/test")
-@patient
+@slow
 @outside
 def test_source(caller: Admin, source: Source) -> dict[str, Any]:
     """Read the first page of a source that is to be connected."""
@@ -151,7 +151,7 @@ def delete_connection(caller: Admin, connection_id: str) -> None:
 
 
 @router.post(f"{_CONNECTION}/check")
-@patient
+@slow
 @outside
 def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
     """Read the first page of a connection's source; no row is written."""
@@ -160,7 +160,7 @@ def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
 
 
 @router.post(f"{_CONNECTION}/discover")
-@patient
+@slow
 @outside
 def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
     """List the paths in the records of the first page, for a mapping."""
@@ -195,7 +195,7 @@ def _look(request: Request) -> None:
     responses={200: {"description": "The delivery was taken before."}},
     openapi_extra=_DELIVERED,
 )
-@patient
+@slow
 @any_query
 @behind(_look)
 def deliver(
@@ -233,7 +233,7 @@ def list_runs(
     status_code=201,
     responses={202: {"description": "The records are being read; the run says how far."}},
 )
-@patient
+@slow
 @body_limit(MAX_FILES_BYTES)
 def sync(
     caller: Member, connection_id: str, response: Response, new: NewRun | None = None

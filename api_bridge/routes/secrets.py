@@ -40,7 +40,7 @@ def list_secrets(
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
     found, following = secrets.page_after(caller.workspace_id, cursor, limit)
-    links.lead_on(request, response, following, limit)
+    links.add_next(request, response, following, limit)
     return [views.secret(one) for one in found]
 
 

@@ -10,13 +10,13 @@ from api_bridge import scopes
 from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
 from api_bridge.bodies import Body
 from api_bridge.deps import EffectId, Member
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from api_bridge.views import step_tests as views
 from automations import wiring
 from automations.domain.statuses import Decision
 from automations.execution import step_tests, trials
-from automations.execution.given import Given
+from automations.execution.trial_data import TrialData
 from automations.execution.trial_steps import SampleAnswer
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
@@ -50,13 +50,13 @@ class StepTest(SampleData):
     )
     dry_run: bool = Field(False, strict=True, description="Render the config only, and do nothing.")
 
-    def as_given(self) -> Given:
+    def as_trial_data(self) -> TrialData:
         """The same without how it is to be done."""
-        return Given(**self.model_dump(exclude={"dry_run"}))
+        return TrialData(**self.model_dump(exclude={"dry_run"}))
 
 
 @router.post("/{workflow_id}/steps/{step_id}/test")
-@patient
+@slow
 @outside
 def try_step(
     caller: Member,
@@ -79,7 +79,7 @@ def try_step(
     engine, workspace, given = (
         wiring.engine(ASKED_OF_AIRFLOW),
         caller.workspace_id,
-        wanted.as_given(),
+        wanted.as_trial_data(),
     )
     if wanted.dry_run:
         return views.step_test(step_tests.render(engine, workspace, workflow_id, step_id, given))
@@ -109,7 +109,7 @@ class NewTrial(SampleData):
 
 
 @router.post("/{workflow_id}/test")
-@patient
+@slow
 @outside
 def try_automation(
     caller: Member, workflow_id: str, trial: NewTrial | None = None
@@ -124,7 +124,7 @@ def try_automation(
     never used. Of a loop the first 3 items are tried; of all, 300 steps or 60 seconds at most.
     """
     wanted = trial or NewTrial.model_validate({})
-    given = Given(**wanted.model_dump(exclude={"answers"}))
+    given = TrialData(**wanted.model_dump(exclude={"answers"}))
     answers = {
         name: SampleAnswer(Decision(one.decision) if one.decision else None, one.data)
         for name, one in wanted.answers.items()

@@ -61,7 +61,7 @@ def list_submissions(
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
     found, following = submissions.page_after(caller.workspace_id, form_id, status, cursor, limit)
-    links.lead_on(request, response, following, limit)
+    links.add_next(request, response, following, limit)
     return [views.submission(one) for one in found]
 
 
@@ -97,7 +97,7 @@ def list_snapshots(
     found, following = submissions.snapshots_after(
         caller.workspace_id, submission_id, cursor, limit
     )
-    links.lead_on(request, response, following, limit)
+    links.add_next(request, response, following, limit)
     return [views.snapshot(snapshot) for snapshot in found]
 
 

@@ -22,7 +22,7 @@ from automations.kit import json_text
 from automations.kit.form_bodies import charset_of, media_type
 from automations.ports.tables import RowFilter
 from automations.services.tables import rows
-from automations.services.tables.rows import NAMED_ROWS, Query
+from automations.services.tables.rows import MAX_NAMED_ROWS, Query
 
 router = Router(prefix="/api/tables/{table_id}/rows", tags=["tables"])
 
@@ -148,7 +148,7 @@ def import_rows(
     A workbook (.xlsx) is taken by its media type, too; its first row names columns as in CSV.
     """
     ids = rows.load(caller.workspace_id, table_id, source())
-    return {"count": len(ids), "rowIds": ids[:NAMED_ROWS]}
+    return {"count": len(ids), "rowIds": ids[:MAX_NAMED_ROWS]}
 
 
 @router.get("/{row_id}")

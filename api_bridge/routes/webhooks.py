@@ -25,7 +25,7 @@ router = Router(prefix="/api", tags=["webhooks"])
 _MAX_WAITING, _MAX_OF_A_WORKSPACE, _MAX_OF_A_URL = 100, 50, 25
 """Senders that may wait for a result at once, of all URLs, those of a workspace and of one; more
 are answered as if none did."""
-_FIRST_LOOK, _MAX_PAUSE = 0.05, 0.5
+_MIN_POLL_INTERVAL, _MAX_POLL_INTERVAL = 0.05, 0.5
 
 _waiting = Permits()
 
@@ -82,14 +82,14 @@ def _limits(token: str, workspace_id: str) -> dict[str, int]:
 
 async def _result(event_id: str, wait: timedelta) -> Result | None:
     """What the run has come to when it ends, or when the time is up; no thread waits with it."""
-    until, pause = time.monotonic() + wait.total_seconds(), _FIRST_LOOK
+    until, pause = time.monotonic() + wait.total_seconds(), _MIN_POLL_INTERVAL
     while True:
         result = await in_thread(webhooks.result, event_id)
         left = until - time.monotonic()
         if left <= 0 or (result is not None and result.ended):
             return result
         await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.5, _MAX_PAUSE)
+        pause = min(pause * 1.5, _MAX_POLL_INTERVAL)
 
 
 @router.post("/workflows/{workflow_id}/rotate-webhook")

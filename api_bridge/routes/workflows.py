@@ -63,7 +63,7 @@ def list_workflows(
         return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
     size = limit or _DEFAULT_PAGE_SIZE
     page, following = workflows.page_after(caller.workspace_id, cursor, size)
-    links.lead_on(request, response, following, size)
+    links.add_next(request, response, following, size)
     return [_shown(found, caller) for found in page]
 
 

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from automations.domain.statuses import WaitKind
 from automations.execution.recording import output_of
 from automations.execution.step_tests import StepTestResult
-from automations.execution.trial_steps import Tried
+from automations.execution.trial_steps import TriedStep
 from automations.execution.trials import Trial
 from automations.kit import common_clock
 from automations.kit.clock import timestamp
@@ -101,7 +101,7 @@ def trial(found: Trial) -> dict[str, Any]:
     }
 
 
-def _tried(one: Tried) -> dict[str, Any]:
+def _tried(one: TriedStep) -> dict[str, Any]:
     return {
         "stepId": one.step.id,
         "stepType": one.step.type,

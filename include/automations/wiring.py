@@ -45,7 +45,7 @@ from automations.services.tables.row_steps import WorkspaceTables
 from automations.services.waits.form_requests import SentForms
 from automations.settings import get_settings
 
-_LOOK_UP = 30.0
+_DNS_TIMEOUT = 30.0
 """Seconds in which the address of a server of models must be found."""
 
 
@@ -127,7 +127,7 @@ def _guarded(account: ModelAccount) -> ModelAccount:
     """
     if account.base_url is None:
         return account
-    until = time.monotonic() + _LOOK_UP
+    until = time.monotonic() + _DNS_TIMEOUT
     address = guarded_server(str(account.base_url), until, get_settings().http_allow)
     return replace(account, address=address)
 

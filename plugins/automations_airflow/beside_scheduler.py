@@ -46,7 +46,7 @@ def start() -> None:
         parker = parking.Parker(engine, rest)
         parker.start()
         Waker(engine, rest).start()
-        Resumer(transactions, parker.hurry).start()
+        Resumer(transactions, parker.poll_soon).start()
         return
     log.info("Waiting runs are not parked: switched off")
     with engine.connect() as connection:

@@ -30,15 +30,15 @@ from automations_airflow.airflow_versions import is_tested
 
 log = logging.getLogger(__name__)
 
-REST = 4.0
+IDLE_SLEEP = 4.0
 """Seconds, beside the one that Airflow's loop takes itself."""
-QUEUED = 6
+MAX_QUEUED = 6
 """Files: what a changed one waits for at most, beside those that are being parsed."""
-PACE = 10.0
+REPARSE_INTERVAL = 10.0
 """Seconds at least between two files that are parsed unchanged, a third of one of work each."""
 
 
-class Ear(Protocol):
+class Subscription(Protocol):
     """Hears of publications."""
 
     def wait(self, seconds: float) -> object: ...
@@ -49,9 +49,9 @@ class Ear(Protocol):
 class Rest:
     """Waits for publications where the dag-processor of this process has nothing else to do."""
 
-    def __init__(self, ear: Callable[[], Ear] = wiring.announcements) -> None:
+    def __init__(self, ear: Callable[[], Subscription] = wiring.announcements) -> None:
         self._new_ear = ear
-        self._ear: Ear | None = None
+        self._ear: Subscription | None = None
 
     def take(self) -> None:
         """Wait until something is published, or for as long as a rest is."""
@@ -60,7 +60,7 @@ class Rest:
                 # What was published before is looked for first.
                 self._ear = self._new_ear()
             else:
-                self._ear.wait(REST)
+                self._ear.wait(IDLE_SLEEP)
         except DatabaseUnavailable:
             # It asks each second then, as it does by itself.
             if self._ear is not None:
@@ -99,7 +99,7 @@ def take_over(rest: Rest | None = None) -> None:
 
     def serve_or_rest(manager: DagFileProcessorManager, timeout: float | None = 1.0) -> None:
         serve(manager, timeout)
-        manager._file_process_interval = max(interval, PACE * len(manager._file_stats))
+        manager._file_process_interval = max(interval, REPARSE_INTERVAL * len(manager._file_stats))
         being_parsed.look(manager)
         _shorten(manager)
         if not manager._processors and not manager._file_queue:
@@ -114,7 +114,7 @@ def _shorten(manager: DagFileProcessorManager) -> None:
     # What else there is to do with a file is asked for only once.
     further = [
         file
-        for file in list(manager._file_queue)[QUEUED:]
+        for file in list(manager._file_queue)[MAX_QUEUED:]
         if file not in manager._callback_to_execute
     ]
     for file in further:

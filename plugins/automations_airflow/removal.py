@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from automations_airflow.own_dags import PATTERN
 
-ALIVE = timedelta(seconds=60)
+HEARTBEAT_TIMEOUT = timedelta(seconds=60)
 """How old the last heartbeat of a part may be that is up."""
 TABLES = ("automations_parked_run", "automations_job_process")
 
@@ -40,7 +40,7 @@ class AirflowIsUp(Exception):
     """What is taken away would be made anew at once."""
 
 
-def leave(session: Session) -> int:
+def remove_all(session: Session) -> int:
     """Delete the DAGs of automations with their runs, our tables and the bundle's row.
 
     Airflow's audit log keeps its entries, and our own database is not touched.
@@ -51,7 +51,7 @@ def leave(session: Session) -> int:
     Raises:
         AirflowIsUp: a part of this Airflow has sent a heartbeat just now.
     """
-    up = session.scalars(_UP, {"alive": ALIVE, "ours": PATTERN}).all()
+    up = session.scalars(_UP, {"alive": HEARTBEAT_TIMEOUT, "ours": PATTERN}).all()
     if up:
         raise AirflowIsUp(f"Take Airflow down first: these parts of it are up: {', '.join(up)}.")
     session.execute(_END, {"ours": PATTERN})
@@ -68,7 +68,7 @@ def main() -> int:
     """Leave, and say what was there; 1 when it cannot be done now."""
     try:
         with create_session() as session:
-            count = leave(session)
+            count = remove_all(session)
     except AirflowIsUp as refused:
         print(f"automations: {refused}", file=sys.stderr)
         return 1

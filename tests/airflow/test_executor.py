@@ -20,7 +20,7 @@ from airflow.utils.state import TaskInstanceState
 
 from automations_airflow.executors import executor as executors
 from automations_airflow.executors.executor import PipeExecutor
-from automations_airflow.executors.workers import NICENESS, Spent
+from automations_airflow.executors.workers import NICENESS, WorkerSpent
 from automations_airflow.tasks.retries import DEATHS
 from tests.airflow.ended_tasks import end_by_airflow
 from tests.waiting import until
@@ -46,7 +46,7 @@ def carry_out(workload: ExecuteTask) -> int:
     if workload.ti.task_id.startswith(CLEARED):
         return end_by_airflow(workload)
     if workload.ti.task_id.startswith(SPENT):
-        raise Spent
+        raise WorkerSpent
     if workload.ti.task_id.startswith(RAISES):
         raise ConnectionError("no server")
     if workload.ti.task_id.startswith(SLEEPS):
@@ -257,7 +257,7 @@ def test_a_worker_that_does_not_take_its_work_is_replaced(
     os.kill(frozen, signal.SIGSTOP)
     workload = bench.give(f"{QUICK}1")
     bench.loop()
-    monkeypatch.setattr(executors, "TAKE_PATIENCE", 0.0)
+    monkeypatch.setattr(executors, "TAKE_TIMEOUT", 0.0)
     bench.loop()
     monkeypatch.undo()
     bench.until(lambda: len(bench.events) == 2)
@@ -331,7 +331,7 @@ def test_workers_leave_the_processor_to_the_scheduler(bench: Bench) -> None:
 def test_at_the_end_running_tasks_get_a_moment_and_queued_ones_do_not_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executors, "END_PATIENCE", 0.5)
+    monkeypatch.setattr(executors, "SHUTDOWN_TIMEOUT", 0.5)
     bench = Bench(tmp_path, parallelism=1)
     bench.give(SLEEPS)
     bench.give(QUICK)

@@ -218,7 +218,7 @@ def test_each_of_several_parts_of_a_kind_is_known_by_its_own_heartbeat(
         return probes.airflow_process(airflow_dsn, tmp_path, name)(0)
 
     assert not works("scheduler"), "none has begun on this database"
-    for pid, silent in ((other.pid, 0.0), (os.getpid(), probes.HEARTBEAT_PATIENCE + 10)):
+    for pid, silent in ((other.pid, 0.0), (os.getpid(), probes.HEARTBEAT_TIMEOUT + 10)):
         note(connection, add_job(connection, silent=silent), pid, host=here)
     assert works("scheduler")
     assert not works("scheduler-2")

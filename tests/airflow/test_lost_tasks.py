@@ -82,7 +82,7 @@ def gone() -> int:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that is missed was so for long."""
-    monkeypatch.setattr(lost_tasks, "SILENT", 0.0)
+    monkeypatch.setattr(lost_tasks, "HEARTBEAT_TIMEOUT", 0.0)
 
 
 @pytest.mark.usefixtures("patient")
@@ -102,7 +102,7 @@ def test_a_task_is_lost_when_it_was_missed_for_long_however_the_clock_was_set(
     tasks.look(connection)
     assert heard(connection) == before
     since = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: since + lost_tasks.SILENT)
+    monkeypatch.setattr(time, "monotonic", lambda: since + lost_tasks.HEARTBEAT_TIMEOUT)
     connection.execute(
         text("UPDATE task_instance SET last_heartbeat_at = now() WHERE task_id = 'heard'")
     )

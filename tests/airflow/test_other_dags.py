@@ -24,7 +24,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.errors import NotVisibleYet, OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Sleep
-from automations.ports import DagStanding, NewDagRun
+from automations.ports import DagStatus, NewDagRun
 from automations.services.runs.cancellations import cancel
 from automations.services.runs.dag_calls import CalledDags
 from tests.airflow.parsing import written
@@ -53,12 +53,12 @@ def noted(**values: bool) -> None:
 
 
 def test_how_a_dag_stands_is_seen(client: AirflowClient, etl: str) -> None:
-    assert client.standing(etl) == DagStanding()
+    assert client.dag_status(etl) == DagStatus()
     noted(is_paused=True)
-    assert client.standing(etl) == DagStanding(paused=True)
+    assert client.dag_status(etl) == DagStatus(paused=True)
     noted(has_import_errors=True)
-    assert client.standing(etl) == DagStanding(paused=True, broken=True)
-    assert client.standing("nobodys") is None
+    assert client.dag_status(etl) == DagStatus(paused=True, broken=True)
+    assert client.dag_status("nobodys") is None
 
 
 def test_a_run_is_made_once_with_its_conf(client: AirflowClient, etl: str) -> None:
@@ -123,7 +123,7 @@ def test_what_its_tasks_have_returned_arrives_as_it_was(client: AirflowClient, e
         (pendulum.datetime(2026, 7, 1, tz=1), "2026-07-01T00:00:00+01:00"),
         (datetime(2026, 3, 1, 12, 30), "2026-03-01T12:30:00"),
         (timedelta(hours=1), 3600.0),
-        (DagStanding(paused=True), {"paused": True, "gone": False, "broken": False}),
+        (DagStatus(paused=True), {"paused": True, "gone": False, "broken": False}),
         ({"timestamp": 1, "tz": None}, {"timestamp": 1, "tz": None}),
     ],
 )

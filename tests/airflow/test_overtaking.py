@@ -54,7 +54,7 @@ def engine(database: str, outbox: Outbox) -> Engine:
 def ahead(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     environment.set(AUTOMATIONS_RUN_AHEAD_SECONDS="60")
     # There is no scheduler here.
-    monkeypatch.setattr(overtaking, "PATIENCE", overtaking.PATIENCE * 0)
+    monkeypatch.setattr(overtaking, "MARK_TIMEOUT", overtaking.MARK_TIMEOUT * 0)
 
 
 def mail(name: str, order: int = 0, **more: Any) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def test_what_is_parked_is_left_out_only_while_somebody_looks_after_it(
     run = add_run(connection, WAITING)
     parking.park(connection)
     assert examined() == set()
-    monkeypatch.setattr(parking, "TRUSTED", 0.0)
+    monkeypatch.setattr(parking, "TRUST_TIMEOUT", 0.0)
     assert examined() == {run}
 
 

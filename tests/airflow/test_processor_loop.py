@@ -27,7 +27,7 @@ def publish() -> None:
 
 @pytest.fixture
 def unending(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor_loop, "REST", 600.0)
+    monkeypatch.setattr(processor_loop, "IDLE_SLEEP", 600.0)
 
 
 @pytest.mark.usefixtures("database", "unending")
@@ -57,7 +57,7 @@ def test_what_was_published_since_the_last_rest_leaves_no_time_for_one() -> None
 def test_where_nothing_can_be_heard_there_is_no_rest_until_it_can_be_again() -> None:
     heard: list[str] = []
 
-    class Ear:
+    class Subscription:
         def wait(self, seconds: float) -> None:
             heard.append("wait")
             raise DatabaseUnavailable
@@ -65,11 +65,11 @@ def test_where_nothing_can_be_heard_there_is_no_rest_until_it_can_be_again() -> 
         def close(self) -> None:
             heard.append("close")
 
-    def ear() -> Ear:
+    def ear() -> Subscription:
         heard.append("listen")
         if len(heard) == 1:
             raise DatabaseUnavailable
-        return Ear()
+        return Subscription()
 
     rest = Rest(ear)
     for _ in range(4):
@@ -100,21 +100,21 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> DagFileProcessorManager:
 def test_it_rests_only_with_nothing_to_parse(manager: DagFileProcessorManager) -> None:
     rests: list[float] = []
 
-    class Ear:
+    class Subscription:
         def wait(self, seconds: float) -> None:
             rests.append(seconds)
 
         def close(self) -> None:
             raise AssertionError
 
-    rest = Rest(Ear)
+    rest = Rest(Subscription)
     rest.take()
     processor_loop.take_over(rest)
     manager._service_processor_sockets(timeout=0.0)
-    assert rests == [processor_loop.REST]
+    assert rests == [processor_loop.IDLE_SLEEP]
     manager._file_queue[pack(1)] = None
     manager._service_processor_sockets(timeout=0.0)
-    assert rests == [processor_loop.REST]
+    assert rests == [processor_loop.IDLE_SLEEP]
 
 
 def test_of_many_files_a_few_are_queued_and_those_with_something_else_to_do(
@@ -125,7 +125,7 @@ def test_of_many_files_a_few_are_queued_and_those_with_something_else_to_do(
     manager._callback_to_execute[files[30]] = []
     processor_loop.take_over(Rest(Deaf))
     manager._service_processor_sockets(timeout=0.0)
-    assert list(manager._file_queue) == [*files[: processor_loop.QUEUED], files[30]]
+    assert list(manager._file_queue) == [*files[: processor_loop.MAX_QUEUED], files[30]]
 
 
 def test_the_more_files_there_are_the_more_seldom_each_is_parsed_unchanged(
@@ -137,7 +137,7 @@ def test_the_more_files_there_are_the_more_seldom_each_is_parsed_unchanged(
         manager._file_stats = {pack(one): DagFileStat() for one in range(number)}
         manager._service_processor_sockets(timeout=0.0)
         intervals.append(manager._file_process_interval)
-    assert intervals[1] == 500 * processor_loop.PACE > intervals[0]
+    assert intervals[1] == 500 * processor_loop.REPARSE_INTERVAL > intervals[0]
 
 
 def queued(manager: DagFileProcessorManager, files: list[DagFileInfo]) -> list[DagFileInfo]:

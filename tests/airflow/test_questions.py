@@ -14,10 +14,10 @@ from sqlalchemy import event
 
 from automations.execution.verdicts import AskPeople
 from automations.services.waits.answers import ANSWERED_BY, REASON
-from automations.services.waits.questions import Standing
+from automations.services.waits.questions import QuestionState
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
-from automations_airflow.executors import nursery
+from automations_airflow.executors import fork_server
 from automations_airflow.ui import answered_by
 from automations_airflow.ui.params import NOTHING
 from automations_airflow.waits.questions import body_of, params_of, request_of
@@ -37,7 +37,7 @@ def form(*fields: dict[str, Any], **section: Any) -> dict[str, Any]:
 
 
 def test_data_cannot_leave_its_fence() -> None:
-    body = body_of(asking(data=[1, "```\n# big"]), Standing(), PAGE)
+    body = body_of(asking(data=[1, "```\n# big"]), QuestionState(), PAGE)
     assert body.startswith("OK?\n\n````json\n")
     assert "\n````\n\nUntil 2026-03-01 09:30 UTC" in body
 
@@ -50,7 +50,7 @@ def test_data_is_shown_as_tables() -> None:
         "tags": ["new", "large"],
         "directors": [{"name": "Ada"}, {"name": "Grace", "since": "2021"}],
     }
-    body = body_of(asking(data=data), Standing(), PAGE)
+    body = body_of(asking(data=data), QuestionState(), PAGE)
     assert body.split("\n\n")[1:4] == [
         "|  |  |\n| --- | --- |\n| **company** | ACME \\| Sons |\n| **amount** | 25000 |\n"
         "| **exposed** | No |\n| **tags** | new, large |",
@@ -60,18 +60,18 @@ def test_data_is_shown_as_tables() -> None:
 
 
 def test_it_says_who_is_asked_until_when_and_how_far_it_is() -> None:
-    standing = Standing(asked=("ada@b.example", "bob@b.example"), approvals=1)
-    body = body_of(asking(quorum=2), standing, PAGE)
+    state = QuestionState(asked=("ada@b.example", "bob@b.example"), approvals=1)
+    body = body_of(asking(quorum=2), state, PAGE)
     assert body.endswith(
         "Asked: ada@b.example, bob@b.example · 1 of 2 approvals · Until 2026-03-01 09:30 UTC · "
         + LINK
     )
-    assert "approvals" not in body_of(asking(), Standing(), PAGE)
+    assert "approvals" not in body_of(asking(), QuestionState(), PAGE)
 
 
 def test_a_refused_answer_is_above_all_and_writes_no_markdown() -> None:
     refused = "ben: data.amount must be\n# 100 [at](http://x) most"
-    body = body_of(asking(), Standing(refused=refused), PAGE)
+    body = body_of(asking(), QuestionState(refused=refused), PAGE)
     first, second = body.split("\n\n")[:2]
     assert first == (
         "> **An answer was not taken.** ben: data.amount must be \\# 100 \\[at\\](http://x) most"
@@ -80,8 +80,10 @@ def test_a_refused_answer_is_above_all_and_writes_no_markdown() -> None:
 
 
 def test_only_users_of_airflow_are_assigned_and_the_bridge_may_answer_for_others() -> None:
-    assert request_of(asking(), Standing(), PAGE)["assigned_users"] == []
-    assigned = request_of(asking(), Standing(entitled=("ada", "admin")), PAGE)["assigned_users"]
+    assert request_of(asking(), QuestionState(), PAGE)["assigned_users"] == []
+    assigned = request_of(asking(), QuestionState(entitled=("ada", "admin")), PAGE)[
+        "assigned_users"
+    ]
     bridge = get_settings().airflow_username
     assert [user["id"] for user in assigned] == ["ada", "admin", bridge]
 
@@ -153,7 +155,7 @@ def test_what_airflow_cannot_show_is_said_and_where_it_can_be_filled_in(
     items = {"title": "Invoices", "repeatable": True, "repeatableConfig": {"minItems": least}}
     asked = asking(form=form({"key": "item", "type": "text"}, **items))
     assert list(params_of(asked.question)) == [REASON]
-    body = body_of(asked, Standing(), PAGE)
+    body = body_of(asked, QuestionState(), PAGE)
     assert "“Invoices” cannot be filled in here" in body
     assert f"[the form's own page]({PAGE})" in body
     assert ("so cannot be given here" in body) is said
@@ -199,11 +201,11 @@ def test_nobody_else_answers_under_the_name_of_another() -> None:
 def test_an_api_server_that_is_forked_shows_so_whose_an_answer_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["nursery", "server"])
+    monkeypatch.setattr(sys, "argv", ["fork_server", "server"])
     answered_by.watch()  # as the plugin does, which is imported there
     assert not event.contains(HITLDetail, "before_update", answered_by.name)
     try:
-        nursery.be_known_as("airflow", ["api-server"])
+        fork_server.set_identity("airflow", ["api-server"])
         assert event.contains(HITLDetail, "before_update", answered_by.name)
     finally:
         event.remove(HITLDetail, "before_update", answered_by.name)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from automations.definitions.published import dag_id
 from automations.ports import OPERATOR_DAG
 from automations_airflow import removal
-from automations_airflow.removal import AirflowIsUp, leave
+from automations_airflow.removal import AirflowIsUp, remove_all
 from automations_airflow.waits import parking
 from tests.airflow.definitions import email, published, workflow_id
 from tests.airflow.parsing import parse
@@ -78,7 +78,7 @@ def test_our_dags_tables_and_bundle_are_gone_and_theirs_are_not(connection: Conn
     running(connection, "1 hour")  # it was killed, and a task with it
     begun(connection, "1 hour")
     with create_session() as session:
-        assert leave(session) == 1
+        assert remove_all(session) == 1
     assert ids(connection, "SELECT dag_id FROM dag") == ["automation_of_theirs"]
     assert ids(connection, "SELECT name FROM dag_bundle WHERE name <> 'b'") == ["theirs"]
     for table in ("dag_version", "serialized_dag", "dag_code", "dag_tag"):
@@ -91,19 +91,19 @@ def test_our_dags_tables_and_bundle_are_gone_and_theirs_are_not(connection: Conn
 def test_the_dag_that_runs_operators_goes_too(connection: Connection) -> None:
     also(connection, f'{{"dag_id": "{OPERATOR_DAG}"}}')
     with create_session() as session:
-        assert leave(session) == 2
+        assert remove_all(session) == 2
     assert ids(connection, "SELECT dag_id FROM dag") == ["automation_of_theirs"]
 
 
 def test_nothing_is_taken_from_an_airflow_that_is_up(connection: Connection) -> None:
     running(connection, "5 seconds")
     with pytest.raises(AirflowIsUp, match="SchedulerJob"), create_session() as session:
-        leave(session)
+        remove_all(session)
     assert len(ids(connection, "SELECT dag_id FROM dag")) == 2
 
 
 def test_nothing_is_taken_while_a_worker_does_a_step(connection: Connection) -> None:
     begun(connection, "5 seconds")
     with pytest.raises(AirflowIsUp, match="worker"), create_session() as session:
-        leave(session)
+        remove_all(session)
     assert len(ids(connection, "SELECT dag_id FROM dag")) == 2

@@ -18,7 +18,7 @@ from tests.waiting import until
 @pytest.fixture
 def rest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
     """One that has had nothing to do for long."""
-    monkeypatch.setattr(resting, "LINGERS", 0.0)
+    monkeypatch.setattr(resting, "IDLE_AFTER", 0.0)
     yield Rest()
     scheduler_job_runner.time = time  # type: ignore[attr-defined]
 
@@ -47,8 +47,8 @@ def test_with_nothing_to_do_it_sleeps_until_it_is_told(rest: Rest) -> None:
 def test_as_long_as_there_are_runs_of_automations_it_looks_often(
     rest: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resting, "LINGERS", 600.0)
-    monkeypatch.setattr(resting, "EAGER", 0.001)
+    monkeypatch.setattr(resting, "IDLE_AFTER", 600.0)
+    monkeypatch.setattr(resting, "BUSY_SLEEP", 0.001)
     sleeper = Sleeper(rest)
     rest.found()
     rest.wake()
@@ -56,8 +56,8 @@ def test_as_long_as_there_are_runs_of_automations_it_looks_often(
 
 
 def test_who_wishes_to_sleep_for_less_does_so(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resting, "EAGER", 600.0)
-    monkeypatch.setattr(resting, "LINGERS", 600.0)
+    monkeypatch.setattr(resting, "BUSY_SLEEP", 600.0)
+    monkeypatch.setattr(resting, "IDLE_AFTER", 600.0)
     rest.found()
     rest.sleep(0.0)
 
@@ -68,7 +68,7 @@ def test_who_is_told_before_it_sleeps_does_not_sleep(rest: Rest) -> None:
 
 
 def test_the_schedulers_loop_sleeps_by_it_and_has_the_clock_as_ever(rest: Rest) -> None:
-    resting.let_rest(rest)
+    resting.install(rest)
     rest.wake()
     clock = vars(scheduler_job_runner)["time"]
     clock.sleep(0.0)

@@ -33,7 +33,7 @@ FAR = timedelta(days=1)
 @pytest.fixture(autouse=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a pause that ends in a moment is over for seconds before it is seen."""
-    monkeypatch.setattr(resuming_module, "PATIENCE", timedelta(seconds=30))
+    monkeypatch.setattr(resuming_module, "SLEEP_TIMEOUT", timedelta(seconds=30))
 
 
 @pytest.fixture

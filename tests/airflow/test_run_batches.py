@@ -208,7 +208,7 @@ def test_who_may_not_make_runs_makes_none(server: TestClient, dag: str) -> None:
 
 
 def test_too_many_at_once_are_refused(server: TestClient, dag: str) -> None:
-    runs = [{"dag_id": dag, "run_id": f"r{n}", "conf": {}} for n in range(run_batches.MOST + 1)]
+    runs = [{"dag_id": dag, "run_id": f"r{n}", "conf": {}} for n in range(run_batches.MAX_RUNS + 1)]
     answer = server.post(BATCHES, json={"runs": runs}, headers=headers())
     assert answer.status_code == 422
     assert count(DagRun.id > 0) == 0

@@ -24,9 +24,9 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Run, WorkflowVersion
 from automations.definitions.published import Published, dag_id
 from automations_airflow.executors import taken_tasks, warm_tasks
-from automations_airflow.executors.taken_tasks import Taken
-from automations_airflow.executors.workers import Spent
-from automations_airflow.tasks.retries import DEATHS, AttemptFailed, told_failure
+from automations_airflow.executors.taken_tasks import TaskClaim
+from automations_airflow.executors.workers import WorkerSpent
+from automations_airflow.tasks.retries import DEATHS, AttemptFailed, reported_failure
 from tests.airflow.airflow_runs import AirflowRun
 from tests.answering import Answering
 from tests.db.runs import begin, logs, reload, row, step, task
@@ -92,7 +92,7 @@ class Worker:
 
     def _as_ever(self, workload: Any, *, proctitle: str) -> int:
         self.left.append(self.airflow.states()[workload.ti.task_id] or "")
-        self.failures.append(told_failure())
+        self.failures.append(reported_failure())
         return 0
 
     def log(self, node: str) -> str:
@@ -166,7 +166,7 @@ def test_a_step_that_is_to_be_tried_again_fails_its_try_though_the_delay_may_be_
     (failed,) = worker.failures
     assert failed is not None
     assert failed.delay.total_seconds() == 1
-    assert told_failure() is None
+    assert reported_failure() is None
     found = row(worker.run, "a")
     assert found is not None
     assert len(logs(worker.run)) == 1
@@ -278,7 +278,7 @@ def test_what_is_on_record_already_is_marked_and_not_done_again(database: str) -
 def test_a_task_that_somebody_ends_in_airflow_is_broken_off(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warm_tasks, "HOLD_INTERVAL", 0.01)
+    monkeypatch.setattr(warm_tasks, "OWNERSHIP_CHECK_INTERVAL", 0.01)
     service = Answering()
     service.answers({})
     service.let_go.clear()
@@ -293,7 +293,7 @@ def test_a_task_that_somebody_ends_in_airflow_is_broken_off(
 
         ending = threading.Thread(target=end)
         ending.start()
-        with pytest.raises(Spent):
+        with pytest.raises(WorkerSpent):
             worker.do()
         ending.join()
     assert worker.left == []
@@ -305,7 +305,7 @@ def test_a_task_that_takes_long_is_held(
     database: str, monkeypatch: pytest.MonkeyPatch, airflow_database: Engine
 ) -> None:
     worker = Worker(begin(light("a")))
-    mine = Taken(str(worker.airflow.task("a").id), "here", "ada", 7)
+    mine = TaskClaim(str(worker.airflow.task("a").id), "here", "ada", 7)
     assert taken_tasks.take(airflow_database, mine)
     assert not taken_tasks.take(airflow_database, mine), "once only"
     before = worker.airflow.task("a").last_heartbeat_at
@@ -314,8 +314,8 @@ def test_a_task_that_takes_long_is_held(
     assert before
     assert after
     assert before < after
-    others = Taken(mine.id, "elsewhere", "ada", 7)
+    others = TaskClaim(mine.id, "elsewhere", "ada", 7)
     assert not taken_tasks.hold(airflow_database, others)
-    assert not taken_tasks.give_back(airflow_database, others)
-    assert taken_tasks.give_back(airflow_database, mine)
+    assert not taken_tasks.requeue(airflow_database, others)
+    assert taken_tasks.requeue(airflow_database, mine)
     assert worker.airflow.states() == {"a": "queued"}

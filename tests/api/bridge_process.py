@@ -12,7 +12,7 @@ import requests
 from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120
+TIMEOUT = 120
 
 
 class BridgeProcess:

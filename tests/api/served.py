@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from api_bridge.connections import Connection
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds: a machine may be as busy as it likes."""
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -48,7 +48,7 @@ def heard(connection: socket.socket) -> bytes:
 
 def asked(place: tuple[str, int], request: bytes) -> bytes:
     """The first piece of an answer; nothing when there is none."""
-    with socket.create_connection(place, PATIENCE) as connection, suppress(ConnectionError):
+    with socket.create_connection(place, TIMEOUT) as connection, suppress(ConnectionError):
         connection.sendall(request)
         return connection.recv(65_536)
     return b""

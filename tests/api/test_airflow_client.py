@@ -13,7 +13,7 @@ import pytest
 from api_bridge.airflow_acts import OF_MANY
 from api_bridge.airflow_client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import DagRunFailure, DagStanding, NewDagRun
+from automations.ports import DagRunFailure, DagStatus, NewDagRun
 from automations.settings import Settings
 from tests.api.airflow_server import Airflow
 from tests.free_ports import free_ports
@@ -150,20 +150,20 @@ class TestOtherDags:
     xcoms = "/dags/etl/dagRuns/r1/taskInstances/~/xcomEntries"
 
     @pytest.mark.parametrize(
-        ("answer", "standing"),
+        ("answer", "dag_status"),
         [
-            ({}, DagStanding()),
-            ({"is_paused": True}, DagStanding(paused=True)),
-            ({"is_stale": True}, DagStanding(gone=True)),
-            ({"has_import_errors": True}, DagStanding(broken=True)),
+            ({}, DagStatus()),
+            ({"is_paused": True}, DagStatus(paused=True)),
+            ({"is_stale": True}, DagStatus(gone=True)),
+            ({"has_import_errors": True}, DagStatus(broken=True)),
         ],
     )
     def test_whether_one_can_be_run(
-        self, airflow: Airflow, client: AirflowClient, answer: Any, standing: DagStanding
+        self, airflow: Airflow, client: AirflowClient, answer: Any, dag_status: DagStatus
     ) -> None:
         airflow.answers["GET", "/dags/etl"] = (200, answer)
-        assert client.standing("etl") == standing
-        assert client.standing("nobodys") is None
+        assert client.dag_status("etl") == dag_status
+        assert client.dag_status("nobodys") is None
 
     def test_a_run_is_made_by_itself_and_once(
         self, airflow: Airflow, client: AirflowClient

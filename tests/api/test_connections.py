@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from api_bridge import __main__, connections
 from api_bridge.connections import MAX_HEAD_BYTES, MAX_PIPELINED, Connection
-from tests.api.served import HEALTH, PATIENCE, asked, heard, serving
+from tests.api.served import HEALTH, TIMEOUT, asked, heard, serving
 from tests.environment import Environment
 from tests.hostile.connections import ENDLESS, SILENT
 
@@ -53,7 +53,7 @@ def hasty(
 
 @pytest.mark.parametrize(("begins", "goes_on"), ENDLESS.values(), ids=ENDLESS)
 def test_what_has_no_end_is_cut_off(here: tuple[str, int], begins: bytes, goes_on: bytes) -> None:
-    with socket.create_connection(here, PATIENCE) as connection:
+    with socket.create_connection(here, TIMEOUT) as connection:
         sent = 0
         with suppress(ConnectionError):
             connection.sendall(begins)
@@ -76,20 +76,20 @@ def test_a_head_that_is_too_large_is_refused_in_words(here: tuple[str, int]) -> 
 
 def test_some_requests_may_come_before_the_first_is_answered(here: tuple[str, int]) -> None:
     last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with socket.create_connection(here, PATIENCE) as connection:
+    with socket.create_connection(here, TIMEOUT) as connection:
         connection.sendall(HEALTH * MAX_PIPELINED + last)
         assert heard(connection).count(b"HTTP/1.1 200") == MAX_PIPELINED + 1
 
 
 @pytest.mark.parametrize("said", SILENT.values(), ids=SILENT)
 def test_who_says_nothing_more_is_let_go(hasty: tuple[str, int], said: bytes) -> None:
-    with socket.create_connection(hasty, PATIENCE) as connection:
+    with socket.create_connection(hasty, TIMEOUT) as connection:
         connection.sendall(said)
         assert heard(connection).count(b"HTTP/1.1 ") == (b"\r\n\r\n" in said)
 
 
 def test_who_goes_on_slowly_is_let_go_too(hasty: tuple[str, int]) -> None:
-    with socket.create_connection(hasty, PATIENCE) as connection, suppress(ConnectionError):
+    with socket.create_connection(hasty, TIMEOUT) as connection, suppress(ConnectionError):
         connection.sendall(HEALTH)
         assert connection.recv(65_536)
         for letter in HEALTH * 10:  # far longer than a head may take
@@ -102,7 +102,7 @@ def reader_of_little(place: tuple[str, int]) -> socket.socket:
     """A connection for which the system takes less than an answer."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    connection.settimeout(PATIENCE)
+    connection.settimeout(TIMEOUT)
     connection.connect(place)
     return connection
 
@@ -128,10 +128,10 @@ def test_of_one_address_there_are_no_more_than_its_share(
     here: tuple[str, int], monkeypatch: pytest.MonkeyPatch, environment: Environment
 ) -> None:
     monkeypatch.setattr(connections, "MAX_OF_AN_ADDRESS", 3)
-    held = [socket.create_connection(here, PATIENCE) for _ in range(3)]
+    held = [socket.create_connection(here, TIMEOUT) for _ in range(3)]
     try:
         assert asked(here, HEALTH) == b""
-        with socket.create_connection(here, PATIENCE, ("127.0.0.2", 0)) as other:
+        with socket.create_connection(here, TIMEOUT, ("127.0.0.2", 0)) as other:
             other.sendall(HEALTH)
             assert other.recv(65_536).startswith(b"HTTP/1.1 200")
         held.pop().close()
@@ -151,12 +151,12 @@ def test_who_never_reads_is_let_go(hasty: tuple[str, int]) -> None:
     with reader_of_little(hasty) as connection:
         # More than the system takes for itself, in answers of which each waits for the last.
         connection.sendall(request * MAX_PIPELINED)
-        assert Hasty.lost.wait(PATIENCE)
+        assert Hasty.lost.wait(TIMEOUT)
         assert heard(connection).count(b"HTTP/1.1 200") < MAX_PIPELINED
 
 
 def until_answered(place: tuple[str, int]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not asked(place, HEALTH):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -207,7 +207,7 @@ PIECES = st.sampled_from(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_whatever_is_said_is_no_failure_of_ours(here: tuple[str, int], said: list[bytes]) -> None:
-    with socket.create_connection(here, PATIENCE) as connection:
+    with socket.create_connection(here, TIMEOUT) as connection:
         with suppress(ConnectionError):
             connection.sendall(b"".join(said))
             connection.shutdown(socket.SHUT_WR)

@@ -15,7 +15,7 @@ from automations.db.session import reading
 from automations.db.tables import SecurityEvent
 from automations.services.access.api_keys import create_key
 from tests.api.conftest import FORM, Api
-from tests.api.served import HEALTH, PATIENCE, asked
+from tests.api.served import HEALTH, TIMEOUT, asked
 
 DOORS = (
     "POST /api/forms/{}/public",
@@ -38,13 +38,13 @@ def begun(
     place: tuple[str, int], door: str, size: int, *headers: str, source: str = "127.0.0.1"
 ) -> Iterator[socket.socket]:
     """A request whose body lacks its last byte."""
-    with socket.create_connection(place, PATIENCE, (source, 0)) as connection:
+    with socket.create_connection(place, TIMEOUT, (source, 0)) as connection:
         connection.sendall(head(door, f"Content-Length: {size}", *headers) + b" " * (size - 1))
         yield connection
 
 
 def until_held(size: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while HeldBody.held() != size:
         assert time.monotonic() < deadline, HeldBody.held()
         time.sleep(0.01)
@@ -151,7 +151,7 @@ def test_whom_nobody_knows_leave_room_for_members(
 def test_a_body_that_takes_too_long_is_given_up(
     here: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_guard, "SECONDS", 1)
+    monkeypatch.setattr(request_guard, "BODY_TIMEOUT", 1)
     with begun(here, "POST /api/session", 1_000) as connection:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
     until_held(0)

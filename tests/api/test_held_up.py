@@ -53,7 +53,7 @@ def test_what_was_read_while_it_was_paused_is_taken_back(api: Api) -> None:
 
 
 def test_metrics_count_them(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "CACHED", -1.0)
+    monkeypatch.setattr(metrics, "CACHE_TTL", -1.0)
     paused(api.workflow()["id"])
     text = metrics.Metrics().text("")[0].decode()
     assert 'automations_held_up{reason="paused"} 1.0' in text

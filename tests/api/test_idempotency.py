@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from api_bridge.deps import EffectId
 from api_bridge.endpoint_marks import outside
-from automations.db.access.idempotency import KEPT
+from automations.db.access.idempotency import RETENTION
 from automations.db.session import reading, unit_of_work
 from automations.db.tables import Form, IdempotencyKey, Run, SecurityEvent, Workspace
 from automations.errors import DatabaseUnavailable, InProgress, RuleBroken
@@ -140,7 +140,7 @@ def test_an_answer_with_a_token_is_kept_encrypted(api: Api) -> None:
 
 def test_an_answer_is_kept_for_a_day(api: Api) -> None:
     first = post(api, "/api/forms", FORM).json()
-    age(KEPT - timedelta(minutes=1))
+    age(RETENTION - timedelta(minutes=1))
     assert post(api, "/api/forms", FORM).json() == first
     age(timedelta(minutes=1))
     assert post(api, "/api/forms", FORM).json() != first
@@ -149,7 +149,7 @@ def test_an_answer_is_kept_for_a_day(api: Api) -> None:
 def test_old_keys_are_pruned_by_new_ones(api: Api) -> None:
     for number in range(3):
         post(api, "/api/forms", FORM, f"old-{number}")
-    age(KEPT)
+    age(RETENTION)
     post(api, "/api/forms", FORM, "new")
     assert count(IdempotencyKey) == 1
 

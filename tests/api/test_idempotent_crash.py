@@ -19,7 +19,7 @@ from automations.domain.principals import Principal
 from automations.services.access.api_keys import create_key
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
-from tests.api.bridge_process import PATIENCE, BridgeProcess
+from tests.api.bridge_process import TIMEOUT, BridgeProcess
 from tests.doubles import ports
 from tests.waiting import until
 
@@ -80,7 +80,7 @@ def test_a_key_makes_one_run_though_bridges_are_killed(
 
     def send(number: int) -> None:
         """Until it is answered, as clients do; now by one, now by the other bridge."""
-        deadline, turn = time.monotonic() + PATIENCE, number
+        deadline, turn = time.monotonic() + TIMEOUT, number
         while time.monotonic() < deadline:
             turn += 1
             try:
@@ -109,7 +109,7 @@ def test_a_key_makes_one_run_though_bridges_are_killed(
         sent = [pool.submit(send, number) for number in range(REQUESTS)]
         for killed, reached in zip(bridges, (REQUESTS // 4, REQUESTS // 2), strict=True):
             with counts:
-                assert counts.wait_for(partial(answers, reached), PATIENCE)
+                assert counts.wait_for(partial(answers, reached), TIMEOUT)
             killed.kill()
             killed.start()
         for one in sent:

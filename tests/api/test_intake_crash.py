@@ -18,7 +18,7 @@ from automations.db.tables import Event, Run
 from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import webhook_addresses, workflows
-from tests.api.bridge_process import PATIENCE, BridgeProcess
+from tests.api.bridge_process import TIMEOUT, BridgeProcess
 from tests.doubles import ports
 from tests.free_ports import free_port
 from tests.waiting import until
@@ -65,7 +65,7 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
 
     def send(number: int) -> None:
         """Until it is answered, as senders of webhooks do; now to one, now to the other bridge."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         turn = number
         while time.monotonic() < deadline:
             turn += 1
@@ -92,7 +92,7 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
         sent = [pool.submit(send, number) for number in range(DELIVERIES)]
         for killed, reached in zip(bridges, (DELIVERIES // 4, DELIVERIES // 2), strict=True):
             with counts:
-                assert counts.wait_for(partial(answers, reached), PATIENCE)
+                assert counts.wait_for(partial(answers, reached), TIMEOUT)
             killed.kill()
             killed.start()
         for one in sent:

@@ -29,7 +29,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "CACHED", -1.0)
+    monkeypatch.setattr(metrics, "CACHE_TTL", -1.0)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ class TestInstallation:
         self, api: Api, local: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         workflow = api.workflow()
-        monkeypatch.setattr(metrics, "CACHED", 60.0)
+        monkeypatch.setattr(metrics, "CACHE_TTL", 60.0)
         before = read(local)
         execute(api, workflow)
         assert value(read(local), "runs", status="RUNNING") == value(

@@ -277,7 +277,7 @@ class TestDeletedAutomation:
     def test_its_runs_in_flight_are_cancelled_with_their_pauses_and_no_others(
         self, api: Api, workflow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("automations.services.runs.cancellations._AT_ONCE", 2)
+        monkeypatch.setattr("automations.services.runs.cancellations._BATCH_SIZE", 2)
         ids = executed(api, workflow, 5)
         other = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
         with unit_of_work() as session:

@@ -16,7 +16,7 @@ from tests.api.conftest import Api
 from tests.api.tables import table
 from tests.waiting import until
 
-_PATIENCE = 15.0
+_TIMEOUT = 15.0
 """Less than a filter may take: what ended by itself would prove nothing."""
 WAYS: list[tuple[str, str, Any]] = [
     ("GET", "/api/tables/{}/rows", None),
@@ -43,7 +43,7 @@ def test_filters_that_take_long_leave_threads_to_the_others(
         with engine().connect() as holder, holder.begin():
             holder.execute(text("LOCK TABLE data_row IN ACCESS EXCLUSIVE MODE"))
             waiting = [senders.submit(api.call, method, address, body) for _ in range(number)]
-            until = time.monotonic() + _PATIENCE
+            until = time.monotonic() + _TIMEOUT
             while held_up() < 2 and time.monotonic() < until:
                 time.sleep(0.01)
             other = senders.submit(api.call, "GET", "/api/workflows", role="STRANGER")

@@ -262,7 +262,7 @@ def test_a_test_whose_process_died_is_ended_later(api: Api, outbox: Outbox) -> N
     with unit_of_work() as session:
         long_ago = datetime.now(UTC) - timedelta(hours=2)
         session.execute(update(Run).values(status="RUNNING", started_at=long_ago))
-    Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
+    Reconciler(ports()).repair()  # type: ignore[arg-type]  # Airflow is not asked
     run = api.call("GET", f"/api/workflows/{workflow}/runs/{run_id}").json()["run"]
     assert (run["status"], run["error"]) == ("FAILED", "The test did not come to its end.")
 

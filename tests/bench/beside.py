@@ -34,7 +34,7 @@ TARGET = 1.1
 """How much longer anything of theirs may take; less cannot be told apart on a busy machine."""
 AUTOMATIONS = 20
 WAITING = 20
-_PATIENCE = 600
+_TIMEOUT = 600
 
 
 @dataclass
@@ -95,7 +95,7 @@ def _brought_up(opened: ExitStack, folder: Path, wheel: Path | None) -> ForeignA
     if wheel is not None:
         _install(airflow, wheel, postgres.dsn("automations"))
     airflow.up()
-    airflow.await_that("the chain is there", lambda: airflow.has("chain"), _PATIENCE)
+    airflow.await_that("the chain is there", lambda: airflow.has("chain"), _TIMEOUT)
     if wheel is not None:
         _fill(airflow)
     _burst(airflow, 1)
@@ -140,7 +140,7 @@ def _fill(airflow: ForeignAirflow) -> None:
             answer = http.get(f"{one}/runs?status=PAUSED", timeout=30)
             return int(answer.json()["pagination"]["total"]) == WAITING
 
-        airflow.await_that("runs of ours wait", all_wait, _PATIENCE)
+        airflow.await_that("runs of ours wait", all_wait, _TIMEOUT)
 
 
 def _parse(airflow: ForeignAirflow, name: str, count: int) -> float:
@@ -152,7 +152,7 @@ def _parse(airflow: ForeignAirflow, name: str, count: int) -> float:
     airflow.await_that(
         "all are parsed",
         lambda: airflow.api("GET", query)["total_entries"] == count,
-        _PATIENCE,
+        _TIMEOUT,
     )
     return time.monotonic() - began
 
@@ -167,5 +167,5 @@ def _burst(airflow: ForeignAirflow, count: int) -> float:
         going.difference_update(run["dag_run_id"] for run in airflow.api("GET", query)["dag_runs"])
         return not going
 
-    airflow.await_that("all have ended", ended, _PATIENCE)
+    airflow.await_that("all have ended", ended, _TIMEOUT)
     return time.monotonic() - began

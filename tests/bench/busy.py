@@ -20,7 +20,7 @@ from rich.table import Table
 from tests.bench.measuring import until
 from tests.bench.product import ENDED, Stack
 
-PATIENCE = 1_800.0
+TIMEOUT = 1_800.0
 STEPS = [
     {
         "name": f"Look {number}",
@@ -96,7 +96,7 @@ def _burst(stack: Stack, name: str, runs: int, load: int) -> Burst:
             statuses = stack.statuses(workflow)
             return statuses if sum(statuses.get(one, 0) for one in ENDED) >= runs else None
 
-        statuses = until("the end of the burst", ended, PATIENCE, poll=1.0)
+        statuses = until("the end of the burst", ended, TIMEOUT, poll=1.0)
         seconds = time.monotonic() - began
     after = _restarts(stack)
     restarts = {part: after[part] - before.get(part, 0) for part in after}
@@ -105,7 +105,7 @@ def _burst(stack: Stack, name: str, runs: int, load: int) -> Burst:
 
 @contextmanager
 def _busy(processes: int) -> Iterator[None]:
-    command = [sys.executable, "-c", _BURN.format(seconds=PATIENCE)]
+    command = [sys.executable, "-c", _BURN.format(seconds=TIMEOUT)]
     burning = [subprocess.Popen(command) for _ in range(processes)]
     try:
         yield

@@ -30,7 +30,7 @@ DISPATCH_TARGET = 300.0
 CLIENTS = 16
 SYNC_TARGET = 60.0
 IDLE_EVENTS = 30
-PATIENCE_PER_RUN = 1.0
+TIMEOUT_PER_RUN = 1.0
 DURABLE = "durable intake"
 
 STEPS = [{"name": "Check", "type": "condition", "order": 0, "config": {"expression": "true"}}]
@@ -263,7 +263,7 @@ def _burst(console: Console, report: Report, stack: Stack, connection: Any, burs
         if now - said > 30:
             said = now
             console.print(f"{now - began:.0f} s: {ended} ended, {waiting} not in Airflow yet")
-        if now - began > 120 + burst * PATIENCE_PER_RUN:
+        if now - began > 120 + burst * TIMEOUT_PER_RUN:
             raise BenchError(f"{open_} runs have not ended after {now - began:.0f} s")
         time.sleep(1)
     lost, doubled = _lost_and_doubled(connection, burst)

@@ -22,7 +22,7 @@ RUN_TARGET = 3.0
 EXPRESS_TARGET = 0.06
 RATIO_TARGET = 1.2
 SETTLE = 5.0
-PARKED_RUN_PATIENCE = 5.0
+PARKED_RUN_TIMEOUT = 5.0
 
 LIGHT: dict[str, Any] = {"type": "condition", "config": {"expression": "true"}}
 APPROVAL: dict[str, Any] = {"name": "Ask", "type": "approval", "config": {"message": "Agreed?"}}
@@ -169,7 +169,7 @@ def _park(console: Console, stack: Stack, count: int) -> float:
     for workflow, number in wanted.items():
         for _ in range(number):
             stack.execute(workflow)
-    deadline = began + 60 + PARKED_RUN_PATIENCE * count
+    deadline = began + 60 + PARKED_RUN_TIMEOUT * count
     said = began
     while (now := time.monotonic()) < deadline:
         counts = [stack.statuses(workflow) for workflow in wanted]

@@ -104,7 +104,7 @@ def _name(process: psutil.Process) -> str:
     for part in ("api-server", "api_server", "scheduler", "dag-processor", "triggerer"):
         if part in title:
             return f"airflow {part.replace('_', '-')}"
-    for part in ("nursery", "supervisor", "mail_catcher", "api_bridge", "executor", "launcher"):
+    for part in ("fork_server", "supervisor", "mail_catcher", "api_bridge", "executor", "launcher"):
         if part in title:
             return part
     return " ".join(Path(word).name for word in command[:3])[:40] or process.name()

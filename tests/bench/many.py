@@ -91,7 +91,7 @@ def _import(stack: Stack, number: int) -> list[str]:
             }
             for one in range(first, min(first + FILE, number))
         ]
-        answer = stack.post("/api/workflows/import", wanted, patience=600)
+        answer = stack.post("/api/workflows/import", wanted, timeout=600)
         ids += [str(one["id"]) for one in answer["automations"]]
     return ids
 

@@ -30,8 +30,8 @@ from tests.free_ports import free_ports
 
 PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB")
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
-PATIENCE = 120.0
-BURST_PATIENCE = 900.0
+TIMEOUT = 120.0
+BURST_TIMEOUT = 900.0
 _COMMAND = 300.0
 
 
@@ -90,8 +90,8 @@ class Stack:
         """MB of all processes of the stack."""
         return memory(self.pids())
 
-    def post(self, path: str, body: Any, patience: float = 60) -> Any:
-        return answer_of(self._http.post(self.bridge + path, json=body, timeout=patience))
+    def post(self, path: str, body: Any, timeout: float = 60) -> Any:
+        return answer_of(self._http.post(self.bridge + path, json=body, timeout=timeout))
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return answer_of(self._http.patch(self.bridge + path, json=body, timeout=60))
@@ -137,13 +137,13 @@ class Stack:
         return bool(found["status"] == ENDED[0])
 
     def wait_runnable(self, workflow: str) -> None:
-        until("the DAG", lambda: self.is_runnable(workflow) or None, PATIENCE)
+        until("the DAG", lambda: self.is_runnable(workflow) or None, TIMEOUT)
 
     def first_run(self, workflow: str, began: float) -> tuple[float, float]:
         """Execute at once; seconds since ``began`` until the DAG was there, and until the end."""
         run = self.execute(workflow)
         runnable: float | None = None
-        while (now := time.monotonic() - began) < PATIENCE:
+        while (now := time.monotonic() - began) < TIMEOUT:
             if runnable is None and self.is_runnable(workflow):
                 runnable = time.monotonic() - began
             if self.is_completed(workflow, run):
@@ -153,7 +153,7 @@ class Stack:
         raise BenchError(f"the first run has not ended after {now:.0f} s")
 
     def wait_completed(self, workflow: str, run: str) -> None:
-        until("the run's end", lambda: self.is_completed(workflow, run) or None, PATIENCE)
+        until("the run's end", lambda: self.is_completed(workflow, run) or None, TIMEOUT)
 
     def time_run(self, workflow: str) -> float:
         """Seconds from sending an execute until the run is COMPLETED."""
@@ -164,7 +164,7 @@ class Stack:
     def time_express(self, workflow: str) -> float:
         """Seconds from the moment that a run was accepted until it was COMPLETED, by its record."""
         run = self.execute(workflow)
-        until("the run's end", lambda: self.is_completed(workflow, run) or None, PATIENCE)
+        until("the run's end", lambda: self.is_completed(workflow, run) or None, TIMEOUT)
         found = self.get(f"/api/workflows/{workflow}/runs/{run}")["run"]
         began, ended = (datetime.fromisoformat(found[at]) for at in ("startedAt", "completedAt"))
         return (ended - began).total_seconds()
@@ -181,7 +181,7 @@ class Stack:
             return self.statuses(workflow, ENDED[:1])[ENDED[0]] == before + runs or None
 
         try:
-            until("the runs' ends", done, BURST_PATIENCE, poll=0.2)
+            until("the runs' ends", done, BURST_TIMEOUT, poll=0.2)
         except BenchError as error:
             raise BenchError(f"{error} They stand: {self.statuses(workflow)}") from None
         return time.monotonic() - began

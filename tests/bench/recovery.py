@@ -30,7 +30,7 @@ from tests.free_ports import free_row
 
 PARTS = (
     *("triggerer", "dag-processor", "bridge", "scheduler", "api-server", "postgres", "mail"),
-    *("nursery", "server-nursery"),
+    *("fork-server", "api-fork-server"),
 )
 OF_SEVERAL = (
     *("triggerer", "bridge", "scheduler", "api-server"),
@@ -52,7 +52,7 @@ MOST = 10
 """Runs under way at which no other is begun: a line of them would say how long it is."""
 WATCHED = 30.0
 """Seconds after a kill in which silences are looked for."""
-PATIENCE = 300.0
+TIMEOUT = 300.0
 TARGET, TARGET_OF_ALL = 15.0, 60.0
 _LOOK = {"rules": [{"field": "{{run.id}}", "operator": "exists"}]}
 STEPS = [{"name": f"Look {n}", "type": "condition", "config": _LOOK} for n in range(2)]
@@ -155,12 +155,12 @@ def _of_one_step(
     def again() -> float | None:
         return arrivals()[1] if len(arrivals()) > 1 else None
 
-    until("the step to begin", begun, PATIENCE)
+    until("the step to begin", begun, TIMEOUT)
     port = int(counterparts.server_address[1])
-    process = until("its process", lambda: _task(stack, port), PATIENCE)
+    process = until("its process", lambda: _task(stack, port), TIMEOUT)
     at = time.time()
     process.kill()
-    seconds = until("the step to begin again", again, PATIENCE) - at
+    seconds = until("the step to begin again", again, TIMEOUT) - at
     counterparts.gate.set()
     counterparts.gate.clear()
     return Silence(fault, seconds, os.getloadavg()[0])
@@ -182,7 +182,7 @@ def _of_all(stack: Stack) -> Silence:
     def first() -> float | None:
         return next(iter(_moments(stack, at)), None)
 
-    seconds = until("a step to begin", first, PATIENCE) - at
+    seconds = until("a step to begin", first, TIMEOUT) - at
     return Silence("everything at once, from `up` on", seconds, os.getloadavg()[0], TARGET_OF_ALL)
 
 
@@ -200,7 +200,7 @@ def _until_healthy(stack: Stack) -> None:
         state = json.loads((stack.home / "run" / "state.json").read_text())
         return all(p["state"] in ("healthy", "done") for p in state["parts"].values()) or None
 
-    until("all parts to be healthy", healthy, PATIENCE)
+    until("all parts to be healthy", healthy, TIMEOUT)
 
 
 def _task(stack: Stack, port: int) -> psutil.Process | None:

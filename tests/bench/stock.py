@@ -33,8 +33,8 @@ with DAG("{DAG_ID}", schedule=None, is_paused_upon_creation=False):
     chain(*[EmptyOperator(task_id=f"step_{{number}}") for number in range(5)])
 """
 START = 180.0
-PATIENCE = 300.0
-BURST_PATIENCE = 1_800.0
+TIMEOUT = 300.0
+BURST_TIMEOUT = 1_800.0
 SETTLES = 8.0
 """Seconds before a question is answered: an answer that comes before the scheduler has heard of
 the end of the process that has asked, five seconds later, fails the run or is lost."""
@@ -120,7 +120,7 @@ class StockAirflow:
                 going.pop()
             return True
 
-        until("stock Airflow's runs", ended, PATIENCE if runs == 1 else BURST_PATIENCE)
+        until("stock Airflow's runs", ended, TIMEOUT if runs == 1 else BURST_TIMEOUT)
         return time.monotonic() - began
 
     def time_answer(self, dag_id: str, task_id: str) -> float:
@@ -133,11 +133,11 @@ class StockAirflow:
             asks = answer_of(self._http.get(task, timeout=30))["state"] == "awaiting_input"
             return asks or None
 
-        until("stock Airflow's question", asked, PATIENCE)
+        until("stock Airflow's question", asked, TIMEOUT)
         time.sleep(SETTLES)
         began = time.monotonic()
         answer_of(self._http.patch(path, json={"chosen_options": ["Approve"]}, timeout=30))
-        until("the run", lambda: self._is_success(dag_id, run) or None, PATIENCE)
+        until("the run", lambda: self._is_success(dag_id, run) or None, TIMEOUT)
         return time.monotonic() - began
 
     def _runs(self, dag_id: str) -> str:

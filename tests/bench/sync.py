@@ -19,7 +19,7 @@ from tests.bench.measuring import BenchError, answer_of, memory, until
 from tests.prompt_handler import PromptHandler
 
 PAGE = 100
-PATIENCE = 600
+TIMEOUT = 600
 COLUMNS = [
     {"key": "number", "name": "Alert", "type": "number", "required": True},
     {"key": "package", "name": "Package", "type": "text"},
@@ -134,7 +134,7 @@ def _watched(bridge: LoneBridge, connection: str, body: dict[str, Any], count: i
         found: dict[str, Any] = _get(bridge, f"{path}/{run['id']}")
         return None if found["status"] == "RUNNING" else found
 
-    found = until("the sync's end", ended, PATIENCE, poll=0.25)
+    found = until("the sync's end", ended, TIMEOUT, poll=0.25)
     seconds = time.monotonic() - began
     if found["created"] != count:
         raise BenchError(f"{found['created']} of {count} rows were made: {found}")

@@ -19,7 +19,7 @@ from tests.chaos.kinds import EVENT, PERSON, Kinds, Started
 from tests.chaos.records import EFFECT, Answer, Effect, Records, Trigger
 from tests.e2e.conftest import Stack
 
-PATIENCE = 600.0
+TIMEOUT = 600.0
 """Seconds in which whoever asks is to be answered, on the busiest machine."""
 _LATER = (409, 425, 429, 500, 502, 503, 504)
 _LINK = re.compile(r"http://\S+/api/\S+")
@@ -87,7 +87,7 @@ class Clients:
     def finish(self) -> None:
         """Wait until everybody was answered."""
         for one in self._work:
-            one.result(PATIENCE)
+            one.result(TIMEOUT)
 
     def close(self) -> None:
         """Send nothing more."""
@@ -159,7 +159,7 @@ class Clients:
         headers = {"Authorization": f"Bearer {self._key}", "Idempotency-Key": key}
         if path == "/api/events":
             headers["Content-Type"] = "application/cloudevents+json"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         last = "nothing"
         while time.monotonic() < deadline:
             with suppress(requests.RequestException):
@@ -176,7 +176,7 @@ class Clients:
 
     def _decide(self, workflow: str, run: str) -> None:
         """Have a question answered, again where no answer was taken."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         told: list[Answer] = []
         tries = 0
         while not any(answer.accepted for answer in told):

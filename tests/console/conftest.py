@@ -19,7 +19,7 @@ from api_bridge.cookies import COOKIE
 from tests.conftest import Server
 from tests.console.kept import KeptSample
 from tests.console.sample import Sample
-from tests.console.screenshots import PATIENCE, launched
+from tests.console.screenshots import TIMEOUT, launched
 
 HEADERS = {
     "Accept": "text/html,application/xhtml+xml",
@@ -147,7 +147,7 @@ def chromium() -> Iterator[Chromium]:
     """Debian's Chromium, which ``./automations test`` installs where it may."""
     if shutil.which("chromium") is None:
         pytest.skip("apt-get install chromium")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         browser = launched(playwright)
         yield browser

@@ -30,7 +30,7 @@ from tests.free_ports import free_port
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 CHROMIUM = "/usr/bin/chromium"
 """Debian's: a package of the system, not one of Playwright's downloads."""
-PATIENCE = 120_000
+TIMEOUT = 120_000
 """Milliseconds that a busy machine may take until a page is as it is expected."""
 
 
@@ -39,7 +39,7 @@ def launched(playwright: Any) -> Browser:
     browser: Browser = playwright.chromium.launch(
         executable_path=CHROMIUM,
         args=["--no-sandbox", "--disable-dev-shm-usage"],
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     return browser
 
@@ -81,7 +81,7 @@ def signed_in(
 def unhurried(browser: Browser, **more: Any) -> BrowserContext:
     """A browser of its own that waits for as long as a busy machine takes."""
     context = browser.new_context(**more)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     return context
 
 

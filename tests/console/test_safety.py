@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from api_bridge.console import addresses, texts
+from api_bridge.console import texts, urls
 from api_bridge.cookies import COOKIE
 from automations.domain.principals import RANKS
 from automations.services.access import sign_ins
@@ -320,11 +320,11 @@ class TestSignIn:
         ],
     )
     def test_it_leads_nowhere_else(self, given: str) -> None:
-        assert addresses.safe(given) == addresses.HOME
+        assert urls.safe(given) == urls.HOME
 
     def test_it_leads_to_any_page_of_the_console(self) -> None:
         for path in ("/console", "/console/runs?status=FAILED&cursor=abc_-", "/console/runs/x"):
-            assert addresses.safe(path) == path
+            assert urls.safe(path) == path
 
     def test_signing_out_ends_the_session(self, owner: Browser) -> None:
         owner.open("/console/workflows")

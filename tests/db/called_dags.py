@@ -18,7 +18,7 @@ from automations.ports import (
     DagRunFailure,
     DagRunState,
     DagRunStatus,
-    DagStanding,
+    DagStatus,
     NewDagRun,
 )
 from tests.db.runs import reload, row, task
@@ -31,9 +31,9 @@ class Airflow:
     """Has the DAG ``etl_daily`` and that which runs operators, and the runs made of them."""
 
     def __init__(self) -> None:
-        self.standings: dict[str, DagStanding] = {
-            "etl_daily": DagStanding(),
-            OPERATOR_DAG: DagStanding(),
+        self.dag_statuses: dict[str, DagStatus] = {
+            "etl_daily": DagStatus(),
+            OPERATOR_DAG: DagStatus(),
         }
         self.runs: dict[str, DagRunStatus] = {}
         self.made: list[NewDagRun] = []
@@ -44,8 +44,8 @@ class Airflow:
         self.while_making: Callable[[NewDagRun], None] = lambda _: None
         self.why = DagRunFailure(tasks=("load",))
 
-    def standing(self, dag_id: str) -> DagStanding | None:
-        return self.standings.get(dag_id)
+    def dag_status(self, dag_id: str) -> DagStatus | None:
+        return self.dag_statuses.get(dag_id)
 
     def trigger(self, run: NewDagRun) -> None:
         if self.refuses is not None:

@@ -71,7 +71,7 @@ class Airflow:
     def assets(self, scheme: str) -> dict[str, int]:
         return {}
 
-    def acts(self, *_: Any) -> tuple[list[Any], int]:
+    def user_actions(self, *_: Any) -> tuple[list[Any], int]:
         return [], 0
 
 

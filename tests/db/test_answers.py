@@ -20,7 +20,7 @@ from automations.ports import HttpRequest, HttpResponse
 from automations.services.runs import browsing
 from automations.services.waits import answers, decisions
 from automations.services.waits.answers import MAX_REASON
-from automations.services.waits.questions import Standing, standing
+from automations.services.waits.questions import QuestionState, state
 from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
 from tests.db.forms import FORM
@@ -281,13 +281,13 @@ def test_why_an_answer_in_airflow_was_not_taken_is_known_until_one_is(engine: En
     amount = {"id": "a", "key": "amount", "type": "number", "validation": {"max": 100}}
     form = {"sections": [{"id": "s", "fields": [amount]}]}
     paused = asking(engine, form=form, approvers=[ADA, "bob@b.example"], quorum=2)
-    assert standing(paused.wait_id, ()) == Standing((ADA, "bob@b.example"))
+    assert state(paused.wait_id, ()) == QuestionState((ADA, "bob@b.example"))
     answer_there(paused, Decision.APPROVED, {"amount": 101}, ADA)
-    refused = standing(paused.wait_id, ())
+    refused = state(paused.wait_id, ())
     assert (refused.refused or "").startswith(f"{ADA}: data.amount ")
     assert refused.has_moved
     answer_there(paused, Decision.APPROVED, {"amount": 100}, ADA)
-    assert standing(paused.wait_id, ()) == Standing((ADA, "bob@b.example"), approvals=1)
+    assert state(paused.wait_id, ()) == QuestionState((ADA, "bob@b.example"), approvals=1)
 
 
 def test_those_who_were_asked_are_known_among_airflows_users(
@@ -297,9 +297,9 @@ def test_those_who_were_asked_are_known_among_airflows_users(
     paused = asking(engine)
     users = ("mallory", ADA.partition("@")[0], ADA, "admin")
     # A name is an address only where a member has it; admin decides in the place of others.
-    assert standing(paused.wait_id, users).entitled == (ADA, "admin")
-    assert standing(paused.wait_id, ("mallory", "admin")).entitled == ()
+    assert state(paused.wait_id, users).entitled == (ADA, "admin")
+    assert state(paused.wait_id, ("mallory", "admin")).entitled == ()
 
 
 def test_where_nobody_was_asked_nobody_is_shown_as_asked(engine: Engine) -> None:
-    assert standing(asking(engine, approvers=[]).wait_id, (ADA, "admin")).entitled == ()
+    assert state(asking(engine, approvers=[]).wait_id, (ADA, "admin")).entitled == ()

@@ -248,17 +248,17 @@ def test_what_another_has_told_meanwhile_is_not_told_again(here: str, table: str
 
 
 def test_what_is_not_committed_yet_is_waited_for(here: str, table: str) -> None:
-    patience = timedelta(minutes=5)
+    timeout = timedelta(minutes=5)
     with unit_of_work() as writing:
         rows.add(writing, here, table, {"name": "Acme"})
         began = writing.scalars(select(func.now())).one()
         with unit_of_work() as session:
-            assert asset_changes.settled(session, patience) < began
+            assert asset_changes.settled(session, timeout) < began
         with unit_of_work() as session:
             longest = asset_changes.settled(session, timedelta(0))
     with unit_of_work() as session:
         stamped = session.scalars(select(Event.created_at)).one()
-        after = asset_changes.settled(session, patience)
+        after = asset_changes.settled(session, timeout)
     second = timedelta(seconds=1)
     assert began < stamped < after + second
     assert began < longest + second, "a writer holds it up for so long, and no longer"

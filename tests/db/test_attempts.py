@@ -16,7 +16,7 @@ from automations.errors import StepError
 from automations.execution import step_tests
 from automations.execution.attempts import MAX_TRACEBACKS
 from automations.execution.engine import Engine
-from automations.execution.given import Given
+from automations.execution.trial_data import TrialData
 from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
@@ -84,7 +84,7 @@ def in_a_loop_in_a_loop(engine: Engine) -> None:
 
 def in_a_step_test(engine: Engine) -> None:
     run = begun(call())
-    step_tests.run(engine, principal(run.workspace_id), run.workflow_id, "call", Given())
+    step_tests.run(engine, principal(run.workspace_id), run.workflow_id, "call", TrialData())
 
 
 Doing = Callable[[Engine], None]

@@ -12,7 +12,7 @@ from automations.adapters.language_model.asking import ProviderModels
 from automations.definitions.checking import parse
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry
-from automations.ports import Spent
+from automations.ports import TokenUsage
 from automations.services.runs.model_usage import RunSpending
 from tests.db.counting import statements
 from tests.db.delays import let_pass
@@ -140,7 +140,7 @@ class TestFailures:
     ) -> None:
         run = begin(ask(), budget={"maxTokens": MAX_COST + 5})
         RunSpending().reserve(
-            run.id, Spent(MAX_COST, None)
+            run.id, TokenUsage(MAX_COST, None)
         )  # as a process did that was killed then
         assert "(budget.maxTokens) 5 are left" in error(engine, run, "ask")
         assert provider.seen == []

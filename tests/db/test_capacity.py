@@ -100,7 +100,7 @@ def scans_of_runs() -> int:
     """How often a worker that looks for work begins to read the runs."""
     with unit_of_work() as session:
         explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {in_airflow._COUNT_FOR_DUE.text}")
-        values = {"stuck": in_airflow._STUCK, "kinds": ["start_run"]}
+        values = {"stuck": in_airflow._STUCK_AFTER, "kinds": ["start_run"]}
         (planned,) = session.execute(explain, values).scalar_one()
     return sum(loops_of_scans(planned["Plan"], "run"))
 

@@ -18,18 +18,18 @@ from automations.db.queue import jobs
 from automations.db.runs import rates
 from automations.db.session import look_at_clock, statement, unit_of_work
 from automations.db.tables import Job, JobKind, RateLimit, Run, RunStep, Wait
-from automations.dispatch.acts import Acts
 from automations.dispatch.asset_events import AssetEvents
 from automations.dispatch.housekeeping import Housekeeper
 from automations.dispatch.pace import Pace
 from automations.dispatch.reconciler import Reconciler
+from automations.dispatch.user_actions import UserActions
 from automations.domain import assets
 from automations.domain.tables.columns import TableShape
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Sleep
 from automations.kit import common_clock
 from automations.kit.ids import new_id
-from automations.ports import Act, DagRunState
+from automations.ports import DagRunState, UserAction
 from automations.services.tables import rows, tables
 from automations.services.waits import decisions
 from tests.db.roles import Outbox
@@ -69,9 +69,9 @@ class Airflow(Unreachable):
         self.asked.append(since)
         return []
 
-    def acts(
+    def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
-    ) -> tuple[list[Act], int]:
+    ) -> tuple[list[UserAction], int]:
         self.asked.append(since)
         assert since < until
         return [], 0
@@ -138,7 +138,7 @@ def test_what_changes_in_airflow_is_read_after_the_clock_was_set_back(ahead: boo
     mark("airflow_runs", (here + OFF if ahead else here - MINUTE).isoformat())
     mark("airflow_acts", json.dumps({"until": (here + OFF).isoformat(), "seen": []}))
     Reconciler(airflow).follow()
-    Acts(airflow).follow()
+    UserActions(airflow).follow()
     assert all(since < here for since in airflow.asked)
     Reconciler(airflow).follow()
     assert here - MINUTE < airflow.asked[-1] < datetime.now(UTC)
@@ -187,7 +187,7 @@ def test_work_of_before_the_clock_was_set_back_is_not_left_until_it_is_there_aga
             .where(Job.subject_id != known)
             .values(available_at=Job.available_at + OFF, created_at=Job.created_at + OFF)
         )
-    Reconciler(Airflow()).mend()
+    Reconciler(Airflow()).repair()
     with unit_of_work() as session:
         assert [job.subject_id for job in jobs.claim(session, 10, JobKind)] == [soon]
         left = {job.subject_id: job for job in session.query(Job)}

@@ -179,7 +179,7 @@ def test_a_lost_job_is_mended(here: str, handlers: Handlers) -> None:
     end(first)
     with unit_of_work() as session:
         session.execute(delete(Job).where(Job.kind == "next_run"))
-    Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
+    Reconciler(ports()).repair()  # type: ignore[arg-type]  # Airflow is not asked
     admit(handlers)
     assert started() == [first, second]
 

@@ -14,7 +14,7 @@ from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep
-from automations.ports import DagStanding, NewDagRun
+from automations.ports import DagStatus, NewDagRun
 from automations.services.runs.cancellations import cancel
 from automations.services.runs.dag_calls import CalledDags
 from tests.db.called_dags import Airflow, asleep, call, dispatch, left, output
@@ -105,28 +105,28 @@ def test_a_job_whose_answer_was_lost_makes_no_second_run(engine: Engine, airflow
         dispatch(airflow)
     assert call().status == "REQUESTED"
     # It is there, so nothing else about its DAG matters any more.
-    airflow.standings["etl_daily"] = DagStanding(paused=True)
+    airflow.dag_statuses["etl_daily"] = DagStatus(paused=True)
     dispatch(airflow)
     assert call().status == "RUNNING"
     assert len(airflow.made) == 1
 
 
 @pytest.mark.parametrize(
-    ("standing", "said"),
+    ("dag_status", "said"),
     [
         (None, "There is no DAG etl_daily"),
-        (DagStanding(gone=True), "There is no DAG etl_daily"),
-        (DagStanding(broken=True), "has import errors"),
-        (DagStanding(paused=True), "is paused"),
+        (DagStatus(gone=True), "There is no DAG etl_daily"),
+        (DagStatus(broken=True), "has import errors"),
+        (DagStatus(paused=True), "is paused"),
     ],
 )
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_dag_that_cannot_be_run_fails_the_step_in_words(
-    engine: Engine, airflow: Airflow, standing: DagStanding | None, said: str, waits: bool
+    engine: Engine, airflow: Airflow, dag_status: DagStatus | None, said: str, waits: bool
 ) -> None:
     run = running(waitForCompletion=waits, onChildFailure="continue")
     wait = asleep(engine, run)
-    airflow.standings = {} if standing is None else {"etl_daily": standing}
+    airflow.dag_statuses = {} if dag_status is None else {"etl_daily": dag_status}
     dispatch(airflow)
     assert isinstance(engine.resume(task(run, "call"), wait.wait_id, None), GiveUp)
     assert said in (reload(run).error or "")

@@ -11,7 +11,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, WorkflowEdit, WorkflowEditState
 from automations.db.workflows import workflow_edits
 from automations.definitions import editing
-from automations.definitions.editing import Spot
+from automations.definitions.editing import Position
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -35,7 +35,7 @@ def made(by: Principal, **more: Any) -> str:
 
 def add(by: Principal, workflow: str, kind: str = "delay") -> edits.Edit:
     edit = edits.of(by, workflow)
-    spot = Spot("", "steps", len(edit.definition["steps"]))
+    spot = Position("", "steps", len(edit.definition["steps"]))
     return edits.apply(
         by,
         workflow,

@@ -13,7 +13,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.domain.events import NewEvent
 from automations.kit.ids import new_id
 from automations.services.events import events
-from automations.services.events.events import Sent
+from automations.services.events.events import IncomingEvent
 from automations.services.runs.starting import MAX_CHAIN_DEPTH
 from tests.db.events import TRIGGER, automation, matched
 from tests.db.workspace import workspace
@@ -111,7 +111,7 @@ def test_a_replay_starts_only_what_was_not_started(here: str, handlers: Handlers
 
 def test_a_named_event_starts_who_listens_to_the_name(here: str, handlers: Handlers) -> None:
     wanted = automation(here, {"triggerType": "com.example.paid"})
-    sent = Sent("com.example.paid", "shop", "1", {"amount": 5})
+    sent = IncomingEvent("com.example.paid", "shop", "1", {"amount": 5})
     first, second = events.take(here, [sent, sent])
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.event_id == second.event_id

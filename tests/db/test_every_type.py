@@ -29,7 +29,7 @@ from automations.db.tables import (
 from automations.execution import trials
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
-from automations.execution.given import Given
+from automations.execution.trial_data import TrialData
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
@@ -180,7 +180,7 @@ INSIDE = ("code", "condition", "loop")
 @pytest.mark.parametrize("kind", STEP_TYPES)
 def test_a_trial_says_what_a_step_would_do_and_does_nothing(place: Place, kind: str) -> None:
     workflow = place.automation(kind, place.config(kind))
-    given, before = Given(input=EXAMPLE_INPUT), rows(Run)
+    given, before = TrialData(input=EXAMPLE_INPUT), rows(Run)
     trial = trials.run(wiring.ports(), place.workspace, workflow, given, {})
     assert trial.status == "completed", trial.error
     tried = trial.steps[0]

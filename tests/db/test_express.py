@@ -17,9 +17,9 @@ from automations.db.tables import Job, JobKind, Run, Workflow
 from automations.dispatch.jobs.registry import Handlers
 from automations.domain.statuses import StepStatus
 from automations.errors import DatabaseUnavailable, NotVisibleYet, StepError
+from automations.execution.captured_logs import CapturedLog
 from automations.execution.engine import Engine
 from automations.execution.express import ExpressLeg
-from automations.execution.told_lines import ToldLines
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry
 from automations.ports import Mail
 from automations.services.integrations import secrets
@@ -548,7 +548,7 @@ def test_a_pause_meanwhile_is_heeded_before_the_next_step(engine: Engine, outbox
 
 
 def test_of_what_a_step_says_only_so_much_is_kept() -> None:
-    with ToldLines() as told:
+    with CapturedLog() as told:
         for _ in range(100):
             told.say(logging.INFO, "x" * 3_000)
     assert sum(len(line[3]) for line in told.lines) == 64_000

@@ -12,7 +12,7 @@ from automations.db.forms import form_edits
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, FormEdit
 from automations.domain.forms import editing
-from automations.domain.forms.editing import Draft, Place
+from automations.domain.forms.editing import Draft, FieldPosition
 from automations.domain.forms.schema import FormSchema
 from automations.domain.principals import Principal
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -57,7 +57,7 @@ def another(by: Principal) -> Principal:
 def test_an_edit_has_no_effect_before_it_is_saved_and_is_then_a_version(
     by: Principal, form: str
 ) -> None:
-    change(by, form, lambda draft: editing.added(draft, Place(0, 1), "email", "Mail"))
+    change(by, form, lambda draft: editing.added(draft, FieldPosition(0, 1), "email", "Mail"))
     edit = edits.of(by, form)
     assert (edit.is_changed, edit.errors, forms.get(by.workspace_id, form).version) == (True, {}, 1)
     saved = edits.save(by, form, edit.number)
@@ -75,16 +75,16 @@ def test_what_is_wrong_is_named_by_its_field_and_keeps_it_from_being_saved(
     by: Principal, form: str
 ) -> None:
     change(by, form, titled(" "))
-    change(by, form, lambda draft: editing.added(draft, Place(0, 0), "text", "X"))
+    change(by, form, lambda draft: editing.added(draft, FieldPosition(0, 0), "text", "X"))
     field = {"id": "2", "key": "name", "type": "text", "validation": {"minLength": "two"}}
-    edit = change(by, form, lambda draft: editing.changed(draft, Place(0, 0), field))
+    edit = change(by, form, lambda draft: editing.changed(draft, FieldPosition(0, 0), field))
     assert set(edit.errors) == {"title", "schema.sections.0.fields.0.validation.minLength"}
     with pytest.raises(ValidationFailed) as refused:
         edits.save(by, form, edit.number)
     assert refused.value.field_errors == edit.errors
     change(by, form, titled("Fine"))
     field = {"id": "2", "key": "name", "type": "text"}
-    edit = change(by, form, lambda draft: editing.changed(draft, Place(0, 0), field))
+    edit = change(by, form, lambda draft: editing.changed(draft, FieldPosition(0, 0), field))
     assert edit.errors == {"schema.sections.0.fields.1.key": ["'name' is there twice"]}
     assert forms.get(by.workspace_id, form).title == "Signup"
 

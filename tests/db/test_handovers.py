@@ -8,7 +8,7 @@ import pytest
 
 from automations.db.runs import handovers as rows
 from automations.db.session import unit_of_work
-from automations.services.runs.handovers import Taker
+from automations.services.runs.handovers import HandoverConsumer
 from tests.db.runs import MAIL, begin, step
 
 
@@ -19,7 +19,7 @@ class Side:
         self.locked = set(range(locked))
         self.tried: list[int] = []
         self.now = 100.0
-        self.taker = Taker(self.mark, lambda: self.now)
+        self.taker = HandoverConsumer(self.mark, lambda: self.now)
 
     def mark(self, marks: dict[str, Any]) -> bool:
         self.tried.append(marks["number"])

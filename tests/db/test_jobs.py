@@ -168,7 +168,7 @@ def test_only_failures_count_and_what_goes_on_is_forgiven(
         lambda session, job: jobs.reschedule(session, job, timedelta(0), "not yet"),
         lambda session, job: jobs.release(session, [job]),
         lambda session, job: jobs.retry(session, job, timedelta(0), "it broke again"),
-        lambda session, job: jobs.go_on(session, job),
+        lambda session, job: jobs.requeue(session, job),
     )
     for put_back in ways:
         with unit_of_work() as session:

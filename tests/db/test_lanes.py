@@ -293,5 +293,5 @@ def test_a_claim_costs_the_same_however_many_wait_and_in_however_many_lines(
     assert touched(lanes._WORKSPACES, {**starts, **cursors}) < 200
     assert touched(lanes._PICK, pick) < 400
     assert touched(lanes._line_up(frozenset(JobKind) - frozenset(STARTS)), own) < 200
-    assert touched(lanes._STANDING, {"kinds": list(JobKind)}) < 200
+    assert touched(lanes._QUEUED, {"kinds": list(JobKind)}) < 200
     assert touched(lanes._WORKSPACES, {**own, **cursors}) < 300, "of these none is there"

@@ -100,7 +100,7 @@ def test_a_page_of_what_is_deleted_passes_nothing_that_the_one_before_has_passed
     assert place is not None
     with looking("event", "run") as (session, looked):
         retention.delete_events(session, BEFORE, place)
-    assert looked.rows < 10 * retention.PAGE
+    assert looked.rows < 10 * retention.BATCH_SIZE
 
 
 def started_and_pruned(here: str) -> None:

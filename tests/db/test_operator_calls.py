@@ -184,10 +184,10 @@ def test_the_dag_of_operators_is_waited_for_where_it_is_not_parsed_yet(
 ) -> None:
     run = running()
     wait = asleep(engine, run)
-    standing = airflow.standings.pop(OPERATOR_DAG)
+    dag_status = airflow.dag_statuses.pop(OPERATOR_DAG)
     with pytest.raises(NotVisibleYet):
         dispatch(airflow)
-    airflow.standings[OPERATOR_DAG] = standing
+    airflow.dag_statuses[OPERATOR_DAG] = dag_status
     dispatch(airflow)
     assert len(airflow.made) == 1
     dag_calls.operator_ended(call().id, DagCallStatus.FAILED, "over")
@@ -199,7 +199,7 @@ def test_where_the_dag_of_operators_never_comes_it_is_said_what_to_do(
 ) -> None:
     run = running()
     wait = asleep(engine, run)
-    airflow.standings.clear()
+    airflow.dag_statuses.clear()
     with unit_of_work() as session:
         session.execute(update(DagCall).values(created_at=datetime.now(UTC) - timedelta(hours=1)))
     dispatch(airflow)

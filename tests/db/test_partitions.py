@@ -124,7 +124,7 @@ def test_the_housekeeper_makes_parts_that_are_lacking(here: str) -> None:
     lacking = {f"{table}_{month(ahead)}" for table in TABLES for ahead in (1, 3)}
     for part in lacking:
         sql(f"DROP TABLE {part}")
-    Housekeeper(None).tidy(threading.Event())  # type: ignore[arg-type]  # it is not asked
+    Housekeeper(None).run_due(threading.Event())  # type: ignore[arg-type]  # it is not asked
     for table in TABLES:
         assert {part for part in lacking if part.startswith(table)} <= names(table)
 
@@ -145,11 +145,11 @@ def test_rows_that_lie_in_the_default_part_stay_there_and_keep_no_other_part_fro
 
 def test_months_that_are_old_are_dropped_whole_and_the_rest_goes_by_rows(here: str) -> None:
     for at in (datetime(2020, 1, 5, tzinfo=UTC), datetime(2020, 2, 5, tzinfo=UTC)):
-        note(here, at, retention.PAGE + 3)
+        note(here, at, retention.BATCH_SIZE + 3)
     note(here, BEFORE - timedelta(days=1), 2)
     note(here, BEFORE, 4)
     note(here, NOW, 5)
-    old = 2 * (retention.PAGE + 3) + 2
+    old = 2 * (retention.BATCH_SIZE + 3) + 2
     foreseen = would_prune(BEFORE, ["audit"])
     assert prune(BEFORE, None).get("audit_log", 0) == 0
     deleted = prune(BEFORE, None, extras=["audit"])

@@ -182,4 +182,4 @@ def test_fifty_thousand_records_are_synced_by_few_statements_in_flat_memory(here
         gc.set_threshold(*seldom)
     assert many < few * 2
     assert len(events()) == 3
-    assert len(events()[0].data["rowIds"]) == rows.NAMED_ROWS
+    assert len(events()[0].data["rowIds"]) == rows.MAX_NAMED_ROWS

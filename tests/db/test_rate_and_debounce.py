@@ -312,7 +312,7 @@ class TestDebounce:
         with unit_of_work() as session:
             session.execute(delete(Job))
         time_passes(timedelta(minutes=5))
-        Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
+        Reconciler(ports()).repair()  # type: ignore[arg-type]  # Airflow is not asked
         handle(handlers, "end_debounce")
         assert len(runs_of(workflow)) == 1
 

@@ -320,7 +320,7 @@ def test_the_logs_of_audit_and_security_go_only_when_told(young: Run) -> None:
 def test_what_must_stay_stands_in_the_way_of_no_page(
     young: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automations.db.retention.PAGE", 2)
+    monkeypatch.setattr("automations.db.retention.BATCH_SIZE", 2)
     sql(
         "INSERT INTO event (id, workspace_id, type, trigger_key, data, actors, status, created_at)"
         " SELECT 'e' || n, :workspace, 'T', 'event:T', '{}', '[]',"
@@ -370,34 +370,34 @@ class TestHousekeeper:
         environment.set(AUTOMATIONS_RETENTION="90d")
         return young
 
-    def tidy(self, airflow: Airflow) -> None:
-        Housekeeper(airflow).tidy(threading.Event())  # type: ignore[arg-type]  # enough of it
+    def run_due(self, airflow: Airflow) -> None:
+        Housekeeper(airflow).run_due(threading.Event())  # type: ignore[arg-type]  # enough of it
 
     def test_prunes_once_a_day_when_told_how_long_to_keep(
         self, kept: Run, airflow: Airflow
     ) -> None:
         old(kept, "c1")
-        self.tidy(airflow)
+        self.run_due(airflow)
         assert left() == {kept.id}
         old(kept, "c2")
-        self.tidy(airflow)
+        self.run_due(airflow)
         assert left() == {kept.id, "c2"}
         sql("UPDATE watermark SET value = '2020-01-01T00:00:00+00:00' WHERE name = 'retention'")
-        self.tidy(airflow)
+        self.run_due(airflow)
         assert left() == {kept.id}
 
     def test_tries_again_when_airflow_was_away(self, kept: Run, airflow: Airflow) -> None:
         old(kept, "c1", dispatched_at=NOW)
         airflow.away = True
-        self.tidy(airflow)
+        self.run_due(airflow)
         assert "c1" in left()
         airflow.away = False
-        self.tidy(airflow)
+        self.run_due(airflow)
         assert left() == {kept.id}
 
     def test_keeps_everything_when_not_told_otherwise(self, young: Run, airflow: Airflow) -> None:
         old(young, "c1")
-        self.tidy(airflow)
+        self.run_due(airflow)
         assert "c1" in left()
 
     def test_deletes_what_was_counted_of_tries_when_their_time_is_over(
@@ -407,7 +407,7 @@ class TestHousekeeper:
             for place in range(3):
                 rate_limits.hit(session, f"sign-in:{place}", limit=1, seconds=60)
         sql("UPDATE rate_limit SET ends_at = now() - interval '1 s' WHERE key <> 'sign-in:0'")
-        self.tidy(airflow)
+        self.run_due(airflow)
         with unit_of_work() as session:
             assert list(session.scalars(text("SELECT key FROM rate_limit"))) == ["sign-in:0"]
             assert rate_limits.hit(session, "sign-in:0", limit=1, seconds=60) is not None
@@ -425,7 +425,7 @@ class TestHousekeeper:
                    ('lasting', :workspace, 'ada', '3', now() - interval '23 hours',
                     now() + interval '1 day')
             """, workspace=young.workspace_id)  # fmt: skip
-        self.tidy(airflow)
+        self.run_due(airflow)
         with unit_of_work() as session:
             assert list(session.scalars(text("SELECT id FROM sign_in"))) == ["lasting"]
 

@@ -62,7 +62,7 @@ def lead(
 
     done = engine.run(ref)
     assert isinstance(done, Proceed)
-    run_ahead.go_on(engine, ref, done, host, budget)
+    run_ahead.run_following(engine, ref, done, host, budget)
     return run_ahead.leg(ref, done)
 
 
@@ -340,7 +340,7 @@ def test_it_goes_on_behind_a_step_that_has_waited(engine: Engine, outbox: Outbox
     parked = engine.run(ref)
     assert isinstance(parked, Sleep)
     done = resumed(engine, ref, parked)
-    run_ahead.go_on(engine, ref, done, lambda _: nullcontext(Journal()), MINUTE)
+    run_ahead.run_following(engine, ref, done, lambda _: nullcontext(Journal()), MINUTE)
     assert names(run_ahead.leg(ref, done)) == ["a", "b"]
     assert reload(run).status == "COMPLETED"
 

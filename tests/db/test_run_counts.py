@@ -79,12 +79,12 @@ def test_summing_up_changes_no_number_and_leaves_one_row_for_each(database: str)
     before = numbers(here), numbers(here, only)
     assert parts() > 60
     with unit_of_work() as session:
-        assert run_counts.sum_up(session) > 60
+        assert run_counts.compact(session) > 60
     # Two numbers that are not zero: the automation's and the workspace's.
     assert (numbers(here), numbers(here, only)) == before == ({"COMPLETED": 20},) * 2
     assert parts() == 2
     with unit_of_work() as session:
-        assert run_counts.sum_up(session) == 0
+        assert run_counts.compact(session) == 0
 
 
 def test_many_that_change_runs_and_sum_up_at_once_lose_nothing(database: str) -> None:
@@ -96,7 +96,7 @@ def test_many_that_change_runs_and_sum_up_at_once_lose_nothing(database: str) ->
             with unit_of_work() as session:
                 runs.end_run(session, run, RunStatus.FAILED)
             with unit_of_work() as session:
-                run_counts.sum_up(session)
+                run_counts.compact(session)
 
     assert at_once(*[work] * 6) == [None] * 6
     assert numbers(here, only) == {"FAILED": 30} == counted(only)

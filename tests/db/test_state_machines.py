@@ -282,7 +282,7 @@ class Slots(RuleBasedStateMachine):
             session.execute(delete(Job).where(Job.kind.in_(("admit_run", "next_run"))))
 
     @rule()
-    def mend(self) -> None:
+    def repair(self) -> None:
         self._settle()
         free = self.limit - len(self.held())
         assert not self.waiting() or free <= 0
@@ -311,7 +311,7 @@ class Slots(RuleBasedStateMachine):
                     runs.end_run(session, run, RunStatus.COMPLETED)
 
     def _settle(self) -> None:
-        Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
+        Reconciler(ports()).repair()  # type: ignore[arg-type]  # Airflow is not asked
         self._do(1_000)
 
     def _do(self, most: int) -> None:

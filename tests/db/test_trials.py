@@ -14,8 +14,8 @@ from automations.definitions.checking import parse
 from automations.domain.statuses import Decision
 from automations.errors import NotFound, ValidationFailed
 from automations.execution import trials
-from automations.execution.given import Given
-from automations.execution.trial_steps import SampleAnswer, Tried
+from automations.execution.trial_data import TrialData
+from automations.execution.trial_steps import SampleAnswer, TriedStep
 from automations.execution.trials import Trial
 from automations.ports import Ports
 from automations.services.integrations import secrets
@@ -36,7 +36,7 @@ def outside() -> Ports:
 
 def tried(run: Run, answers: dict[str, SampleAnswer] | None = None, **given: Any) -> Trial:
     return trials.run(
-        outside(), run.workspace_id, run.workflow_id, Given(**given), dict(answers or {})
+        outside(), run.workspace_id, run.workflow_id, TrialData(**given), dict(answers or {})
     )
 
 
@@ -45,7 +45,7 @@ def mail(name: str, body: str, order: int = 1, **more: Any) -> dict[str, Any]:
     return step(name, "email", order, config, **more)
 
 
-def by_name(trial: Trial) -> dict[str, Tried]:
+def by_name(trial: Trial) -> dict[str, TriedStep]:
     return {one.step.name: one for one in trial.steps}
 
 
@@ -189,7 +189,7 @@ def test_what_is_not_saved_yet_can_be_tried() -> None:
     run = begin(mail("old", "x", 0))
     definition, errors = parse({"name": "Test", "steps": [mail("new", "{{input.x}}", 0)]})
     assert not errors
-    given = Given(input={"x": "y"})
+    given = TrialData(input={"x": "y"})
     trial = trials.run(
         outside(), run.workspace_id, run.workflow_id, given, {}, definition=definition
     )
@@ -202,7 +202,7 @@ def test_what_is_not_there_is_refused() -> None:
         tried(run, {"nobody": SampleAnswer()})
     assert list(wrong.value.field_errors) == ["answers.nobody"]
     with pytest.raises(NotFound):
-        trials.run(outside(), "another", run.workflow_id, Given(), {})
+        trials.run(outside(), "another", run.workflow_id, TrialData(), {})
 
 
 def test_what_a_trial_tells_is_no_longer_than_one_can_read() -> None:

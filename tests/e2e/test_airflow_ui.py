@@ -22,7 +22,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 120_000
+TIMEOUT = 120_000
 """Milliseconds."""
 NAME = f"Order {secrets.token_hex(3)}"
 SECRET = "s3cret-of-the-ui"
@@ -97,7 +97,7 @@ Opened = Callable[[str], Page]
 def opened(chromium: Browser, stack: Stack) -> Iterator[Opened]:  # noqa: F811 -- that fixture
     """Each user's page of Airflow's, by name."""
     # A busy machine takes longer than the five seconds of the default.
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     with ExitStack() as closing:
         pages: dict[str, Page] = {}
 

@@ -32,7 +32,7 @@ AIRFLOW, OURS = "fabs_airflow", "fabs_automations"
 ROLES = {"olga": ["Op"], "ulla": ["User"], "vera": ["Viewer"], "nora": ["Public"]}
 """Users beside the administrator and the bridge's, and what they are there."""
 READS_LOG = "AuditReader"
-PATIENCE = 120
+TIMEOUT = 120
 """Seconds that a busy machine may take for an answer."""
 WORD = "somebodys-own-word"
 DOOR = "/automations/console/open"
@@ -66,7 +66,7 @@ class Fab:
             json=body,
             headers={"Authorization": f"Bearer {self.tokens[user]}"},
             verify=self.airflow.environment["REQUESTS_CA_BUNDLE"],
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             allow_redirects=False,
         )
 
@@ -121,7 +121,7 @@ def users(airflow: ForeignAirflow) -> None:
 
     def make(what: str, **body: Any) -> None:
         path = f"{airflow.address}/auth/fab/v1/{what}"
-        answer = airflow.http.post(path, json=body, timeout=PATIENCE)
+        answer = airflow.http.post(path, json=body, timeout=TIMEOUT)
         assert answer.ok, answer.text
 
     # As the documentation has it: the role Op reads no audit log.
@@ -143,7 +143,7 @@ def tokens(airflow: ForeignAirflow) -> dict[str, str]:
     found = {}
     for name in ("ada", "bridge", *ROLES):
         given = {"username": name, "password": WORDS.get(name, WORD)}
-        answer = airflow.http.post(f"{airflow.address}/auth/token", json=given, timeout=PATIENCE)
+        answer = airflow.http.post(f"{airflow.address}/auth/token", json=given, timeout=TIMEOUT)
         assert answer.status_code == 201, answer.text
         found[name] = str(answer.json()["access_token"])
     return found
@@ -204,12 +204,12 @@ def test_each_is_let_into_the_console_with_the_role_that_they_have_there(
     browser = fab.browser()
     signed_in = {"Authorization": f"Bearer {fab.tokens[user]}"}
     led = browser.get(
-        fab.airflow.address + DOOR, headers=signed_in, allow_redirects=False, timeout=PATIENCE
+        fab.airflow.address + DOOR, headers=signed_in, allow_redirects=False, timeout=TIMEOUT
     )
     assert led.status_code == 303, led.text
-    console = browser.get(led.headers["location"], timeout=PATIENCE)
+    console = browser.get(led.headers["location"], timeout=TIMEOUT)
     assert console.ok, console.text
-    session = browser.get(f"{fab.installed.address}/api/session", timeout=PATIENCE).text
+    session = browser.get(f"{fab.installed.address}/api/session", timeout=TIMEOUT).text
     assert role in session
     assert user in session
 
@@ -222,13 +222,13 @@ def test_whose_role_gives_none_is_not_let_in_and_told_so(fab: Fab) -> None:
 
 def test_who_signs_in_by_fabs_own_page_is_let_into_the_console_by_that(fab: Fab) -> None:
     browser = fab.browser()
-    page = browser.get(f"{fab.airflow.address}/auth/login/", timeout=PATIENCE)
+    page = browser.get(f"{fab.airflow.address}/auth/login/", timeout=TIMEOUT)
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
     assert found, page.text
     given = {"username": "ulla", "password": WORD, "csrf_token": found[1]}
-    signed_in = browser.post(f"{fab.airflow.address}/auth/login/", data=given, timeout=PATIENCE)
+    signed_in = browser.post(f"{fab.airflow.address}/auth/login/", data=given, timeout=TIMEOUT)
     assert signed_in.ok, signed_in.text
-    door = browser.get(f"{fab.airflow.address}{DOOR}", allow_redirects=False, timeout=PATIENCE)
+    door = browser.get(f"{fab.airflow.address}{DOOR}", allow_redirects=False, timeout=TIMEOUT)
     assert door.status_code == 303, door.text
 
 

@@ -15,7 +15,7 @@ from automations.adapters.language_model.asking import ProviderModels
 from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.kit.values import JSON
-from automations.ports import HostConnection, Spent
+from automations.ports import HostConnection, TokenUsage
 from automations.steps.ai import Ai, AiConfig
 from automations.steps.outcomes import Done, Fail, Outcome
 from tests.doubles import context, ports
@@ -33,10 +33,10 @@ SCHEMA = {
 class Unlimited:
     """A run without a budget."""
 
-    def reserve(self, run_id: str, most: Spent | None) -> None:
+    def reserve(self, run_id: str, most: TokenUsage | None) -> None:
         """Take any."""
 
-    def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
+    def settle(self, run_id: str, most: TokenUsage | None, spent: TokenUsage) -> None:
         """Keep no books."""
 
 

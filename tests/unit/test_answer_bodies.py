@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.domain.answer_bodies import Reading, body_of
+from automations.domain.response_bodies import Reading, body_of
 from automations.kit.declared_text import legible, text_of
 from automations.kit.values import JSON
 from tests.hostile import charsets

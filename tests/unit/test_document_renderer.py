@@ -23,8 +23,8 @@ from docx.oxml.ns import nsdecls
 from docx.shared import Cm
 
 from automations.adapters.documents import page, pandoc, soffice
+from automations.adapters.documents.fair_semaphore import FairSemaphore
 from automations.adapters.documents.renderer import ConfinedRenderer, Limits
-from automations.adapters.documents.turns import Turns
 from automations.errors import StepError, TemplateError
 from tests.letters import letter, repacked, texts
 from tests.waiting import until
@@ -434,16 +434,16 @@ def _has_ended(pid: int) -> bool:
 def test_more_than_a_process_has_room_for_wait_in_their_own_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    turns = Turns(2, of_one=1)
+    turns = FairSemaphore(2, per_key=1)
     monkeypatch.setattr("automations.adapters.documents.renderer._children", turns)
     renderer = ConfinedRenderer()
-    with turns.one("a", time.monotonic() + 120):
+    with turns.hold("a", time.monotonic() + 120):
         with pytest.raises(StepError, match=r"took more time than it may \(0.2 s\)") as error:
             renderer.render("markdown", b"x", {}, "docx", seconds=0.2, whose="a")
         assert (error.value.kind, error.value.retryable) == ("timeout", True)
         with pytest.raises(TemplateError):
             renderer.placeholders("markdown", b"{{ sum( }}", whose="b")
-    with turns.one("a", time.monotonic()) as came:
+    with turns.hold("a", time.monotonic()) as came:
         assert came
 
 
@@ -478,7 +478,7 @@ class TestHostileTemplates:
     def test_a_loop_without_end_is_ended(self, template_format: str) -> None:
         loops = "{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3
         template = letter(loops) if template_format == "docx" else loops.encode()
-        endless = ConfinedRenderer(Limits(seconds=3_600, patience=3_600))
+        endless = ConfinedRenderer(Limits(seconds=3_600, timeout=3_600))
         with pytest.raises(StepError, match="needs more work than templates may take") as error:
             endless.render(template_format, template, {}, "docx")
         assert error.value.retryable is False
@@ -493,7 +493,7 @@ class TestHostileTemplates:
 
     def test_a_process_that_only_waits_is_ended_too(self) -> None:
         with pytest.raises(StepError, match="took more time"):
-            ConfinedRenderer(Limits(patience=0.05)).render("docx", letter("x"), {}, "docx")
+            ConfinedRenderer(Limits(timeout=0.05)).render("docx", letter("x"), {}, "docx")
 
     @pytest.mark.parametrize(
         ("text", "problem"),

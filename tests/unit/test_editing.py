@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from automations.definitions import editing
-from automations.definitions.editing import Spot, spot_of
+from automations.definitions.editing import Position, position_of
 from automations.errors import NotFound, ValidationFailed
 from tests.growth import growth
 
@@ -73,21 +73,21 @@ def test_what_is_no_definition_yet_breaks_nothing(steps: Any) -> None:
 def test_a_step_is_added_anywhere_under_a_name_of_its_own() -> None:
     draft = flow()
     for place in ("/steps/0", "b/then/1", "b/else/0", "b2/steps/1"):
-        made, made_id = editing.added(draft, "delay", spot_of(place))
+        made, made_id = editing.added(draft, "delay", position_of(place))
         assert str(editing.find(made, made_id).spot) == place
         assert editing.find(made, made_id).step["name"] == "Delay"
-    made, _ = editing.added(draft, "delay", spot_of("/steps/3"))
-    made, made_id = editing.added(made, "delay", spot_of("/steps/3"))
+    made, _ = editing.added(draft, "delay", position_of("/steps/3"))
+    made, made_id = editing.added(made, "delay", position_of("/steps/3"))
     assert editing.find(made, made_id).step["name"] == "Delay 2"
     assert draft == flow(), "what was there is as it was"
     for place in ("a/then/0", "b/nothing/0", "/steps/9", "gone/then/0"):
         with pytest.raises(NotFound):
-            editing.added(draft, "delay", spot_of(place))
+            editing.added(draft, "delay", position_of(place))
     for written in ("", "/steps", "//", "a b/then/0", "/steps/x", "/steps/1000000"):
         with pytest.raises(ValidationFailed):
-            spot_of(written)
+            position_of(written)
     with pytest.raises(ValidationFailed):
-        editing.added(draft, "nothing", Spot("", "steps", 0))
+        editing.added(draft, "nothing", Position("", "steps", 0))
 
 
 def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
@@ -106,13 +106,20 @@ def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
             made = editing.moved(draft, step_id, spot)
             assert sorted(ids(made)) == sorted(ids(draft))
             assert shape(made) != shape(draft)
-    assert ids(editing.moved(draft, "a", Spot("", "steps", 3))) == ["b", "b1", "b2", "c", "d", "a"]
-    assert editing.find(editing.moved(draft, "d", Spot("b2", "steps", 0)), "d").parents == (
+    assert ids(editing.moved(draft, "a", Position("", "steps", 3))) == [
+        "b",
+        "b1",
+        "b2",
+        "c",
+        "d",
+        "a",
+    ]
+    assert editing.find(editing.moved(draft, "d", Position("b2", "steps", 0)), "d").parents == (
         "b",
         "b2",
     )
     with pytest.raises(ValidationFailed, match="into itself"):
-        editing.moved(draft, "b", Spot("b2", "steps", 0))
+        editing.moved(draft, "b", Position("b2", "steps", 0))
 
 
 def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from automations.domain.forms import editing
-from automations.domain.forms.editing import Draft, Place, place_of
+from automations.domain.forms.editing import Draft, FieldPosition, place_of
 from automations.errors import NotFound
 
 
@@ -40,15 +40,17 @@ def test_a_section_without_fields_is_laid_out_with_none_and_nothing_else_changes
 
 def test_a_new_field_has_a_key_of_its_own_made_of_its_label() -> None:
     before = draft(["e_mail_address"], [])
-    after = editing.added(before, Place(1, 0), "email", "E-mail address")
+    after = editing.added(before, FieldPosition(1, 0), "email", "E-mail address")
     assert keys(after) == [["e_mail_address"], ["e_mail_address_2"]]
     assert keys(before) == [["e_mail_address"], []]
-    assert editing.find(after, Place(1, 0))["label"] == "E-mail address"
+    assert editing.find(after, FieldPosition(1, 0))["label"] == "E-mail address"
     assert "label" not in editing.find(
-        editing.added(before, Place(0, 0), "divider", "L"), Place(0, 0)
+        editing.added(before, FieldPosition(0, 0), "divider", "L"), FieldPosition(0, 0)
     )
     assert (
-        editing.find(editing.added(before, Place(0, 9), "select", "S"), Place(0, 1))["options"]
+        editing.find(
+            editing.added(before, FieldPosition(0, 9), "select", "S"), FieldPosition(0, 1)
+        )["options"]
         == []
     )
 
@@ -81,7 +83,7 @@ def test_a_part_is_moved(place: str, to: str, expected: list[list[str]], then: s
 
 
 def test_by_single_steps_a_field_comes_through_all_sections_and_back() -> None:
-    made, place = draft(["a", "b"], [], ["c"]), Place(0, 0)
+    made, place = draft(["a", "b"], [], ["c"]), FieldPosition(0, 0)
     seen = []
     for way in ("down",) * 5 + ("up",) * 5:
         ways = editing.neighbours(made, place)
@@ -93,9 +95,9 @@ def test_by_single_steps_a_field_comes_through_all_sections_and_back() -> None:
 
 
 def test_a_copy_has_ids_and_keys_of_its_own_and_stands_behind() -> None:
-    made, place = editing.copied(draft(["a", "b"]), Place(0, 0))
+    made, place = editing.copied(draft(["a", "b"]), FieldPosition(0, 0))
     assert (keys(made), str(place)) == ([["a", "a_2", "b"]], "0.1")
-    made, place = editing.copied(made, Place(0))
+    made, place = editing.copied(made, FieldPosition(0))
     assert keys(made) == [["a", "a_2", "b"], ["a_3", "a_2_2", "b_2"]]
     assert (str(place), editing.sections(made)[1]["layout"]) == ("1", "wide")
     ids = [field["id"] for _, field in editing.walk(made)]
@@ -103,13 +105,13 @@ def test_a_copy_has_ids_and_keys_of_its_own_and_stands_behind() -> None:
 
 
 def test_what_is_taken_out_leads_to_what_is_next_to_it() -> None:
-    made, place = editing.removed(draft(["a", "b"], ["c"]), Place(0, 1))
-    assert (keys(made), place) == ([["a"], ["c"]], Place(0, 0))
-    made, place = editing.removed(made, Place(0, 0))
-    assert (keys(made), place) == ([[], ["c"]], Place(0))
-    made, place = editing.removed(made, Place(0))
-    assert (keys(made), place) == ([["c"]], Place(0))
-    assert editing.removed(made, Place(0)) == (
+    made, place = editing.removed(draft(["a", "b"], ["c"]), FieldPosition(0, 1))
+    assert (keys(made), place) == ([["a"], ["c"]], FieldPosition(0, 0))
+    made, place = editing.removed(made, FieldPosition(0, 0))
+    assert (keys(made), place) == ([[], ["c"]], FieldPosition(0))
+    made, place = editing.removed(made, FieldPosition(0))
+    assert (keys(made), place) == ([["c"]], FieldPosition(0))
+    assert editing.removed(made, FieldPosition(0)) == (
         {**made, "schema": {**made["schema"], "sections": []}},
         None,
     )
@@ -121,12 +123,12 @@ def test_what_is_no_place_is_not_found(text: str) -> None:
         place_of(text)
 
 
-@pytest.mark.parametrize("place", [Place(3), Place(0, 7), Place(3, 0)])
-def test_what_is_gone_is_not_found(place: Place) -> None:
+@pytest.mark.parametrize("place", [FieldPosition(3), FieldPosition(0, 7), FieldPosition(3, 0)])
+def test_what_is_gone_is_not_found(place: FieldPosition) -> None:
     acts: list[Any] = [
         lambda: editing.find(draft(["a"]), place),
         lambda: editing.removed(draft(["a"]), place),
-        lambda: editing.moved(draft(["a"]), place, Place(0, 0)),
+        lambda: editing.moved(draft(["a"]), place, FieldPosition(0, 0)),
         lambda: editing.copied(draft(["a"]), place),
     ]
     for act in acts:

@@ -29,8 +29,8 @@ from automations.launcher.airflow_config import (
     write_passwords,
 )
 from automations.launcher.cli import main
+from automations.launcher.fork_server import ForkServer
 from automations.launcher.logs import show
-from automations.launcher.nursery import Nursery
 from automations.launcher.part import Part
 from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
@@ -314,15 +314,15 @@ def test_what_ran_before_the_machine_was_started_again_is_taken_for_nobody_else(
     stack.clear_leftovers(folder)
 
 
-def test_a_nursery_is_as_its_supervisor_says_for_nobody_else_hears_it(
+def test_a_fork_server_is_as_its_supervisor_says_for_nobody_else_hears_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = Part("nursery", list, {}, probes.nursery(Nursery()))
+    part = Part("fork-server", list, {}, probes.fork_server(ForkServer()))
     monkeypatch.setattr("automations.launcher.status.all_parts", lambda _: [part])
     for state in ("healthy", "unhealthy"):
         known = PartState(state, os.getpid(), created(os.getpid()))
-        RunFolder(settings.home).write(RunState(parts={"nursery": known}))
-        assert part_states(settings) == {"nursery": state}
+        RunFolder(settings.home).write(RunState(parts={"fork-server": known}))
+        assert part_states(settings) == {"fork-server": state}
 
 
 def test_what_works_on_the_database_is_not_started_while_that_is_away(settings: Settings) -> None:
@@ -341,7 +341,7 @@ def test_status_of_a_home_that_is_down_is_json_and_an_error(
     assert get_settings().mail_token in report["mail"]
     assert set(report["parts"]) == {
         *("postgres", "mail", "api-server", "scheduler", "dag-processor", "triggerer", "bridge"),
-        *(("nursery", "server-nursery") if can_adopt() else ()),
+        *(("fork-server", "api-fork-server") if can_adopt() else ()),
         "express",
     }
     assert set(report["parts"].values()) == {"stopped"}

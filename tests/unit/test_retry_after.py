@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from automations.kit.retry_after import wished_delay
+from automations.kit.retry_after import requested_delay
 from tests.doubles import NOW
 
 
@@ -18,7 +18,7 @@ def test_the_zone_of_this_machine_changes_nothing(
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert wished_delay("Sun, 01 Mar 2026 12:01:00", NOW) == timedelta(minutes=1)
+        assert requested_delay("Sun, 01 Mar 2026 12:01:00", NOW) == timedelta(minutes=1)
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -55,4 +55,4 @@ def test_the_zone_of_this_machine_changes_nothing(
     ],
 )
 def test_a_wish_is_honoured_for_an_hour_at_most(value: str | None, delay: timedelta | None) -> None:
-    assert wished_delay(value, NOW) == delay
+    assert requested_delay(value, NOW) == delay

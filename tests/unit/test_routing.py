@@ -11,7 +11,7 @@ import pytest
 from fastapi import Depends, FastAPI, Response
 from fastapi.testclient import TestClient
 
-from api_bridge.endpoint_marks import hashing, heavy, patient
+from api_bridge.endpoint_marks import hashing, heavy, slow
 from api_bridge.routing import Router
 from api_bridge.threads import (
     MAX_HEAVY,
@@ -34,8 +34,8 @@ def name_thread() -> dict[str, str]:
     return {"thread": threading.current_thread().name}
 
 
-@router.get("/patient")
-@patient
+@router.get("/slow")
+@slow
 def wait() -> dict[str, str]:
     entered.release()
     let_go.wait(120)
@@ -47,7 +47,7 @@ def somebody(name: str, workspace: str) -> Principal:
 
 
 @router.get("/called/{workspace}/{name}")
-@patient
+@slow
 def wait_for(caller: Annotated[Principal, Depends(somebody)]) -> dict[str, str]:
     entered.release()
     let_go.wait(120)
@@ -95,7 +95,7 @@ def test_endpoints_that_wait_for_others_leave_the_pool_to_the_rest(client: TestC
     let_go.clear()
     number = get_settings().bridge_threads + 1
     with ThreadPoolExecutor(number) as senders:
-        waiting = [senders.submit(client.get, "/r/patient") for _ in range(number)]
+        waiting = [senders.submit(client.get, "/r/slow") for _ in range(number)]
         try:
             for _ in waiting:
                 assert entered.acquire(timeout=120)

@@ -37,7 +37,7 @@ class Dags:
 RESUMED = Answer(Decision.RESUMED, None, NOW)
 
 
-class Nursery:
+class Children:
     """Keeps what is started, and says what it came to."""
 
     def __init__(self, status: str = "RUNNING", error: str | None = None) -> None:
@@ -66,19 +66,19 @@ def configured(**more: Any) -> RunWorkflowConfig:
 
 
 def test_without_waiting_the_step_is_done_when_the_child_is_started() -> None:
-    nursery = Nursery()
-    outcome = RunWorkflow().run(configured(input={"n": 1}), context(children=nursery))
+    children = Children()
+    outcome = RunWorkflow().run(configured(input={"n": 1}), context(children=children))
     assert outcome == Done({"runId": "child1", "status": "RUNNING"})
-    assert nursery.started == [("run1", "w2", {"n": 1}, "run1:node1:0", False)]
+    assert children.started == [("run1", "w2", {"n": 1}, "run1:node1:0", False)]
 
 
 def test_a_waiting_step_waits_for_the_child_and_takes_its_outputs() -> None:
     config = configured(waitForCompletion=True)
     assert RunWorkflow().waits(config)
-    nursery = Nursery()
-    assert RunWorkflow().run(config, context(children=nursery)) == WaitForRun("child1")
-    assert [started[-1] for started in nursery.started] == [True]
-    ctx = context(children=Nursery("COMPLETED"), kept={"runId": "child1"})
+    children = Children()
+    assert RunWorkflow().run(config, context(children=children)) == WaitForRun("child1")
+    assert [started[-1] for started in children.started] == [True]
+    ctx = context(children=Children("COMPLETED"), kept={"runId": "child1"})
     outcome = RunWorkflow().resume(config, ctx, RESUMED)
     assert isinstance(outcome, Done)
     assert outcome.output["outputs"] == {"Add": {"n": 2}}
@@ -86,7 +86,7 @@ def test_a_waiting_step_waits_for_the_child_and_takes_its_outputs() -> None:
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_a_child_that_failed_fails_the_step_unless_it_goes_on(status: str) -> None:
-    ctx = context(children=Nursery(status, "no luck"), kept={"runId": "child1"})
+    ctx = context(children=Children(status, "no luck"), kept={"runId": "child1"})
     failed = RunWorkflow().resume(configured(waitForCompletion=True), ctx, RESUMED)
     assert isinstance(failed, Fail)
     assert (failed.kind, failed.output["status"]) == ("child", status)

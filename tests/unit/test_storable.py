@@ -9,11 +9,11 @@ import pytest
 from automations.kit.storable import (
     MAX_DEPTH,
     MAX_SENT_DEPTH,
-    NotKept,
+    NotStorable,
     fault,
     faults,
-    nearest,
     same,
+    sanitized,
     showable,
     storable,
 )
@@ -40,9 +40,9 @@ def test_plain_json_is_left_as_it_is() -> None:
 def test_what_postgresql_refuses_is_no_data_and_is_replaced_where_people_are_told(
     value: JSON, near: JSON
 ) -> None:
-    with pytest.raises(NotKept, match=r"\(a\.b\)"):
+    with pytest.raises(NotStorable, match=r"\(a\.b\)"):
         storable({"a": {"b": value}})
-    assert nearest({"a": {"b": value}}) == {"a": {"b": near}}
+    assert sanitized({"a": {"b": value}}) == {"a": {"b": near}}
 
 
 def test_depth_has_a_limit() -> None:

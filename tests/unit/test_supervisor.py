@@ -315,7 +315,7 @@ def test_it_says_which_parts_it_waits_for_while_it_stops(start: Start, tmp_path:
         "    exit()\n"
         "signal.signal(signal.SIGTERM, end)\n" + SLEEP
     )
-    slow = {"name": "slow", "code": code, "stop_rank": 1, "stop_patience": 60}
+    slow = {"name": "slow", "code": code, "stop_rank": 1, "stop_timeout": 60}
     supervisor = start(slow, {"name": "b", "code": SLEEP})
     supervisor.until(running)
     supervisor.process.terminate()
@@ -332,7 +332,7 @@ def test_a_part_that_does_not_stop_is_killed_with_its_children(start: Start) -> 
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "if os.fork() == 0: time.sleep(600)\n" + SLEEP
     )
-    supervisor = start({"name": "a", "code": code, "stop_patience": 0.5})
+    supervisor = start({"name": "a", "code": code, "stop_timeout": 0.5})
     pid = supervisor.until(running).parts["a"].pid
     family = [pid, *(child.pid for child in psutil.Process(pid).children())]
     assert len(family) == 2

@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge import scopes
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text, texts, ticked
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted, check_sure, text, texts, ticked
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -76,7 +76,7 @@ def revoke(caller: Admin, key_id: str, form: Posted) -> Response:
     api_keys.get(caller, key_id)
     check_sure(form)
     api_keys.revoke(caller, key_id)
-    return answers.lead_on(ROOT, "api_key.revoked")
+    return responses.redirect(ROOT, "api_key.revoked")
 
 
 def _check(name: str, role: str, wanted: list[str] | None) -> None:
@@ -117,7 +117,7 @@ def _page(
             grouped.setdefault(scope.partition(":")[0], []).append(scope)
     people = members.list_all(caller.workspace_id)
     found, following = api_keys.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
-    return answers.page(
+    return responses.page(
         request,
         "api_keys.html",
         caller,

@@ -8,8 +8,8 @@ from starlette.datastructures import FormData
 
 from api_bridge import form_inputs
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.console import addresses, answers, csrf
-from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console import csrf, responses, urls
+from api_bridge.console.form_data import Posted, text, texts
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
@@ -21,7 +21,7 @@ from automations.services.waits import decisions, inbox
 ROOT = "/console/approvals"
 router = Router(prefix=ROOT, tags=["runs"])
 
-_MAX_AT_ONCE = 100
+_MAX_BULK = 100
 _BESIDE = (csrf.FIELD, "decision", "next", "reason")
 """What the page of one decision sends beside its answer."""
 
@@ -29,17 +29,17 @@ _BESIDE = (csrf.FIELD, "decision", "next", "reason")
 @router.get("")
 def show_list(request: Request, caller: Viewer) -> Response:
     """The decisions that are open, one's own first."""
-    return answers.page(request, "approvals.html", caller, asked=inbox.listed(caller))
+    return responses.page(request, "approvals.html", caller, asked=inbox.listed(caller))
 
 
 @router.post("/bulk")
 def decide_many(caller: Member, form: Posted) -> Response:
     """Decide what was chosen; what cannot be is told."""
-    decision, chosen = str(form_inputs.the_one(form, "decision")), texts(form, "run")
+    decision, chosen = str(form_inputs.single_text(form, "decision")), texts(form, "run")
     if decision not in DECISIONS or not chosen:
         raise ValidationFailed({"run": ["choose one at least, and approve or reject"]})
-    if len(chosen) > _MAX_AT_ONCE:
-        raise ValidationFailed({"run": [f"choose {_MAX_AT_ONCE} at most at once"]})
+    if len(chosen) > _MAX_BULK:
+        raise ValidationFailed({"run": [f"choose {_MAX_BULK} at most at once"]})
     refused: dict[str, list[str]] = {}
     for run_id in chosen:
         try:
@@ -51,7 +51,7 @@ def decide_many(caller: Member, form: Posted) -> Response:
     if refused:
         done = len(chosen) - len(refused)
         raise ValidationFailed(refused, f"{done} of {len(chosen)} were decided.")
-    return answers.lead_on(ROOT, f"run.{decision}")
+    return responses.redirect(ROOT, f"run.{decision}")
 
 
 @router.get("/{run_id}")
@@ -76,17 +76,17 @@ def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Respo
             data = filled.data or None
         else:
             form_inputs.check_names(form, _BESIDE)
-        decision = str(form_inputs.the_one(form, "decision"))
+        decision = str(form_inputs.single_text(form, "decision"))
         sent = filled.uploads if filled is not None else ()
         why = form_inputs.reason(form)
         decisions.resume(caller, run_id, decision=decision, data=data, sent=sent, reason=why)
     except ValidationFailed as error:
         typed = filled.data if filled is not None else None
         return _asking(request, caller, run_id, form, typed, error.field_errors)
-    return answers.lead_on(addresses.safe(text(form, "next", ROOT)), f"run.{decision}")
+    return responses.redirect(urls.safe(text(form, "next", ROOT)), f"run.{decision}")
 
 
-def _one(caller: Principal, run_id: str) -> inbox.Asked:
+def _one(caller: Principal, run_id: str) -> inbox.OpenDecision:
     found = next(iter(inbox.listed(caller, run_id)), None)
     if found is None:
         browsing.automation_of(caller.workspace_id, run_id)
@@ -106,7 +106,7 @@ def _asking(
     groups = None
     if asked.form is not None:
         groups = form_inputs.shown(asked.form, typed or {}, problems)
-    return answers.page(
+    return responses.page(
         request,
         "approval.html",
         caller,

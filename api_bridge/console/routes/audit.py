@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
+from api_bridge.console import queries, responses
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from api_bridge.views import pagination
@@ -34,7 +34,7 @@ def show_list(
     found, following = audit_logs.page_after(
         caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "audit.html",
         caller,
@@ -50,7 +50,7 @@ def show_list(
 
 
 @router.get("/export")
-@patient
+@slow
 def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "") -> Response:
     """The same as a file, as the API answers it."""
     wanted = _wanted(actor, action, since)
@@ -63,7 +63,7 @@ def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "")
         "auditLogs": [audit_views.audit_log(line) for line in found],
         "pagination": pagination.by_cursor(len(found), following),
     }
-    return answers.as_file("audit-log.json", content)
+    return responses.as_file("audit-log.json", content)
 
 
 def _wanted(actor: str, action: str, since: str) -> AuditFilter:

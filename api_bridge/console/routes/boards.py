@@ -7,11 +7,11 @@ from functools import partial
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, drafts
-from api_bridge.console.posted import Posted, check_sure_though_used, text
+from api_bridge.console import drafts, responses
+from api_bridge.console.form_data import Posted, check_sure_though_used, text
 from api_bridge.console.routes.matters import ROOT as MATTERS
 from api_bridge.console.views import boards as board_views
-from api_bridge.console.views import conflicts, moments
+from api_bridge.console.views import conflicts, timestamps
 from api_bridge.console.views.boards import BoardDraft
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -37,7 +37,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 
     def save(draft: BoardDraft) -> Response:
         made = templates.create(caller.workspace_id, board_views.board(draft))
-        return answers.lead_on(f"{MATTERS}?board={made.id}", "board.made")
+        return responses.redirect(f"{MATTERS}?board={made.id}", "board.made")
 
     show = partial(_page, request, caller, None, "")
     return drafts.answered(form, board_views.read(form), show, done=board_views.done, save=save)
@@ -57,10 +57,10 @@ def change(request: Request, caller: Admin, template_id: str, form: Posted) -> R
     seen = text(form, "seen")
 
     def save(draft: BoardDraft) -> Response:
-        known = moments.seen(seen, template.updated_at)
+        known = timestamps.seen(seen, template.updated_at)
         board = board_views.board(draft)
         templates.replace(caller.workspace_id, template_id, board, seen=known)
-        return answers.lead_on(f"{MATTERS}?board={template_id}", "board.changed")
+        return responses.redirect(f"{MATTERS}?board={template_id}", "board.changed")
 
     show = partial(_page, request, caller, template, seen)
     return drafts.answered(
@@ -78,7 +78,7 @@ def delete(caller: Admin, template_id: str, form: Posted) -> Response:
     templates.get(caller.workspace_id, template_id)
     force = check_sure_though_used(form)
     templates.delete(caller.workspace_id, template_id, force=force)
-    return answers.lead_on(MATTERS, "board.deleted")
+    return responses.redirect(MATTERS, "board.deleted")
 
 
 def _page(
@@ -91,8 +91,8 @@ def _page(
 ) -> Response:
     used = uses.of_ids(caller.workspace_id, [template.id]) if template else {}
     if template is not None and not seen:
-        seen = moments.stamp(template.updated_at)
-    return answers.page(
+        seen = timestamps.stamp(template.updated_at)
+    return responses.page(
         request,
         "board.html",
         caller,

@@ -11,26 +11,32 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
-from api_bridge.console import addresses, answers, posted
-from api_bridge.console.posted import Posted, text
+from api_bridge.console import form_data, responses, urls
+from api_bridge.console.form_data import Posted, text
 from api_bridge.console.queries import Text
 from api_bridge.console.routes import builder_pages
-from api_bridge.console.routes.builder_pages import Shown
-from api_bridge.console.views import draft_texts, places, schema_fields, step_inputs, trials
-from api_bridge.console.views.places import Open
+from api_bridge.console.routes.builder_pages import PageState
+from api_bridge.console.views import (
+    draft_texts,
+    open_panel,
+    schema_fields,
+    step_inputs,
+    trials,
+)
+from api_bridge.console.views.open_panel import OpenPanel
 from api_bridge.deps import Admin, EffectId
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions import checking, editing
-from automations.definitions.editing import Draft, spot_of
+from automations.definitions.editing import Draft, position_of
 from automations.definitions.triggers import TRIGGER_TYPES
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
 from automations.execution import step_tests
 from automations.execution import trials as execution_trials
-from automations.execution.given import Given
+from automations.execution.trial_data import TrialData
 from automations.services.workflows import edits
 from automations.services.workflows.edits import Edit
 
@@ -40,7 +46,7 @@ router = Router(prefix="/console/workflows", tags=["workflows"])
 @router.get("/{workflow_id}/edit")
 def show(request: Request, caller: Admin, workflow_id: str, at: Text = "") -> Response:
     """What the automation is to become, and what is open of it."""
-    return builder_pages.page(request, caller, Shown(edits.of(caller, workflow_id), at))
+    return builder_pages.page(request, caller, PageState(edits.of(caller, workflow_id), at))
 
 
 @router.post("/{workflow_id}/edit")
@@ -54,7 +60,7 @@ def change(request: Request, caller: Admin, workflow_id: str, form: Posted) -> R
 
 
 @router.post("/{workflow_id}/edit/test")
-@patient
+@slow
 @outside
 def test(
     request: Request, caller: Admin, effect_id: EffectId, workflow_id: str, form: Posted
@@ -62,7 +68,7 @@ def test(
     """Do the open step for real, with the data at hand."""
 
     def do_step(edit: Edit, at: str) -> Response:
-        step = places.opened(edit.definition, at).placed
+        step = open_panel.opened(edit.definition, at).placed
         if step is None:
             raise ValidationFailed({"at": ["choose a step first"]})
         if edit.is_changed:
@@ -70,14 +76,14 @@ def test(
         engine, step_id = wiring.engine(ASKED_OF_AIRFLOW), str(step.step["id"])
         given = _given(caller, edit)
         result = step_tests.run(engine, caller, workflow_id, step_id, given, effect_id)
-        shown = Shown(edits.of(caller, workflow_id), at, tested=result)
+        shown = PageState(edits.of(caller, workflow_id), at, tested=result)
         return builder_pages.page(request, caller, shown)
 
     return _kept_then(do_step, request, caller, workflow_id, form)
 
 
 @router.post("/{workflow_id}/edit/try")
-@patient
+@slow
 @outside
 def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Go through the whole as it is written, with the data at hand; nothing is done outside."""
@@ -91,7 +97,7 @@ def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> 
         answers = trials.answers(edit.sample, form, names)
         given, here = _given(caller, edit), caller.workspace_id
         found = execution_trials.run(wiring.ports(), here, workflow_id, given, answers, definition)
-        shown = Shown(edits.of(caller, workflow_id), "trial", tried=found)
+        shown = PageState(edits.of(caller, workflow_id), "trial", tried=found)
         return builder_pages.page(request, caller, shown)
 
     return _kept_then(go_through, request, caller, workflow_id, form)
@@ -113,22 +119,22 @@ def _kept_then(
     try:
         return act(_kept(caller, workflow_id, at, form), at)
     except Conflict as error:
-        shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
+        shown = PageState(edits.of(caller, workflow_id), at, refused=str(error))
         return builder_pages.page(request, caller, shown, 409)
     except ValidationFailed as error:
-        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors, form=form)
+        shown = PageState(edits.of(caller, workflow_id), at, wrong=error.field_errors, form=form)
         return builder_pages.page(request, caller, shown, 400)
 
 
-def _given(caller: Principal, edit: Edit) -> Given:
+def _given(caller: Principal, edit: Edit) -> TrialData:
     own = draft_texts.sample(edit.sample)
     run_id = builder_pages.last_run(caller, edit)
-    return Given(run_id=run_id, **own)
+    return TrialData(run_id=run_id, **own)
 
 
 def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     """What was typed into what is open, kept; numbered as this window has seen it."""
-    base, number = posted.number(form, "base"), posted.number(form, "number")
+    base, number = form_data.number(form, "base"), form_data.number(form, "number")
     if at == "sample":
         given = draft_texts.read_sample(text(form, "sample"))
         edit = edits.of(caller, workflow_id)
@@ -137,7 +143,7 @@ def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
         return edits.keep_sample(caller, workflow_id, base, number, given)
 
     def typed(definition: Draft) -> Draft:
-        return _typed(definition, places.opened(definition, at), at, form)
+        return _typed(definition, open_panel.opened(definition, at), at, form)
 
     edit = edits.of(caller, workflow_id)
     if typed(edit.definition) == edit.definition:
@@ -145,7 +151,7 @@ def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     return edits.apply(caller, workflow_id, base, number, at, typed)
 
 
-def _typed(definition: Draft, opened: Open, at: str, form: FormData) -> Draft:
+def _typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) -> Draft:
     if opened.name != at:
         return definition
     if at == "yaml":
@@ -199,12 +205,12 @@ def _pressed(caller: Principal, edit: Edit, at: str, do: str) -> Response:
         case "activate":
             status = WorkflowStatus.ACTIVE
             edits.save(caller, edit.workflow_id, edit.number, wiring.ports(), status)
-            return answers.lead_on(f"{addresses.HOME}/{edit.workflow_id}", "workflow.ACTIVE")
+            return responses.redirect(f"{urls.HOME}/{edit.workflow_id}", "workflow.ACTIVE")
     return _to(edit, at)
 
 
 def _to(edit: Edit, at: str, said: str | None = None) -> Response:
-    return answers.lead_on(builder_pages.address(edit.workflow_id, at), said)
+    return responses.redirect(builder_pages.address(edit.workflow_id, at), said)
 
 
 _Change = Callable[[Draft, str, str], tuple[Draft, str]]
@@ -212,11 +218,11 @@ _Change = Callable[[Draft, str, str], tuple[Draft, str]]
 
 
 def _new(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
-    spot = places.opened(definition, at).spot
+    spot = open_panel.opened(definition, at).spot
     if spot is None:
         raise ValidationFailed({"do": ["choose a place first"]})
     made, step_id = editing.added(definition, kind, spot)
-    return made, places.of_step(step_id)
+    return made, open_panel.of_step(step_id)
 
 
 def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
@@ -227,12 +233,12 @@ def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
 
 def _move(definition: Draft, what: str, at: str) -> tuple[Draft, str]:
     step_id, _, spot = what.partition(":")
-    return editing.moved(definition, step_id, spot_of(spot)), places.of_step(step_id)
+    return editing.moved(definition, step_id, position_of(spot)), open_panel.of_step(step_id)
 
 
 def _copy(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     made, copy_id = editing.copied(definition, step_id)
-    return made, places.of_step(copy_id)
+    return made, open_panel.of_step(copy_id)
 
 
 def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
@@ -244,15 +250,15 @@ def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
         if (one.spot.owner, one.spot.name) == (spot.owner, spot.name)
     ]
     if siblings:
-        return made, places.of_step(siblings[min(spot.index, len(siblings) - 1)])
-    return made, places.of_step(spot.owner) if spot.owner else "trigger"
+        return made, open_panel.of_step(siblings[min(spot.index, len(siblings) - 1)])
+    return made, open_panel.of_step(spot.owner) if spot.owner else "trigger"
 
 
 def _toggle(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     step = dict(editing.find(definition, step_id).step)
     if step.pop("disabled", False) is not True:
         step["disabled"] = True
-    return editing.changed(definition, step_id, step), places.of_step(step_id)
+    return editing.changed(definition, step_id, step), open_panel.of_step(step_id)
 
 
 _CHANGES: Mapping[str, _Change] = {

@@ -12,21 +12,21 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge import shown_values
-from api_bridge.console import addresses, answers, texts
-from api_bridge.console.posted import text
+from api_bridge.console import responses, texts, urls
+from api_bridge.console.form_data import text
 from api_bridge.console.views import (
-    data_at_hand,
+    available_data,
     draft,
     draft_texts,
-    places,
+    open_panel,
     schema_fields,
     step_inputs,
     trials,
     triggers,
     words,
 )
-from api_bridge.console.views.data_at_hand import Preview
-from api_bridge.console.views.places import Open
+from api_bridge.console.views.available_data import Preview
+from api_bridge.console.views.open_panel import OpenPanel
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.step_inputs import Input
 from automations.definitions import editing
@@ -54,7 +54,7 @@ _MAX_CHOICES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PageState:
     """What the page is to show.
 
     Args:
@@ -85,7 +85,7 @@ class _Data:
 def address(workflow_id: str, at: str) -> str:
     """Where the builder shows something of an automation."""
     query = f"?at={quote(at, safe='./')}" if at else ""
-    return f"{addresses.HOME}/{workflow_id}/edit{query}"
+    return f"{urls.HOME}/{workflow_id}/edit{query}"
 
 
 def specs_of(kind: str) -> list[Spec]:
@@ -101,19 +101,19 @@ def last_run(caller: Principal, edit: Edit) -> str | None:
 
 def data_of_last_run(caller: Principal, edit: Edit) -> Mapping[str, JSON]:
     """What is shown as sample data where somebody has given none."""
-    return _data(caller, replace(edit, sample={}), Open("sample")).sample
+    return _data(caller, replace(edit, sample={}), OpenPanel("sample")).sample
 
 
-def page(request: Request, caller: Principal, shown: Shown, status: int = 200) -> Response:
+def page(request: Request, caller: Principal, shown: PageState, status: int = 200) -> Response:
     """The page, with what was just done or refused."""
     edit = shown.edit
     at = shown.at or _begin(edit)
-    opened = places.opened(edit.definition, at)
+    opened = open_panel.opened(edit.definition, at)
     errors = {**edit.errors, **shown.wrong}
     data = _data(caller, edit, opened)
     found, elsewhere = _inputs(edit, opened, errors)
     names = {str(one.step.get("id")): one.step.get("name") for one in editing.walk(edit.definition)}
-    return answers.page(
+    return responses.page(
         request,
         "builder.html",
         caller,
@@ -133,7 +133,7 @@ def page(request: Request, caller: Principal, shown: Shown, status: int = 200) -
         inputs=found,
         elsewhere=elsewhere,
         previews=_previews(found, data.names),
-        groups=data_at_hand.groups(edit.definition, opened.placed, data.names, data.secrets),
+        groups=available_data.groups(edit.definition, opened.placed, data.names, data.secrets),
         run_id=data.run_id,
         choices=_choices(caller, found),
         kinds=draft.KINDS,
@@ -156,10 +156,10 @@ def page(request: Request, caller: Principal, shown: Shown, status: int = 200) -
 def _begin(edit: Edit) -> str:
     """What is open at first: the first step, if there is one."""
     first = next(editing.walk(edit.definition), None)
-    return "trigger" if first is None else places.of_step(str(first.step["id"]))
+    return "trigger" if first is None else open_panel.of_step(str(first.step["id"]))
 
 
-def _title(opened: Open) -> str:
+def _title(opened: OpenPanel) -> str:
     if opened.placed is None:
         return ""
     kind = str(opened.placed.step.get("type"))
@@ -178,7 +178,7 @@ def _trigger(edit: Edit) -> str:
         return words.trigger(draft_texts.kind_of(edit.definition.get("trigger")))
 
 
-def _data(caller: Principal, edit: Edit, opened: Open) -> _Data:
+def _data(caller: Principal, edit: Edit, opened: OpenPanel) -> _Data:
     last = samples.last(caller.workspace_id, edit.workflow_id, edit.definition)
     own = draft_texts.sample(edit.sample)
     names = dict(last.names)
@@ -187,7 +187,7 @@ def _data(caller: Principal, edit: Edit, opened: Open) -> _Data:
         names[root] = {**(known if isinstance(known, dict) else {}), **own.get(root, {})}
     outputs = {**last.outputs, **own.get("steps", {})}
     named = [one.name for one in secrets.list_all(caller.workspace_id)]
-    found = data_at_hand.names_at(edit.definition, opened.placed, names, outputs, named)
+    found = available_data.names_at(edit.definition, opened.placed, names, outputs, named)
     if "loop" in own:
         found["loop"] = own["loop"]
     kept = ("input", "trigger", "submission", "variables")
@@ -195,7 +195,7 @@ def _data(caller: Principal, edit: Edit, opened: Open) -> _Data:
     return _Data(last.run_id, found, named, {**sample, "steps": outputs} if outputs else sample)
 
 
-def _inputs(edit: Edit, opened: Open, errors: Errors) -> tuple[list[Input], Errors]:
+def _inputs(edit: Edit, opened: OpenPanel, errors: Errors) -> tuple[list[Input], Errors]:
     definition = edit.definition
     if opened.kind == "settings":
         own = draft.elsewhere(errors)
@@ -231,7 +231,7 @@ def _previews(found: Sequence[Input], names: Mapping[str, JSON]) -> dict[str, Pr
             bare = value.strip().removeprefix("{{").removesuffix("}}")
             value = f"{{{{{bare}}}}}"
         if one.spec.control != "code" or one.spec.key != "code":
-            preview = data_at_hand.preview(value, names)
+            preview = available_data.preview(value, names)
             if preview is not None:
                 made[one.name] = preview
     return made
@@ -259,7 +259,7 @@ def _choices(caller: Principal, found: Sequence[Input]) -> dict[str, list[tuple[
     return made
 
 
-def _yaml(edit: Edit, opened: Open, shown: Shown) -> str:
+def _yaml(edit: Edit, opened: OpenPanel, shown: PageState) -> str:
     if opened.kind != "yaml":
         return ""
     if shown.form is not None and "yaml" in shown.form:
@@ -267,7 +267,7 @@ def _yaml(edit: Edit, opened: Open, shown: Shown) -> str:
     return draft_texts.yaml(edit.definition)
 
 
-def _sample(shown: Shown, opened: Open, data: _Data) -> str:
+def _sample(shown: PageState, opened: OpenPanel, data: _Data) -> str:
     if opened.kind != "sample":
         return ""
     if shown.form is not None and "sample" in shown.form:

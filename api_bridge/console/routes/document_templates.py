@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, chosen_file, text
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted, check_sure, chosen_file, text
 from api_bridge.console.queries import Page
-from api_bridge.console.views import conflicts, moments, placeholders
+from api_bridge.console.views import conflicts, placeholders, timestamps
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import documented, download
@@ -61,7 +61,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         )
     except ValidationFailed as error:
         return _list(request, caller, text(form, "name"), error.field_errors)
-    return answers.lead_on(f"{ROOT}/{made.id}", "template.added")
+    return responses.redirect(f"{ROOT}/{made.id}", "template.added")
 
 
 @router.get("/{template_id}")
@@ -97,7 +97,7 @@ def replace(request: Request, caller: Admin, template_id: str, form: Posted) -> 
             name=_name(name) if is_renamed else None,
             template_format=sent[1] if sent else None,
             content=sent[2] if sent else None,
-            seen=moments.seen(text(form, "seen"), template.updated_at),
+            seen=timestamps.seen(text(form, "seen"), template.updated_at),
         )
     except ValidationFailed as error:
         return _page(request, caller, template_id, error.field_errors, form)
@@ -106,7 +106,7 @@ def replace(request: Request, caller: Admin, template_id: str, form: Posted) -> 
         # A file is to be chosen again anyway: the page is one of what there is now.
         fresh = FormData({"name": name}) if is_renamed else None
         return _page(request, caller, template_id, wrong, fresh)
-    return answers.lead_on(f"{ROOT}/{template_id}", "template.changed")
+    return responses.redirect(f"{ROOT}/{template_id}", "template.changed")
 
 
 @router.post("/{template_id}/delete")
@@ -115,7 +115,7 @@ def delete(caller: Admin, template_id: str, form: Posted) -> Response:
     templates.get(caller.workspace_id, template_id)
     check_sure(form)
     templates.delete(caller.workspace_id, template_id)
-    return answers.lead_on(ROOT, "template.deleted")
+    return responses.redirect(ROOT, "template.deleted")
 
 
 @router.post("/{template_id}/test")
@@ -142,7 +142,7 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
         return _untested(request, caller, template_id, {"data": [error.message]})
     name = file_name(template.name, output)
     if output == "pdf":
-        return answers.shown_file(name, made.content, CONTENT_TYPES["pdf"])
+        return responses.shown_file(name, made.content, CONTENT_TYPES["pdf"])
     return download(name, made.content, CONTENT_TYPES["docx"])
 
 
@@ -172,7 +172,7 @@ def _list(
     page: int = 1,
 ) -> Response:
     found, following = queries.sliced(request, templates.list_all(caller.workspace_id), page)
-    return answers.page(
+    return responses.page(
         request,
         "document_templates.html",
         caller,
@@ -196,8 +196,8 @@ def _page(
     template = templates.get(caller.workspace_id, template_id)
     typed = form if form is not None else FormData()
     sample = json.dumps(placeholders.sample(template.placeholders), indent=2, ensure_ascii=False)
-    return answers.framing(
-        answers.page(
+    return responses.framing(
+        responses.page(
             request,
             "document_template.html",
             caller,
@@ -205,7 +205,7 @@ def _page(
             template=template,
             name=text(typed, "name", template.name),
             was=text(typed, "was", template.name),
-            seen=text(typed, "seen") or moments.stamp(template.updated_at),
+            seen=text(typed, "seen") or timestamps.stamp(template.updated_at),
             sample=sample,
             rows=sample.count("\n") + 2,
             problems=problems or {},
@@ -216,6 +216,6 @@ def _page(
 def _untested(request: Request, caller: Principal, template_id: str, problems: Errors) -> Response:
     """Why nothing came out, where the document would have been."""
     template = templates.get(caller.workspace_id, template_id)
-    return answers.page(
+    return responses.page(
         request, "document_untested.html", caller, 400, template=template, problems=problems
     )

@@ -9,7 +9,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from api_bridge.console import answers, queries
+from api_bridge.console import queries, responses
 from api_bridge.console.queries import Text
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
@@ -38,7 +38,7 @@ _MAX_TEXT = 60_000
 _Text = Annotated[str, Field(max_length=500)]
 
 
-class _Asked(BaseModel):
+class _DocumentQuery(BaseModel):
     """What a list's form asks for."""
 
     q: _Text = ""
@@ -50,7 +50,9 @@ class _Asked(BaseModel):
 
 
 @router.get("")
-def show_list(request: Request, caller: Viewer, asked: Annotated[_Asked, Query()]) -> Response:
+def show_list(
+    request: Request, caller: Viewer, asked: Annotated[_DocumentQuery, Query()]
+) -> Response:
     """The documents, newest first."""
     for name, given, known in (
         ("format", asked.format, CONTENT_TYPES),
@@ -68,7 +70,7 @@ def show_list(request: Request, caller: Viewer, asked: Annotated[_Asked, Query()
     found, following = documents.page_after(
         caller.workspace_id, wanted, asked.cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "documents.html",
         caller,
@@ -96,8 +98,8 @@ def show(request: Request, caller: Viewer, document_id: str, view: Text = "") ->
     if kind == "text":
         _, content = documents.content(caller.workspace_id, document_id)
         written = content.decode("utf-8-sig", "replace")
-    return answers.framing(
-        answers.page(
+    return responses.framing(
+        responses.page(
             request,
             "document.html",
             caller,
@@ -138,7 +140,7 @@ def look(caller: Viewer, document_id: str) -> Response:
         content_type = CONTENT_TYPES[document.format]
     else:
         raise NotFound("A document of this kind is not shown: download it.")
-    return answers.shown_file(name, content, content_type)
+    return responses.shown_file(name, content, content_type)
 
 
 def _kind(document: Document) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
@@ -38,7 +38,7 @@ def show_list(
     found, following = events.page_after(
         caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "events.html",
         caller,
@@ -58,11 +58,13 @@ def show(request: Request, caller: Viewer, event_id: str) -> Response:
     """One event: what it brought, and the runs that it has started."""
     found = events.get(caller.workspace_id, event_id)
     names = overviews.names(caller.workspace_id)
-    return answers.page(request, "event.html", caller, found=found, event=found.event, names=names)
+    return responses.page(
+        request, "event.html", caller, found=found, event=found.event, names=names
+    )
 
 
 @router.post("/{event_id}/replay")
 def replay(caller: Admin, event_id: str, form: Posted) -> Response:
     """Match an event once more; no automation is started twice by it."""
     events.replay(caller.workspace_id, event_id)
-    return answers.lead_on(f"{ROOT}/{event_id}", "event.replayed")
+    return responses.redirect(f"{ROOT}/{event_id}", "event.replayed")

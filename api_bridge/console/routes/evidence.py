@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
+from api_bridge.console import queries, responses
 from api_bridge.console.queries import Text
 from api_bridge.deps import Viewer
 from api_bridge.downloads import download
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.errors import ValidationFailed
@@ -22,8 +22,8 @@ from automations.services.evidence.sources import ADMINS_ONLY, SOURCES
 ROOT = "/console/evidence"
 router = Router(prefix=ROOT, tags=["evidence"])
 
-_SHOWN_ROWS, _SHOWN_BYTES = 50, 2_000_000
-_SHOWN_LETTERS = 300
+_MAX_ROWS, _MAX_BYTES = 50, 2_000_000
+_MAX_CHARACTERS = 300
 
 
 @router.get("")
@@ -33,7 +33,7 @@ def show_list(request: Request, caller: Viewer, source: Text = "", cursor: Text 
 
 
 @router.get("/verify")
-@patient
+@slow
 def verify(request: Request, caller: Viewer) -> Response:
     """Recompute the whole chain, and show whether it holds."""
     return _list(request, caller, verified=(evidence.verify(caller.workspace_id),))
@@ -43,14 +43,14 @@ def verify(request: Request, caller: Viewer) -> Response:
 def show(request: Request, caller: Viewer, snapshot_id: str) -> Response:
     """One snapshot: how it is chained, and its first rows."""
     found, content = evidence.get(caller, snapshot_id)
-    return answers.page(
+    return responses.page(
         request,
         "evidence_snapshot.html",
         caller,
         one=found,
         query={name: value for name, value in found.query.items() if value},
         rows=_first_rows(content),
-        letters=_SHOWN_LETTERS,
+        letters=_MAX_CHARACTERS,
     )
 
 
@@ -73,7 +73,7 @@ def _list(
     found, following = evidence.page_after(
         caller.workspace_id, source or None, cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "evidence.html",
         caller,
@@ -89,7 +89,7 @@ def _list(
 
 def _first_rows(content: bytes) -> list[dict[str, Any]] | None:
     """The first rows of a content; None where it is too large to be shown beside its download."""
-    if len(content) > _SHOWN_BYTES:
+    if len(content) > _MAX_BYTES:
         return None
-    rows: list[dict[str, Any]] = json.loads(content)[:_SHOWN_ROWS]
+    rows: list[dict[str, Any]] = json.loads(content)[:_MAX_ROWS]
     return rows

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers
+from api_bridge.console import responses
 from api_bridge.console.queries import Text
 from api_bridge.console.views import figures as shown
 from api_bridge.console.views import overviews as overview_views
@@ -27,7 +27,7 @@ def show_all(request: Request, caller: Viewer, period: Text = "", until: Text = 
     """The figures of all automations."""
     found = figures.of(caller.workspace_id, None, _period(period, until))
     names = overviews.names(caller.workspace_id)
-    return answers.page(
+    return responses.page(
         request,
         "figures.html",
         caller,
@@ -43,7 +43,7 @@ def show_one(
     """The figures of one automation."""
     one = overviews.of(caller.workspace_id, workflow_id)
     found = figures.of(caller.workspace_id, workflow_id, _period(period, until))
-    return answers.page(
+    return responses.page(
         request,
         "workflow_figures.html",
         caller,

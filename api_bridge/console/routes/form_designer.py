@@ -9,8 +9,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import answers
-from api_bridge.console.posted import Posted, number, place_named, text
+from api_bridge.console import responses
+from api_bridge.console.form_data import Posted, number, place_named, text
 from api_bridge.console.queries import Text
 from api_bridge.console.routes import form_designer_pages as pages
 from api_bridge.console.views import form_parts
@@ -18,7 +18,7 @@ from api_bridge.deps import Admin
 from api_bridge.endpoint_marks import changing
 from api_bridge.routing import Router
 from automations.domain.forms import editing
-from automations.domain.forms.editing import Draft, Place, place_of
+from automations.domain.forms.editing import Draft, FieldPosition, place_of
 from automations.domain.principals import Principal
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.storable import same
@@ -86,7 +86,7 @@ def _pressed(caller: Principal, edit: Edit, at: str, form: FormData) -> Response
             return changed
 
         edits.apply(caller, edit.form_id, edit.base_version, edit.number, "", act)
-        return answers.lead_on(pages.address(edit.form_id, made[0]))
+        return responses.redirect(pages.address(edit.form_id, made[0]))
     said = None
     match verb:
         case "at":
@@ -104,8 +104,8 @@ def _pressed(caller: Principal, edit: Edit, at: str, form: FormData) -> Response
             said = "edit.saved"
         case "publish":
             edits.save(caller, edit.form_id, edit.number, public=True)
-            return answers.lead_on(f"{pages.ROOT}/{edit.form_id}", "form.published")
-    return answers.lead_on(pages.address(edit.form_id, at), said)
+            return responses.redirect(f"{pages.ROOT}/{edit.form_id}", "form.published")
+    return responses.redirect(pages.address(edit.form_id, at), said)
 
 
 _Change = Callable[[Draft, str, str, FormData], tuple[Draft, str]]
@@ -120,12 +120,12 @@ def _new(draft: Draft, kind: str, at: str, form: FormData) -> tuple[Draft, str]:
         raise ValidationFailed({"type": [f"unknown type '{kind[:100]}'"]})
     made = editing.added(draft, place, kind, form_parts.word(kind))
     index = min(place.field, len(editing.sections(draft)[place.section]["fields"]))
-    return made, f"{pages.PART}{Place(place.section, index)}"
+    return made, f"{pages.PART}{FieldPosition(place.section, index)}"
 
 
 def _section(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
     index = len(editing.sections(draft))
-    return editing.added_section(draft, index), f"{pages.PART}{Place(index)}"
+    return editing.added_section(draft, index), f"{pages.PART}{FieldPosition(index)}"
 
 
 def _move(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:

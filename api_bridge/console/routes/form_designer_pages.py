@@ -10,10 +10,10 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers
+from api_bridge.console import responses
 from api_bridge.console.views import form_parts
 from automations.domain.forms import editing
-from automations.domain.forms.editing import Draft, Place, place_of
+from automations.domain.forms.editing import Draft, FieldPosition, place_of
 from automations.domain.principals import Principal
 from automations.errors import NotFound
 from automations.kit.values import JSON, Errors
@@ -33,11 +33,11 @@ _UNKNOWN: Mapping[str, str] = {"title": "", "icon": "list"}
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenPanel:
     """What is open: the form itself, a part of it, or a place for a new field."""
 
     kind: str
-    place: Place | None = None
+    place: FieldPosition | None = None
     part: Draft = field(default_factory=dict)
 
     @property
@@ -60,20 +60,20 @@ def address(form_id: str, at: str = "") -> str:
     return f"{ROOT}/{form_id}/edit{query}"
 
 
-def opened_of(draft: Draft, at: str) -> Open:
+def opened_of(draft: Draft, at: str) -> OpenPanel:
     """What is open; the form itself where what was asked for is not there any more."""
     kind, _, where = at.partition(".")
     try:
         if kind == "part":
             place = place_of(where)
-            return Open(kind, place, editing.find(draft, place))
+            return OpenPanel(kind, place, editing.find(draft, place))
         if kind == "add":
             place = place_of(where)
-            if place.field is not None and editing.find(draft, Place(place.section)):
-                return Open(kind, place)
+            if place.field is not None and editing.find(draft, FieldPosition(place.section)):
+                return OpenPanel(kind, place)
     except NotFound:
         pass
-    return Open(FORM)
+    return OpenPanel(FORM)
 
 
 def _begin(draft: Draft) -> str:
@@ -81,7 +81,7 @@ def _begin(draft: Draft) -> str:
     first = next(editing.walk(draft), None)
     if first is not None:
         return f"{PART}{first[0]}"
-    return f"{ADD}{Place(0, 0)}" if editing.sections(draft) else FORM
+    return f"{ADD}{FieldPosition(0, 0)}" if editing.sections(draft) else FORM
 
 
 def page(
@@ -94,7 +94,7 @@ def page(
     """
     opened = opened_of(edit.draft, at or _begin(edit.draft))
     errors = {**edit.errors, **problems.wrong}
-    ways: Mapping[str, Place] = {}
+    ways: Mapping[str, FieldPosition] = {}
     if opened.place is None:
         own = {path: said for path, said in errors.items() if not path.startswith("schema.sect")}
     elif opened.kind == "part":
@@ -103,8 +103,8 @@ def page(
     else:
         own = {}
     shown = _inputs(opened)
-    return answers.framing(
-        answers.page(
+    return responses.framing(
+        responses.page(
             request,
             "form_designer.html",
             caller,
@@ -154,7 +154,7 @@ def _option_rows(part: Draft) -> list[tuple[str, str]]:
     return rows
 
 
-def _inputs(opened: Open) -> list[str]:
+def _inputs(opened: OpenPanel) -> list[str]:
     """The paths of the inputs that say themselves what is wrong with them."""
     if opened.kind == FORM:
         return list(_WHOLE)

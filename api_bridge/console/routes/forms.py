@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from api_bridge import form_inputs, pages, shown_form
-from api_bridge.console import answers, queries, texts
-from api_bridge.console.posted import Posted, check_sure, text, yes_or_no
+from api_bridge.console import queries, responses, texts
+from api_bridge.console.form_data import Posted, check_sure, text, yes_or_no
 from api_bridge.console.queries import Text
 from api_bridge.console.routes.form_designer_pages import ROOT, address
 from api_bridge.deps import Admin, Viewer
@@ -54,7 +54,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     made = forms.create(
         caller.workspace_id, title=written.title, description="", form=written.form_schema
     )
-    return answers.lead_on(address(made.id), "form.begun")
+    return responses.redirect(address(made.id), "form.begun")
 
 
 @router.get("/{form_id}")
@@ -63,8 +63,8 @@ def show(request: Request, caller: Viewer, form_id: str) -> Response:
     form = forms.get(caller.workspace_id, form_id)
     schema = FormSchema.model_validate(form.schema)
     edit = edits.of(caller, form_id) if caller.administers else None
-    return answers.framing(
-        answers.page(
+    return responses.framing(
+        responses.page(
             request,
             "form_overview.html",
             caller,
@@ -124,7 +124,9 @@ def publish(caller: Admin, form_id: str, form: Posted) -> Response:
         form=None,
         public=public,
     )
-    return answers.lead_on(f"{ROOT}/{form_id}", "form.published" if public else "form.unpublished")
+    return responses.redirect(
+        f"{ROOT}/{form_id}", "form.published" if public else "form.unpublished"
+    )
 
 
 @router.post("/{form_id}/duplicate")
@@ -137,7 +139,7 @@ def duplicate(caller: Admin, form_id: str, form: Posted) -> Response:
         description=found.description,
         form=FormSchema.model_validate(found.schema),
     )
-    return answers.lead_on(address(made.id), "form.copied")
+    return responses.redirect(address(made.id), "form.copied")
 
 
 @router.post("/{form_id}/delete")
@@ -147,12 +149,12 @@ def delete(caller: Admin, form_id: str, form: Posted) -> Response:
     forms.get(caller.workspace_id, form_id)
     check_sure(form)
     forms.delete(caller.workspace_id, form_id)
-    return answers.lead_on(ROOT, "form.deleted")
+    return responses.redirect(ROOT, "form.deleted")
 
 
 def _framed(answer: Response) -> Response:
     """A public page, for a frame of ours only."""
-    answer.headers.update(answers.framed())
+    answer.headers.update(responses.framed())
     del answer.headers["X-Frame-Options"]
     return answer
 
@@ -171,7 +173,7 @@ def _list(
     found, following = overviews.page_after(
         caller.workspace_id, q.strip(), _STATES.get(state), cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "forms.html",
         caller,

@@ -9,12 +9,12 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import answers
-from api_bridge.console.posted import Posted, text
+from api_bridge.console import responses
+from api_bridge.console.form_data import Posted, text
 from api_bridge.console.routes import builder_pages
 from api_bridge.console.views import draft_texts, flow, triggers
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions import editing
@@ -45,15 +45,15 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         made = workflows.create(caller, {**definition, "status": "DRAFT"}, wiring.ports())
     except ValidationFailed as error:
         return _page(request, caller, form, error.field_errors)
-    return answers.lead_on(builder_pages.address(made.id, ""), "edit.begun")
+    return responses.redirect(builder_pages.address(made.id, ""), "edit.begun")
 
 
 @router.post("/{slug}")
-@patient
+@slow
 def use(caller: Admin, slug: str, form: Posted) -> Response:
     """Make a draft of one of the gallery, and open it in the builder."""
     made = gallery.use(caller, slug, wiring.ports(), wiring.document_renderer())
-    return answers.lead_on(builder_pages.address(made.id, ""), "gallery.used")
+    return responses.redirect(builder_pages.address(made.id, ""), "gallery.used")
 
 
 def _page(
@@ -74,7 +74,7 @@ def _page(
         }
         for one in gallery.entries()
     ]
-    return answers.page(
+    return responses.page(
         request,
         "new.html",
         caller,

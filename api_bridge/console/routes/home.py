@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import addresses, answers
+from api_bridge.console import responses, urls
 from api_bridge.console.assets import ASSETS
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.form_data import Posted, text
 from api_bridge.deps import Viewer
 from api_bridge.endpoint_marks import any_query
 from api_bridge.routing import Router
@@ -18,9 +18,9 @@ from automations.services.gallery import gallery
 from automations.services.workflows import workflows
 from automations.settings import get_settings
 
-router = Router(prefix=addresses.ROOT, tags=["session"])
+router = Router(prefix=urls.ROOT, tags=["session"])
 
-START = f"{addresses.ROOT}/start"
+START = f"{urls.ROOT}/start"
 _YEAR = 365 * 24 * 3600
 
 
@@ -28,7 +28,7 @@ _YEAR = 365 * 24 * 3600
 def begin(caller: Viewer) -> Response:
     """Lead to the first page: to what is to be done first, where nothing has run yet."""
     _, runs = workflows.stats(caller.workspace_id)
-    return answers.lead_on(addresses.HOME if runs else START)
+    return responses.redirect(urls.HOME if runs else START)
 
 
 @router.get("/start")
@@ -42,7 +42,7 @@ def start(request: Request, caller: Viewer) -> Response:
         "members": len(members.list_all(caller.workspace_id)) > 1,
     }
     ready = len(gallery.entries())
-    return answers.page(request, "start.html", caller, done=done, ready=ready)
+    return responses.page(request, "start.html", caller, done=done, ready=ready)
 
 
 @router.get("/static/{name}")
@@ -59,18 +59,18 @@ def load(name: str) -> Response:
 def choose_theme(request: Request, caller: Viewer, form: Posted) -> Response:
     """Show pages light, dark, or as the reader's system is."""
     theme = text(form, "theme")
-    if theme not in (*answers.THEMES, "system"):
+    if theme not in (*responses.THEMES, "system"):
         raise ValidationFailed({"theme": ["must be light, dark or system"]})
-    answer = answers.lead_on(addresses.safe(text(form, "next")))
+    answer = responses.redirect(urls.safe(text(form, "next")))
     secure = get_settings().bridge_base.startswith("https:")
     if theme == "system":
-        answer.delete_cookie(answers.THEME, path=addresses.ROOT)
+        answer.delete_cookie(responses.THEME, path=urls.ROOT)
     else:
         answer.set_cookie(
-            answers.THEME,
+            responses.THEME,
             theme,
             max_age=_YEAR,
-            path=addresses.ROOT,
+            path=urls.ROOT,
             samesite="lax",
             secure=secure,
         )

@@ -9,13 +9,13 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text, ticked, yes_or_no
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted, check_sure, text, ticked, yes_or_no
 from api_bridge.console.queries import Page, Text
-from api_bridge.console.views import conflicts, moments
+from api_bridge.console.views import conflicts, timestamps
 from api_bridge.console.views import integration_forms as forms
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.integrations import EMAIL, IntegrationType
@@ -41,7 +41,7 @@ def show_list(request: Request, caller: Admin, page: Page = 1) -> Response:
     """The integrations by name, and which automations act by them."""
     found = integrations.list_all(caller.workspace_id)
     shown, following = queries.sliced(request, found, page)
-    return answers.page(
+    return responses.page(
         request,
         "integrations.html",
         caller,
@@ -86,7 +86,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         return _form(request, caller, kind, None, form, error.field_errors)
     except Conflict as error:
         return _form(request, caller, kind, None, form, {"": [error.message]})
-    return answers.lead_on(f"{ROOT}/{made.id}", "integration.created")
+    return responses.redirect(f"{ROOT}/{made.id}", "integration.created")
 
 
 @router.get("/{integration_id}")
@@ -107,13 +107,13 @@ def change(request: Request, caller: Admin, integration_id: str, form: Posted) -
             changes["credentials"] = credentials
         if found.type == EMAIL:
             changes["site_email_provider"] = ticked(form, "site")
-        seen = moments.seen(text(form, "seen"), found.updated_at)
+        seen = timestamps.seen(text(form, "seen"), found.updated_at)
         integrations.update(caller.workspace_id, integration_id, changes, seen=seen)
     except ValidationFailed as error:
         return _form(request, caller, found.type, found, form, error.field_errors)
     except Conflict as error:
         return _form(request, caller, found.type, found, form, {"": [error.message]})
-    return answers.lead_on(f"{ROOT}/{integration_id}", "integration.changed")
+    return responses.redirect(f"{ROOT}/{integration_id}", "integration.changed")
 
 
 @router.post("/{integration_id}/enabled")
@@ -123,11 +123,11 @@ def enable(caller: Admin, integration_id: str, form: Posted) -> Response:
     enabled = yes_or_no(form, "enabled")
     integrations.update(caller.workspace_id, integration_id, {"enabled": enabled})
     said = "integration.enabled" if enabled else "integration.disabled"
-    return answers.lead_on(f"{ROOT}/{integration_id}", said)
+    return responses.redirect(f"{ROOT}/{integration_id}", said)
 
 
 @router.post("/{integration_id}/test")
-@patient
+@slow
 @outside
 def test(request: Request, caller: Admin, integration_id: str, form: Posted) -> Response:
     """Connect to the service and sign in; nothing is sent."""
@@ -142,7 +142,7 @@ def delete(caller: Admin, integration_id: str, form: Posted) -> Response:
     integrations.get(caller.workspace_id, integration_id)
     check_sure(form)
     integrations.delete(caller.workspace_id, integration_id)
-    return answers.lead_on(ROOT, "integration.deleted")
+    return responses.redirect(ROOT, "integration.deleted")
 
 
 def _name(form: FormData, known: str = "") -> str:
@@ -166,7 +166,7 @@ def _form(
     users: Sequence[NamedWorkflow] = ()
     if known is not None:
         users = uses.of_integrations(caller.workspace_id).get(known.id, ())
-    return answers.page(
+    return responses.page(
         request,
         "integration.html",
         caller,
@@ -191,4 +191,4 @@ def _form(
 def _seen(known: Integration | None, typed_in: FormData | None) -> str:
     """The stamp of what is changed: as it was when it was shown first."""
     given = text(typed_in, "seen") if typed_in is not None else ""
-    return given or (moments.stamp(known.updated_at) if known is not None else "")
+    return given or (timestamps.stamp(known.updated_at) if known is not None else "")

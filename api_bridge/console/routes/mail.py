@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers
+from api_bridge.console import responses
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
 from automations.services.access.bootstrap import ensure_workspace
@@ -23,7 +23,7 @@ def show(request: Request, caller: Admin) -> Response:
     """
     settings = get_settings()
     is_home = caller.workspace_id == ensure_workspace()
-    return answers.page(
+    return responses.page(
         request,
         "mail.html",
         caller,

@@ -9,8 +9,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import addresses, answers, queries
-from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console import queries, responses, urls
+from api_bridge.console.form_data import Posted, text, texts
 from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import conflicts
 from api_bridge.console.views import matters as matter_views
@@ -30,9 +30,9 @@ from automations.services.workflows import uses
 ROOT = "/console/matters"
 router = Router(prefix=ROOT, tags=["matters"])
 
-_CARDS = 30
+_MAX_CARDS = 30
 """Of a lane: the list has all of them."""
-_MAX_AT_ONCE = 100
+_MAX_BULK = 100
 
 
 @router.get("")
@@ -45,15 +45,15 @@ def show_board(request: Request, caller: Viewer, board: Text = "") -> Response:
     lanes: Sequence[Lane] = ()
     done: Sequence[Matter] = ()
     if shown:
-        template, lanes = boards.lanes(caller.workspace_id, shown, _CARDS)
+        template, lanes = boards.lanes(caller.workspace_id, shown, _MAX_CARDS)
         done, _ = matters.page(
             caller.workspace_id,
             status=MatterStatus.COMPLETED,
             template_id=shown,
             number=1,
-            size=_CARDS // 3,
+            size=_MAX_CARDS // 3,
         )
-    return answers.page(
+    return responses.page(
         request,
         "matters.html",
         caller,
@@ -79,7 +79,7 @@ def show_list(
         number=page,
         size=queries.PAGE_SIZE,
     )
-    return answers.page(
+    return responses.page(
         request,
         "matter_list.html",
         caller,
@@ -121,17 +121,17 @@ def create(request: Request, caller: Member, form: Posted) -> Response:
         )
     except ValidationFailed as error:
         return _new(request, caller, form, matter_views.wrong(error))
-    return answers.lead_on(f"{ROOT}/{made.matter.id}", "matter.made")
+    return responses.redirect(f"{ROOT}/{made.matter.id}", "matter.made")
 
 
 @router.post("/move")
 def move(caller: Member, form: Posted) -> Response:
     """Complete the step that a card is in, or move the chosen ones to a step of the board."""
-    then = addresses.safe(text(form, "next", ROOT))
+    then = urls.safe(text(form, "next", ROOT))
     one = text(form, "advance")
     chosen = [one] if one else texts(form, "matter")
-    if not 0 < len(chosen) <= _MAX_AT_ONCE:
-        raise ValidationFailed({"matter": [f"choose 1 to {_MAX_AT_ONCE} matters"]})
+    if not 0 < len(chosen) <= _MAX_BULK:
+        raise ValidationFailed({"matter": [f"choose 1 to {_MAX_BULK} matters"]})
     refused: Errors = {}
     for given in chosen:
         matter_id, _, step_id = given.partition(":")
@@ -146,7 +146,7 @@ def move(caller: Member, form: Posted) -> Response:
     if refused:
         done = len(chosen) - len(refused)
         raise ValidationFailed(refused, f"{done} of {len(chosen)} matters were moved.")
-    return answers.lead_on(then, "matter.moved")
+    return responses.redirect(then, "matter.moved")
 
 
 @router.get("/{matter_id}")
@@ -171,7 +171,7 @@ def change(request: Request, caller: Member, matter_id: str, form: Posted) -> Re
         fresh = matters.get(caller.workspace_id, matter_id)
         wrong = {"": [error.message], **matter_views.now(fresh, seen, _people(caller))}
         return _page(request, caller, fresh, form, wrong, new)
-    return answers.lead_on(f"{ROOT}/{matter_id}", "matter.changed" if new else None)
+    return responses.redirect(f"{ROOT}/{matter_id}", "matter.changed" if new else None)
 
 
 @router.post("/{matter_id}/act")
@@ -188,14 +188,14 @@ def act(caller: Member, matter_id: str, form: Posted) -> Response:
         matters.go_to(caller.workspace_id, matter_id, step_id, current)
     else:
         raise ValidationFailed({"do": ["must be complete, reject or goto, and a step"]})
-    return answers.lead_on(f"{ROOT}/{matter_id}", f"matter.{what}")
+    return responses.redirect(f"{ROOT}/{matter_id}", f"matter.{what}")
 
 
 @router.post("/{matter_id}/cancel")
 def cancel(caller: Member, matter_id: str, form: Posted) -> Response:
     """Cancel a matter; it stays readable."""
     matters.cancel(caller.workspace_id, matter_id)
-    return answers.lead_on(f"{ROOT}/{matter_id}", "matter.cancelled")
+    return responses.redirect(f"{ROOT}/{matter_id}", "matter.cancelled")
 
 
 def _named(caller: Principal, matter_id: str) -> str:
@@ -215,7 +215,7 @@ def _new(
     typed: FormData | dict[str, str],
     problems: Errors | None = None,
 ) -> Response:
-    return answers.page(
+    return responses.page(
         request,
         "matter_new.html",
         caller,
@@ -239,7 +239,7 @@ def _page(
     matter = detail.matter
     typed, marks = matter_views.typed_again(detail, form, anew)
     maker, _, run_id = matter.created_by.partition(":")
-    return answers.page(
+    return responses.page(
         request,
         "matter.html",
         caller,

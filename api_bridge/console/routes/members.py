@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted, check_sure, text
 from api_bridge.console.queries import Page
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
@@ -49,7 +49,7 @@ def change_role(caller: Admin, member_id: str, form: Posted) -> Response:
     """Give a member another role."""
     _there(caller, member_id)
     members.update(caller, member_id, role=_role(text(form, "role")))
-    return answers.lead_on(ROOT, "member.changed")
+    return responses.redirect(ROOT, "member.changed")
 
 
 @router.post("/{member_id}/remove")
@@ -58,7 +58,7 @@ def remove(caller: Admin, member_id: str, form: Posted) -> Response:
     _there(caller, member_id)
     check_sure(form)
     members.delete(caller, member_id)
-    return answers.lead_on(ROOT, "member.removed")
+    return responses.redirect(ROOT, "member.removed")
 
 
 def _there(caller: Principal, member_id: str) -> members.Member:
@@ -87,7 +87,7 @@ def _page(
 ) -> Response:
     size = queries.PAGE_SIZE
     found, more = members.page(caller.workspace_id, (page - 1) * size, size)
-    return answers.page(
+    return responses.page(
         request,
         "members.html",
         caller,

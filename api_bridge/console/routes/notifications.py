@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Query, Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router
 from automations.services.integrations import notifications
@@ -28,7 +28,7 @@ def show_list(
     found, total = notifications.page(
         caller.workspace_id, reader, unread_only=False, number=page, size=queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "notifications.html",
         caller,
@@ -43,7 +43,7 @@ def show_list(
 def read_all(caller: Viewer, form: Posted) -> Response:
     """Mark all of them as read."""
     notifications.mark_all(caller.workspace_id, notifications.reader(caller, None))
-    return answers.lead_on(ROOT, "notifications.read")
+    return responses.redirect(ROOT, "notifications.read")
 
 
 @router.post("/{notification_id}/read")
@@ -51,4 +51,4 @@ def read(caller: Viewer, notification_id: str, form: Posted) -> Response:
     """Mark one as read."""
     reader = notifications.reader(caller, None)
     notifications.mark(caller.workspace_id, reader, notification_id, read=True)
-    return answers.lead_on(ROOT)
+    return responses.redirect(ROOT)

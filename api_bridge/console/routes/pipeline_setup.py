@@ -10,13 +10,13 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import answers, drafts
-from api_bridge.console.posted import Posted, check_sure, place_named, text
+from api_bridge.console import drafts, responses
+from api_bridge.console.form_data import Posted, check_sure, place_named, text
 from api_bridge.console.queries import Text
-from api_bridge.console.views import conflicts, moments, pipeline_forms, words
+from api_bridge.console.views import conflicts, pipeline_forms, timestamps, words
 from api_bridge.console.views.typed_values import shown
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.pipelines import (
@@ -49,7 +49,7 @@ def show_new(
 ) -> Response:
     """The ways in which records can come, or the form of one of them."""
     if not type:
-        return answers.page(request, "pipeline_new.html", caller, kinds=list(CONNECTORS))
+        return responses.page(request, "pipeline_new.html", caller, kinds=list(CONNECTORS))
     return _page(request, caller, None, "", _empty(type))
 
 
@@ -59,7 +59,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 
     def save(given: dict[str, Any]) -> Response:
         made = connections.create(caller.workspace_id, _shape(given))
-        return answers.lead_on(f"{ROOT}/{made.id}", "pipeline.made")
+        return responses.redirect(f"{ROOT}/{made.id}", "pipeline.made")
 
     given = pipeline_forms.read(_empty(text(form, "type")), form)
     show = partial(_page, request, caller, None, "")
@@ -67,7 +67,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 
 
 @router.post("/new/fields")
-@patient
+@slow
 @outside
 def look_first(request: Request, caller: Admin, form: Posted) -> Response:
     """Read the first page of the source that was typed, and offer what its records have."""
@@ -91,9 +91,9 @@ def change(request: Request, caller: Admin, connection_id: str, form: Posted) ->
     def save(given: dict[str, Any]) -> Response:
         _shape(given)
         changes = {key: given[key] for key in ("name", "config", "tables", "interval")}
-        known = moments.seen(seen, found.updated_at)
+        known = timestamps.seen(seen, found.updated_at)
         connections.update(caller.workspace_id, connection_id, changes, seen=known)
-        return answers.lead_on(f"{ROOT}/{connection_id}", "pipeline.changed")
+        return responses.redirect(f"{ROOT}/{connection_id}", "pipeline.changed")
 
     given = pipeline_forms.read(as_given(found), form)
     show = partial(_page, request, caller, found, seen)
@@ -101,7 +101,7 @@ def change(request: Request, caller: Admin, connection_id: str, form: Posted) ->
 
 
 @router.post("/{connection_id}/edit/fields")
-@patient
+@slow
 @outside
 def look(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Read the first page of the source as it was typed, and offer what its records have."""
@@ -116,7 +116,7 @@ def delete(caller: Admin, connection_id: str, form: Posted) -> Response:
     connections.get(caller.workspace_id, connection_id)
     check_sure(form)
     connections.delete(caller.workspace_id, connection_id)
-    return answers.lead_on(ROOT, "pipeline.deleted")
+    return responses.redirect(ROOT, "pipeline.deleted")
 
 
 def _empty(kind: str) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _page(
     named = [one.name for one in secrets.list_all(here)]
     fields = found if isinstance(found, Mapping) else None
     there = tables.list_all(here)[:_MAX_TABLES]
-    return answers.page(
+    return responses.page(
         request,
         "pipeline_form.html",
         caller,
@@ -200,7 +200,7 @@ def _page(
         every=parse_duration,
         ways=pipeline_forms.PAGING,
         problems=problems or {},
-        seen=seen or (moments.stamp(known.updated_at) if known is not None else ""),
+        seen=seen or (timestamps.stamp(known.updated_at) if known is not None else ""),
         fields={path: words.short(shown(example)) for path, example in (fields or {}).items()},
         looked=fields is not None,
         refused=found if isinstance(found, str) else None,

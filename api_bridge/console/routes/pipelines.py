@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, text, yes_or_no
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted, text, yes_or_no
 from api_bridge.console.queries import Text
 from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Admin, Member, Viewer
-from api_bridge.endpoint_marks import outside, patient
+from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.pipelines import PUSH
@@ -51,7 +51,7 @@ def show_list(request: Request, caller: Viewer, cursor: Text = "") -> Response:
     found, following = connections.page_after(
         caller.workspace_id, cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "pipelines.html",
         caller,
@@ -74,18 +74,18 @@ def show(request: Request, caller: Viewer, connection_id: str, cursor: Text = ""
 def sync_all(caller: Member, form: Posted) -> Response:
     """Begin to read the sources of all that are on and are not being read."""
     pulls.start_all(caller.workspace_id)
-    return answers.lead_on(ROOT, "pipeline.all_begun")
+    return responses.redirect(ROOT, "pipeline.all_begun")
 
 
 @router.post("/{connection_id}/sync")
 def sync(caller: Member, connection_id: str, form: Posted) -> Response:
     """Begin to read the source now."""
     pulls.start(caller.workspace_id, connection_id)
-    return answers.lead_on(f"{ROOT}/{connection_id}", "pipeline.begun")
+    return responses.redirect(f"{ROOT}/{connection_id}", "pipeline.begun")
 
 
 @router.post("/{connection_id}/records")
-@patient
+@slow
 def push(request: Request, caller: Member, connection_id: str, form: Posted) -> Response:
     """Sync records that were typed, of a connection that records are sent to."""
     written = text(form, "records")
@@ -94,7 +94,7 @@ def push(request: Request, caller: Member, connection_id: str, form: Posted) -> 
     except ValidationFailed as error:
         done = _Done(records=written, problems=error.field_errors)
         return _page(request, caller, connection_id, done)
-    return answers.lead_on(f"{ROOT}/{connection_id}", "pipeline.pushed")
+    return responses.redirect(f"{ROOT}/{connection_id}", "pipeline.pushed")
 
 
 @router.post("/{connection_id}/webhook")
@@ -109,11 +109,11 @@ def webhook(request: Request, caller: Admin, connection_id: str, form: Posted) -
 def stop(caller: Member, connection_id: str, sync_id: str, form: Posted) -> Response:
     """Stop a sync; what it has changed stays."""
     syncs.stop(caller.workspace_id, connection_id, sync_id)
-    return answers.lead_on(f"{ROOT}/{connection_id}", "pipeline.stopped")
+    return responses.redirect(f"{ROOT}/{connection_id}", "pipeline.stopped")
 
 
 @router.post("/{connection_id}/check")
-@patient
+@slow
 @outside
 def check(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Read the first page of the source; no row is written."""
@@ -130,7 +130,7 @@ def enable(caller: Admin, connection_id: str, form: Posted) -> Response:
     enabled = yes_or_no(form, "enabled")
     connections.update(caller.workspace_id, connection_id, {"enabled": enabled})
     said = "pipeline.enabled" if enabled else "pipeline.disabled"
-    return answers.lead_on(f"{ROOT}/{connection_id}", said)
+    return responses.redirect(f"{ROOT}/{connection_id}", said)
 
 
 def _records(written: str) -> list[JSON]:
@@ -152,7 +152,7 @@ def _page(
         caller.workspace_id, connection_id, cursor or None, queries.PAGE_SIZE
     )
     ids = [str(mapping["tableId"]) for mapping in found.tables]
-    return answers.page(
+    return responses.page(
         request,
         "pipeline.html",
         caller,

@@ -9,10 +9,10 @@ from typing import get_args
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from api_bridge.console import addresses, answers, live, queries
-from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console import live, queries, responses, urls
+from api_bridge.console.form_data import Posted, text, texts
 from api_bridge.console.queries import Text
-from api_bridge.console.views import stories
+from api_bridge.console.views import run_pages
 from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import download
@@ -33,7 +33,7 @@ ROOT = "/console/runs"
 router = Router(prefix=ROOT, tags=["runs"])
 
 TRIGGER_TYPES: tuple[TriggerType, ...] = get_args(TriggerType)
-_MAX_AT_ONCE = 100
+_MAX_BULK = 100
 _STREAM = "text/event-stream"
 
 
@@ -59,7 +59,7 @@ def show_list(
     found, following = browsing.page_after(
         caller.workspace_id, workflow or None, wanted, cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "runs.html",
         caller,
@@ -84,8 +84,8 @@ def act_on_many(request: Request, caller: Member, form: Posted) -> Response:
     act, chosen = acts.get(text(form, "act")), texts(form, "run")
     if act is None or not chosen:
         raise ValidationFailed({"run": ["choose one run at least, and what is done with them"]})
-    if len(chosen) > _MAX_AT_ONCE:
-        raise ValidationFailed({"run": [f"choose {_MAX_AT_ONCE} at most at once"]})
+    if len(chosen) > _MAX_BULK:
+        raise ValidationFailed({"run": [f"choose {_MAX_BULK} at most at once"]})
     refused: dict[str, list[str]] = {}
     for run_id in chosen:
         try:
@@ -95,21 +95,21 @@ def act_on_many(request: Request, caller: Member, form: Posted) -> Response:
     if refused:
         done = len(chosen) - len(refused)
         raise ValidationFailed(refused, f"{done} of {len(chosen)} runs were changed.")
-    then = addresses.safe(text(form, "next", ROOT))
-    return answers.lead_on(then, f"runs.{text(form, 'act')}")
+    then = urls.safe(text(form, "next", ROOT))
+    return responses.redirect(then, f"runs.{text(form, 'act')}")
 
 
 @router.get("/{run_id}")
 def show(request: Request, caller: Viewer, run_id: str) -> Response:
     """One run: its flow, when what happened, and what it has made."""
     story = browsing.story(caller.workspace_id, run_id)
-    return answers.page(
+    return responses.page(
         request,
         "run.html",
         caller,
         stamp=browsing.stamps([run_id]).get(run_id, ""),
         asked=next(iter(inbox.listed(caller, run_id)), None),
-        **stories.shown(story, caller),
+        **run_pages.shown(story, caller),
     )
 
 
@@ -139,17 +139,19 @@ async def follow(request: Request, caller: Viewer, run_id: str) -> Response:
 def show_step(request: Request, caller: Viewer, run_id: str, node_id: str) -> Response:
     """One step of a run: what it was told, given and has put out."""
     story = browsing.story(caller.workspace_id, run_id)
-    step = stories.step(story, node_id)
+    step = run_pages.step(story, node_id)
     if step is None:
         raise NotFound(f"There is no step {node_id} in this run.")
-    return answers.page(request, "run_step.html", caller, step=step, **stories.shown(story, caller))
+    return responses.page(
+        request, "run_step.html", caller, step=step, **run_pages.shown(story, caller)
+    )
 
 
 @router.post("/{run_id}/cancel")
 def cancel(caller: Member, run_id: str, form: Posted) -> Response:
     """Cancel a run, with those that it has started."""
     _cancel(caller, run_id)
-    return answers.lead_on(f"{ROOT}/{run_id}", "runs.cancel")
+    return responses.redirect(f"{ROOT}/{run_id}", "runs.cancel")
 
 
 @router.post("/{run_id}/retry")
@@ -158,7 +160,7 @@ def retry(caller: Member, run_id: str, form: Posted) -> Response:
     workflow_id = browsing.automation_of(caller.workspace_id, run_id)
     latest = text(form, "version") == "latest"
     replays.retry(caller.workspace_id, workflow_id, run_id, latest=latest)
-    return answers.lead_on(f"{ROOT}/{run_id}", "runs.retry")
+    return responses.redirect(f"{ROOT}/{run_id}", "runs.retry")
 
 
 @router.post("/{run_id}/replay")
@@ -166,7 +168,7 @@ def replay(caller: Member, run_id: str, form: Posted) -> Response:
     """Start a new run with the same input."""
     workflow_id = browsing.automation_of(caller.workspace_id, run_id)
     made = replays.replay(caller, workflow_id, run_id)
-    return answers.lead_on(f"{ROOT}/{made.id}", "run.replayed")
+    return responses.redirect(f"{ROOT}/{made.id}", "run.replayed")
 
 
 @router.post("/{run_id}/resume")
@@ -176,7 +178,7 @@ def resume(caller: Member, run_id: str, form: Posted) -> Response:
     decision = text(form, "decision") or None
     decisions.resume(caller, run_id, decision=decision, data=_data(text(form, "data")))
     said = f"run.{decision}" if decision in ("approved", "rejected") else "run.resumed"
-    return answers.lead_on(addresses.safe(text(form, "next", f"{ROOT}/{run_id}")), said)
+    return responses.redirect(urls.safe(text(form, "next", f"{ROOT}/{run_id}")), said)
 
 
 def _retry(caller: Principal, run_id: str) -> None:

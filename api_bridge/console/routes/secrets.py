@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, check_sure, text, ticked
+from api_bridge.console import queries, responses
+from api_bridge.console.form_data import Posted, check_sure, text, ticked
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -42,7 +42,7 @@ def put(request: Request, caller: Admin, form: Posted) -> Response:
         secrets.put(caller.workspace_id, name, one_break(value))
     except ValidationFailed as error:
         return _page(request, caller, name, error.field_errors)
-    return answers.lead_on(ROOT, "secret.replaced" if name in there else "secret.set")
+    return responses.redirect(ROOT, "secret.replaced" if name in there else "secret.set")
 
 
 @router.post("/{name}/delete")
@@ -50,7 +50,7 @@ def delete(caller: Admin, name: str, form: Posted) -> Response:
     """Delete a secret; the steps that name it fail from now on."""
     check_sure(form)
     secrets.delete(caller.workspace_id, name)
-    return answers.lead_on(ROOT, "secret.deleted")
+    return responses.redirect(ROOT, "secret.deleted")
 
 
 def _page(
@@ -64,7 +64,7 @@ def _page(
     used = uses.of_secrets(caller.workspace_id)
     pipelines = connections.of_secrets(caller.workspace_id)
     there = {one.name for one in secrets.list_all(caller.workspace_id)}
-    return answers.page(
+    return responses.page(
         request,
         "secrets.html",
         caller,

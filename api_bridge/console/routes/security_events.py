@@ -9,9 +9,9 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from api_bridge.console import answers, queries
+from api_bridge.console import queries, responses
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import patient
+from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from api_bridge.views import pagination
@@ -22,7 +22,7 @@ from automations.services.audit import security_events
 router = Router(prefix="/console/security-events", tags=["security-events"])
 
 
-class Asked(BaseModel):
+class SecurityEventForm(BaseModel):
     """Which events are asked for; what is empty asks for nothing."""
 
     type: str = Field("", max_length=500)
@@ -46,7 +46,7 @@ class Asked(BaseModel):
         )
 
 
-class AskedPage(Asked):
+class AskedPage(SecurityEventForm):
     """The same, and which part of the list."""
 
     cursor: str = Field("", max_length=500)
@@ -58,7 +58,7 @@ def show_list(request: Request, caller: Admin, asked: Annotated[AskedPage, Query
     found, following = security_events.page_after(
         caller.workspace_id, asked.filter(), asked.cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "security_events.html",
         caller,
@@ -73,8 +73,8 @@ def show_list(request: Request, caller: Admin, asked: Annotated[AskedPage, Query
 
 
 @router.get("/export")
-@patient
-def export(caller: Admin, asked: Annotated[Asked, Query()]) -> Response:
+@slow
+def export(caller: Admin, asked: Annotated[SecurityEventForm, Query()]) -> Response:
     """The same as a file, as the API answers it."""
     wanted = asked.filter()
 
@@ -86,4 +86,4 @@ def export(caller: Admin, asked: Annotated[Asked, Query()]) -> Response:
         "securityEvents": [audit_views.security_event(event) for event in found],
         "pagination": pagination.by_cursor(len(found), following),
     }
-    return answers.as_file("security-events.json", content)
+    return responses.as_file("security-events.json", content)

@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from api_bridge import cookies, denied_requests
 from api_bridge.bodies import MAX_SIGN_IN_BYTES, body_limit
-from api_bridge.console import addresses, answers
-from api_bridge.console.posted import Posted, text
+from api_bridge.console import responses, urls
+from api_bridge.console.form_data import Posted, text
 from api_bridge.deps import Viewer, client_address
 from api_bridge.endpoint_marks import any_query, hashing
 from api_bridge.errors import STATUSES
@@ -25,14 +25,14 @@ from automations.services.access.sign_ins import (
     NewSession,
 )
 
-router = Router(prefix=addresses.ROOT, tags=["session"])
+router = Router(prefix=urls.ROOT, tags=["session"])
 
 _MAX_TEXT = 320
 
 
 @router.get("/sign-in")
 @any_query
-def show_sign_in(request: Request, next: str = addresses.HOME) -> Response:  # noqa: A002
+def show_sign_in(request: Request, next: str = urls.HOME) -> Response:  # noqa: A002
     """Ask who signs in."""
     return _asking(request, next)
 
@@ -45,7 +45,7 @@ def sign_in(request: Request, form: Posted) -> Response:
     cookies.check_origin(request, unless_silent=True)
     email, password = text(form, "email"), text(form, "password")
     workspace = text(form, "workspace").strip() or DEFAULT_WORKSPACE[0]
-    then = text(form, "next", addresses.HOME)
+    then = text(form, "next", urls.HOME)
     try:
         if len(email) > _MAX_TEXT or len(password) > MAX_PASSWORD_LENGTH:
             raise NotAuthenticated("The address or the password is wrong.")
@@ -61,7 +61,7 @@ def sign_in(request: Request, form: Posted) -> Response:
 def enter_from_airflow(
     request: Request,
     voucher: Annotated[str, Query(max_length=2_000)] = "",
-    next: str = addresses.HOME,  # noqa: A002
+    next: str = urls.HOME,  # noqa: A002
 ) -> Response:
     """Sign in whom Airflow vouches for, once; whoever has signed in stays who they are.
 
@@ -71,20 +71,20 @@ def enter_from_airflow(
     if _is_signed_in(request):
         with suppress(NotAuthenticated):
             if not head:
-                vouchers.use_up(voucher)
-        return answers.lead_on(addresses.safe(next))
+                vouchers.revoke(voucher)
+        return responses.redirect(urls.safe(next))
     found = vouchers.read(voucher)
     if not found.is_asked_by(request.cookies.get(vouchers.BROWSER)):
-        return answers.page(
+        return responses.page(
             request,
             "from_airflow.html",
             None,
             voucher=voucher,
-            then=addresses.safe(next),
+            then=urls.safe(next),
             user=found.user,
         )
     if head:
-        return answers.lead_on(addresses.safe(next))
+        return responses.redirect(urls.safe(next))
     return _begun(vouchers.redeem(voucher), next)
 
 
@@ -93,9 +93,9 @@ def enter_from_airflow(
 def confirm_from_airflow(request: Request, form: Posted) -> Response:
     """Sign in who has said that they are the user whom Airflow vouches for."""
     cookies.check_origin(request, unless_silent=True)
-    then = text(form, "next", addresses.HOME)
+    then = text(form, "next", urls.HOME)
     if _is_signed_in(request):
-        return answers.lead_on(addresses.safe(then))
+        return responses.redirect(urls.safe(then))
     return _begun(vouchers.redeem(text(form, "voucher")), then)
 
 
@@ -121,7 +121,7 @@ def accept_invitation(request: Request, token: str, form: Posted) -> Response:
     except DomainError as error:
         denied_requests.note(request, error, link=True)
         return _inviting(request, error)
-    return _begun(opened, addresses.HOME)
+    return _begun(opened, urls.HOME)
 
 
 @router.post("/sign-out")
@@ -129,7 +129,7 @@ def sign_out(request: Request, caller: Viewer, form: Posted) -> Response:
     """Sign out: the session ends."""
     sign_ins.sign_out(caller)
     request.state.caller = None
-    answer = answers.lead_on(addresses.SIGN_IN)
+    answer = responses.redirect(urls.SIGN_IN)
     cookies.clear_session(answer)
     return answer
 
@@ -150,12 +150,12 @@ def _asking(
     error: DomainError | None = None,
 ) -> Response:
     status = 200 if error is None else STATUSES[type(error)]
-    answer = answers.page(
+    answer = responses.page(
         request,
         "sign_in.html",
         None,
         status,
-        then=addresses.safe(then),
+        then=urls.safe(then),
         email=email,
         workspace=workspace,
         error=error.message if error else None,
@@ -167,7 +167,7 @@ def _asking(
 
 def _inviting(request: Request, error: DomainError | None = None) -> Response:
     problems = error.field_errors if isinstance(error, ValidationFailed) else {}
-    return answers.page(
+    return responses.page(
         request,
         "invitation.html",
         None,
@@ -179,6 +179,6 @@ def _inviting(request: Request, error: DomainError | None = None) -> Response:
 
 
 def _begun(opened: NewSession, then: str) -> Response:
-    answer = answers.lead_on(addresses.safe(then))
+    answer = responses.redirect(urls.safe(then))
     cookies.set_session(answer, opened.token, opened.expires_at)
     return answer

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import addresses, answers, queries
-from api_bridge.console.posted import Posted, text
+from api_bridge.console import queries, responses, urls
+from api_bridge.console.form_data import Posted, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views import submission_values
 from api_bridge.console.views.submission_values import Row
@@ -25,7 +25,7 @@ from automations.services.workflows import overviews
 ROOT = "/console/submissions"
 router = Router(prefix=ROOT, tags=["forms"])
 
-_SNAPSHOTS = 20
+_MAX_SNAPSHOTS = 20
 """The last ones, of which each may be as long as a submission."""
 
 
@@ -39,7 +39,7 @@ def show_list(
         caller.workspace_id, form or None, wanted, cursor or None, queries.PAGE_SIZE
     )
     schemas = submissions.schemas_of(found)
-    return answers.page(
+    return responses.page(
         request,
         "submissions.html",
         caller,
@@ -58,9 +58,9 @@ def show(request: Request, caller: Viewer, submission_id: str) -> Response:
     """One submission: what was filled in, who decided, and what it has started."""
     one = submissions.get(caller.workspace_id, submission_id)
     moments = [one.created_at, *([one.decided_at] if one.decided_at else [])]
-    snapshots = submissions.newest_snapshots(caller.workspace_id, submission_id, _SNAPSHOTS)
+    snapshots = submissions.newest_snapshots(caller.workspace_id, submission_id, _MAX_SNAPSHOTS)
     titles = forms.titles(caller.workspace_id)
-    return answers.page(
+    return responses.page(
         request,
         "submission.html",
         caller,
@@ -82,7 +82,7 @@ def decide(caller: Member, submission_id: str, form: Posted) -> Response:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
     act = submissions.approve if decision == Decision.APPROVED else submissions.reject
     act(caller, submission_id)
-    return answers.lead_on(addresses.safe(text(form, "next", ROOT)), f"run.{decision}")
+    return responses.redirect(urls.safe(text(form, "next", ROOT)), f"run.{decision}")
 
 
 def _rows(schemas: Mapping[tuple[str, int], Mapping[str, Any]], one: Submission) -> list[Row]:

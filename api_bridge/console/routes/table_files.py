@@ -10,14 +10,14 @@ from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.console import answers
-from api_bridge.console.posted import Posted, chosen_file, text, texts, ticked
+from api_bridge.console import responses
+from api_bridge.console.form_data import Posted, chosen_file, text, texts, ticked
 from api_bridge.console.routes.tables import ROOT
 from api_bridge.console.views import grid, imports
-from api_bridge.console.views.grid import Place
+from api_bridge.console.views.grid import GridView
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import attached
-from api_bridge.endpoint_marks import heavy, patient
+from api_bridge.endpoint_marks import heavy, slow
 from api_bridge.middleware.held_bodies import HeldBody
 from api_bridge.routing import Router
 from automations.domain.tables import exports
@@ -28,7 +28,7 @@ from automations.services.tables import row_files, rows, tables
 
 router = Router(prefix=ROOT, tags=["tables"])
 
-_PART = 65_536
+_CHUNK_SIZE = 65_536
 _TEXTS: dict[str, tuple[exports.Kind, str, str]] = {
     "csv": ("csv", "csv", "text/csv; charset=utf-8"),
     "spreadsheet": ("spreadsheet", "csv", "text/csv; charset=utf-8"),
@@ -49,7 +49,7 @@ def show_import(
     table = tables.get(caller.workspace_id, table_id)
     with HeldBody.holding(caller.workspace_id, row_files.size(caller, table_id)):
         kept = row_files.find(caller, table_id, asked.choices())
-    return answers.page(
+    return responses.page(
         request,
         "table_import.html",
         caller,
@@ -66,7 +66,7 @@ def show_import(
 
 @router.post("/{table_id}/import")
 @body_limit(multipart=MAX_FILES_BYTES)
-@patient
+@slow
 def keep(caller: Member, table_id: str, form: Posted) -> Response:
     """Take a file, to be looked at."""
     tables.get(caller.workspace_id, table_id)
@@ -80,7 +80,7 @@ def keep(caller: Member, table_id: str, form: Posted) -> Response:
         row_files.keep(caller, table_id, "", pasted.encode())
     else:
         raise ValidationFailed({"file": ["choose one that has rows, or paste them"]})
-    return answers.lead_on(f"{ROOT}/{table_id}/import")
+    return responses.redirect(f"{ROOT}/{table_id}/import")
 
 
 @router.post("/{table_id}/import/rows")
@@ -105,18 +105,18 @@ def load(caller: Member, table_id: str, form: Posted) -> Response:
             seen=text(form, "seen"),
             leave_out=ticked(form, "leave_out"),
         )
-    return answers.lead_on(f"{ROOT}/{table_id}?sort=-createdAt", "rows.imported")
+    return responses.redirect(f"{ROOT}/{table_id}?sort=-createdAt", "rows.imported")
 
 
 @router.post("/{table_id}/import/discard")
 def discard(caller: Member, table_id: str, form: Posted) -> Response:
     """Forget the file that was looked at."""
     row_files.drop(caller, table_id)
-    return answers.lead_on(f"{ROOT}/{table_id}/import", "rows.discarded")
+    return responses.redirect(f"{ROOT}/{table_id}/import", "rows.discarded")
 
 
 @router.get("/{table_id}/export")
-@patient
+@slow
 def export(
     caller: Viewer,
     table_id: str,
@@ -127,7 +127,7 @@ def export(
     columns = columns_of(table.columns)
     if asked.kind not in (_WORKBOOK, *_TEXTS):
         raise ValidationFailed({"kind": [f"must be one of {', '.join((_WORKBOOK, *_TEXTS))}"]})
-    place = Place(asked.q.strip(), tuple(asked.rule), asked.match, asked.sort)
+    place = GridView(asked.q.strip(), tuple(asked.rule), asked.match, asked.sort)
     found = rows.export(
         caller.workspace_id, table_id, grid.wanted(place, columns), asked.sort or None
     )
@@ -151,5 +151,5 @@ def export(
 
 def _sent(file: IO[bytes]) -> Iterator[bytes]:
     with file:
-        while part := file.read(_PART):
+        while part := file.read(_CHUNK_SIZE):
             yield part

@@ -13,12 +13,12 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from api_bridge.console import addresses, answers
-from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console import responses, urls
+from api_bridge.console.form_data import Posted, text, texts
 from api_bridge.console.routes.tables import ROOT
 from api_bridge.console.views import cell_inputs, conflicts, grid
-from api_bridge.console.views.cell_inputs import CellInput, Typed
-from api_bridge.console.views.grid import GridQuery, Place
+from api_bridge.console.views.cell_inputs import CellEdits, CellInput
+from api_bridge.console.views.grid import GridQuery, GridView
 from api_bridge.deps import Member, Viewer
 from api_bridge.endpoint_marks import changing, searching
 from api_bridge.routing import Router
@@ -36,7 +36,7 @@ from automations.services.workflows import uses
 
 router = Router(prefix=ROOT, tags=["tables"])
 
-_MAX_AT_ONCE = grid.MAX_ROWS
+_MAX_BULK = grid.MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ def show(
 ) -> Response:
     """A table's rows, as its address asks for them."""
     table = tables.get(caller.workspace_id, table_id)
-    place = Place.of(asked)
+    place = GridView.of(asked)
     if asked.column and asked.operator:
         rule = grid.rule_of(asked.column, asked.operator, asked.value)
-        return answers.lead_on(f"{ROOT}/{table_id}{place.with_rule(rule).query()}")
+        return responses.redirect(f"{ROOT}/{table_id}{place.with_rule(rule).query()}")
     edit = None
     if asked.edit and caller.may("MEMBER"):
         row = rows.get(caller.workspace_id, table_id, asked.edit)
@@ -91,8 +91,8 @@ def add(request: Request, caller: Member, table_id: str, form: Posted) -> Respon
         inputs = cell_inputs.inputs(_own(table), {}, form, wrong)
         return _row_page(request, caller, table, None, inputs, wrong)
     if text(form, "then") == "another":
-        return answers.lead_on(f"{ROOT}/{table_id}/rows/new", "row.added")
-    return answers.lead_on(f"{ROOT}/{table_id}/rows/{made.id}", "row.added")
+        return responses.redirect(f"{ROOT}/{table_id}/rows/new", "row.added")
+    return responses.redirect(f"{ROOT}/{table_id}/rows/{made.id}", "row.added")
 
 
 @router.post("/{table_id}/rows/delete")
@@ -101,8 +101,8 @@ def delete(caller: Member, table_id: str, form: Posted) -> Response:
     """Delete the rows that were chosen; what is gone already is none of them."""
     tables.get(caller.workspace_id, table_id)
     chosen = texts(form, "row")
-    if not 0 < len(chosen) <= _MAX_AT_ONCE:
-        raise ValidationFailed({"row": [f"choose 1 to {_MAX_AT_ONCE} rows"]})
+    if not 0 < len(chosen) <= _MAX_BULK:
+        raise ValidationFailed({"row": [f"choose 1 to {_MAX_BULK} rows"]})
     gone = 0
     for row_id in chosen:
         try:
@@ -110,7 +110,7 @@ def delete(caller: Member, table_id: str, form: Posted) -> Response:
         except NotFound:
             gone += 1
     then = _then(form, f"{ROOT}/{table_id}")
-    return answers.lead_on(then, "rows.were_gone" if gone else "rows.deleted")
+    return responses.redirect(then, "rows.were_gone" if gone else "rows.deleted")
 
 
 @router.get("/{table_id}/rows/{row_id}")
@@ -141,13 +141,13 @@ def change(request: Request, caller: Member, table_id: str, row_id: str, form: P
         fresh = rows.get(caller.workspace_id, table_id, row_id)
         wrong = {"": [error.message], **_now(table, fresh, typed)}
         return _typed_again(request, caller, table, fresh, form, wrong, typed.data)
-    return answers.lead_on(then, "row.changed" if typed.data else None)
+    return responses.redirect(then, "row.changed" if typed.data else None)
 
 
 def _then(form: FormData, default: str) -> str:
     """Where a form leads: to the grid that it stood in, if its address is not too long."""
-    given = addresses.safe(text(form, "next", default))
-    return default if given == addresses.HOME else given
+    given = urls.safe(text(form, "next", default))
+    return default if given == urls.HOME else given
 
 
 def _typed_again(
@@ -185,7 +185,7 @@ def _asked(place: str) -> GridQuery | None:
 def _grid(
     request: Request, caller: Principal, table: Table, asked: GridQuery, edit: _Edit | None
 ) -> Response:
-    columns, place = columns_of(table.columns), Place.of(asked)
+    columns, place = columns_of(table.columns), GridView.of(asked)
     seen = columns[place.first - 1 :][: grid.MAX_COLUMNS]
     size = max(5, min(grid.MAX_ROWS, grid.MAX_CELLS // max(len(seen), 1)))
     problems: Errors = dict(edit.wrong) if edit else {}
@@ -200,7 +200,7 @@ def _grid(
     except ValidationFailed as error:
         problems |= error.field_errors
     open_column = next((one for one in columns if one.key == asked.column), None)
-    return answers.page(
+    return responses.page(
         request,
         "table.html",
         caller,
@@ -235,7 +235,7 @@ def _row_page(
     wrong = wrong or {}
     columns = columns_of(table.columns)
     known = {one.column.key for one in inputs}
-    return answers.page(
+    return responses.page(
         request,
         "table_row.html",
         caller,
@@ -263,7 +263,7 @@ def _at_columns(error: ValidationFailed) -> Errors:
     return {path.removeprefix("data."): told for path, told in error.field_errors.items()}
 
 
-def _now(table: Table, fresh: Row, typed: Typed) -> Errors:
+def _now(table: Table, fresh: Row, typed: CellEdits) -> Errors:
     """What those values are now that somebody else has changed."""
     told: Errors = {}
     for column in columns_of(table.columns):

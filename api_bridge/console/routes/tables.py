@@ -7,10 +7,10 @@ from functools import partial
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers, drafts, queries
-from api_bridge.console.posted import Posted, check_sure_though_used, text
+from api_bridge.console import drafts, queries, responses
+from api_bridge.console.form_data import Posted, check_sure_though_used, text
 from api_bridge.console.queries import Page, Text
-from api_bridge.console.views import conflicts, moments, shapes
+from api_bridge.console.views import conflicts, shapes, timestamps
 from api_bridge.console.views.shapes import ShapeDraft
 from api_bridge.deps import Admin, Viewer
 from api_bridge.endpoint_marks import searching
@@ -33,7 +33,7 @@ def show_list(request: Request, caller: Viewer, q: Text = "", page: Page = 1) ->
     """The tables, newest first."""
     size = queries.PAGE_SIZE
     found, more = overviews.page(caller.workspace_id, q.strip(), (page - 1) * size, size)
-    return answers.page(
+    return responses.page(
         request,
         "tables.html",
         caller,
@@ -57,7 +57,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 
     def save(draft: ShapeDraft) -> Response:
         made = tables.create(caller.workspace_id, shapes.shape(draft, ()))
-        return answers.lead_on(f"{ROOT}/{made.id}", "table.made")
+        return responses.redirect(f"{ROOT}/{made.id}", "table.made")
 
     show = partial(_page, request, caller, None, "")
     return drafts.answered(form, shapes.read(form), show, done=shapes.done, save=save)
@@ -80,9 +80,9 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
         shape = shapes.shape(draft, before, table.category)
         if draft.gone(before) and text(form, "sure") != "yes":
             raise ValidationFailed({"sure": ["say that the values may be deleted"]})
-        known = moments.seen(seen, table.updated_at)
+        known = timestamps.seen(seen, table.updated_at)
         tables.replace(caller.workspace_id, table_id, shape, seen=known)
-        return answers.lead_on(f"{ROOT}/{table_id}", "table.changed")
+        return responses.redirect(f"{ROOT}/{table_id}", "table.changed")
 
     show = partial(_page, request, caller, table, seen)
     return drafts.answered(
@@ -101,7 +101,7 @@ def delete(caller: Admin, table_id: str, form: Posted) -> Response:
     tables.get(caller.workspace_id, table_id)
     force = check_sure_though_used(form)
     tables.delete(caller.workspace_id, table_id, force=force)
-    return answers.lead_on(ROOT, "table.deleted")
+    return responses.redirect(ROOT, "table.deleted")
 
 
 def _as_it_is(request: Request, caller: Principal, table: Table) -> Response:
@@ -120,8 +120,8 @@ def _page(
 ) -> Response:
     before = columns_of(table.columns) if table else []
     if table is not None and not seen:
-        seen = moments.stamp(table.updated_at)
-    return answers.page(
+        seen = timestamps.stamp(table.updated_at)
+    return responses.page(
         request,
         "table_columns.html",
         caller,

@@ -6,8 +6,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import addresses, answers, queries
-from api_bridge.console.posted import Posted, text
+from api_bridge.console import queries, responses, urls
+from api_bridge.console.form_data import Posted, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views import flow, inputs
 from api_bridge.console.views import overviews as overview_views
@@ -33,7 +33,7 @@ from automations.services.workflows import (
 
 router = Router(prefix="/console/workflows", tags=["workflows"])
 
-_RUNS_SHOWN = 10
+_MAX_RUNS = 10
 
 
 @router.get("")
@@ -52,7 +52,7 @@ def show_list(
     found, following = overviews.page_after(
         caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
     )
-    return answers.page(
+    return responses.page(
         request,
         "workflows.html",
         caller,
@@ -71,14 +71,12 @@ def show_list(
 def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """One automation: its flow, and what became of its runs."""
     found = overviews.of(caller.workspace_id, workflow_id)
-    newest, _ = browsing.page_after(
-        caller.workspace_id, workflow_id, RunFilter(), None, _RUNS_SHOWN
-    )
+    newest, _ = browsing.page_after(caller.workspace_id, workflow_id, RunFilter(), None, _MAX_RUNS)
     definition = found.workflow.definition
     url = None
     if caller.administers and (definition.get("trigger") or {}).get("type") == "webhook":
         url = webhook_addresses.url(found.workflow.webhook_salt, found.workflow.webhook_hash)
-    return answers.page(
+    return responses.page(
         request,
         "workflow.html",
         caller,
@@ -97,7 +95,7 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
 def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """The versions of an automation: who made them, and when."""
     found = overviews.of(caller.workspace_id, workflow_id)
-    return answers.page(
+    return responses.page(
         request,
         "versions.html",
         caller,
@@ -115,7 +113,7 @@ def show_version(request: Request, caller: Viewer, workflow_id: str, number: int
     lines = None
     if number > 1:
         lines = history.compared(caller.workspace_id, workflow_id, number - 1, number)
-    return answers.page(
+    return responses.page(
         request,
         "version.html",
         caller,
@@ -131,7 +129,7 @@ def show_version(request: Request, caller: Viewer, workflow_id: str, number: int
 def restore(caller: Admin, workflow_id: str, number: int, form: Posted) -> Response:
     """Make the newest version say what an older one says."""
     history.restore(caller, workflow_id, number, wiring.ports())
-    return answers.lead_on(f"{addresses.HOME}/{workflow_id}/versions", "workflow.restored")
+    return responses.redirect(f"{urls.HOME}/{workflow_id}/versions", "workflow.restored")
 
 
 @router.get("/{workflow_id}/definition")
@@ -139,7 +137,7 @@ def show_definition(request: Request, caller: Viewer, workflow_id: str) -> Respo
     """An automation as a file of definitions has it."""
     found = overviews.of(caller.workspace_id, workflow_id)
     written = history.text(caller.workspace_id, workflow_id, found.workflow.version)
-    return answers.page(
+    return responses.page(
         request,
         "definition.html",
         caller,
@@ -172,7 +170,7 @@ def execute(request: Request, caller: Member, workflow_id: str, form: Posted) ->
     except ValidationFailed as error:
         # What was typed is shown again, so that nothing has to be typed twice.
         return _asking(request, caller, workflow_id, form, error)
-    return answers.lead_on(f"/console/runs/{run.id}", "run.started")
+    return responses.redirect(f"/console/runs/{run.id}", "run.started")
 
 
 @router.post("/{workflow_id}/status")
@@ -183,15 +181,15 @@ def change_status(caller: Admin, workflow_id: str, form: Posted) -> Response:
     if wanted is None:
         raise ValidationFailed({"status": [f"must be one of {', '.join(WorkflowStatus)}"]})
     workflows.update(caller, workflow_id, {"status": str(wanted)}, wiring.ports())
-    then = text(form, "next", f"{addresses.HOME}/{workflow_id}")
-    return answers.lead_on(addresses.safe(then), f"workflow.{wanted}")
+    then = text(form, "next", f"{urls.HOME}/{workflow_id}")
+    return responses.redirect(urls.safe(then), f"workflow.{wanted}")
 
 
 @router.post("/{workflow_id}/duplicate")
 def duplicate(caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Make a copy, as a draft."""
     made = copies.make(caller, workflow_id, wiring.ports())
-    return answers.lead_on(f"{addresses.HOME}/{made.id}", "workflow.copied")
+    return responses.redirect(f"{urls.HOME}/{made.id}", "workflow.copied")
 
 
 def _asking(
@@ -205,7 +203,7 @@ def _asking(
     fields = inputs.fields(found.workflow.definition, form)
     problems = error.field_errors if error else {}
     at_inputs = {f"input.{field.key}" for field in fields or ()}
-    return answers.page(
+    return responses.page(
         request,
         "run_form.html",
         caller,

@@ -9,7 +9,7 @@ from typing import get_args
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from api_bridge.console.views import part_lists
 from automations.definitions.field_errors import field_errors
 from automations.domain.matters import Board, BoardType, MatterTemplate, StepKind
@@ -20,7 +20,7 @@ KINDS: tuple[str, ...] = get_args(StepKind)
 TYPES: tuple[str, ...] = get_args(BoardType)
 _MAX_STEPS = 250
 """More inputs than a board may have steps, so that the rule itself is what refuses them."""
-_EMPTY = 3
+_EMPTY_ROWS = 3
 """Steps that a new board is offered."""
 
 
@@ -48,7 +48,7 @@ _NOTHING = BoardDraft()
 
 def empty() -> BoardDraft:
     """What a new board begins with."""
-    return BoardDraft(steps=(StepDraft(),) * _EMPTY)
+    return BoardDraft(steps=(StepDraft(),) * _EMPTY_ROWS)
 
 
 def of(template: MatterTemplate) -> BoardDraft:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text, texts
+from api_bridge.console.form_data import text, texts
 from automations.domain.tables.cells import is_nothing, of_text, text_of
 from automations.domain.tables.columns import Column
 from automations.kit.canonical_json import mark_of
@@ -41,7 +41,7 @@ class CellInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class CellEdits:
     """What somebody has changed, the marks of what it was, and what cannot be read."""
 
     data: dict[str, JSON] = field(default_factory=dict)
@@ -76,13 +76,13 @@ def inputs(
     ]
 
 
-def read(columns: Iterable[Column], data: Mapping[str, JSON], form: FormData) -> Typed:
+def read(columns: Iterable[Column], data: Mapping[str, JSON], form: FormData) -> CellEdits:
     """What was typed into those inputs that a form has.
 
     Args:
         data: the row's values now.
     """
-    typed = Typed()
+    typed = CellEdits()
     for column in columns:
         seen = text(form, f"{SEEN}{column.key}")
         if not seen:

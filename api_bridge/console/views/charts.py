@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api_bridge.console import texts
-from api_bridge.console.views import moments, words
+from api_bridge.console.views import timestamps, words
 from automations.domain.runs import PastPause, RunStory, RunSummary
 from automations.domain.statuses import StepStatus, WaitStatus
 from automations.kit import common_clock
 
-_HEIGHT, _LEAST = 28, 5
+_HEIGHT, _MIN_HEIGHT = 28, 5
 _WIDTH = 1000.0
-_THINNEST = 4.0
+_MIN_BAR_WIDTH = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ def bars(recent: Sequence[RunSummary]) -> list[Bar]:
     found = []
     for run, taken in zip(recent, seconds, strict=True):
         share = math.log1p(max(taken, 0.0)) / longest
-        label = f"{words.status(run.status)}, {moments.duration(taken)}"
-        found.append(Bar(run.id, run.status, round(_LEAST + share * (_HEIGHT - _LEAST)), label))
+        label = f"{words.status(run.status)}, {timestamps.duration(taken)}"
+        found.append(
+            Bar(run.id, run.status, round(_MIN_HEIGHT + share * (_HEIGHT - _MIN_HEIGHT)), label)
+        )
     return found[::-1]
 
 
@@ -82,8 +84,8 @@ def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
 
     def span(kind: str, begin: datetime, end: datetime, label: str) -> Span:
         x = _WIDTH * (begin - first).total_seconds() / whole
-        width = max(_WIDTH * (end - begin).total_seconds() / whole, _THINNEST)
-        return Span(kind, round(min(x, _WIDTH - _THINNEST), 1), round(width, 1), label)
+        width = max(_WIDTH * (end - begin).total_seconds() / whole, _MIN_BAR_WIDTH)
+        return Span(kind, round(min(x, _WIDTH - _MIN_BAR_WIDTH), 1), round(width, 1), label)
 
     # One that waits has done something before, and its waits are parts of their own.
     statuses = {
@@ -93,7 +95,7 @@ def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
     rows = []
     for one in story.times:
         end = one.ended_at or now
-        taken = moments.duration(end - one.started_at)
+        taken = timestamps.duration(end - one.started_at)
         own = [span(statuses.get(one.node_id, "DONE"), one.started_at, end, taken)]
         for pause in story.pauses:
             if pause.node_id == one.node_id:

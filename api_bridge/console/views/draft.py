@@ -9,7 +9,7 @@ from typing import Any
 from api_bridge.console import texts
 from api_bridge.console.views import flow, words
 from automations.definitions import editing
-from automations.definitions.editing import Placed, Spot
+from automations.definitions.editing import LocatedStep, Position
 from automations.kit.values import Errors
 from automations.steps.registry import STEP_TYPES
 
@@ -18,7 +18,7 @@ MAX_DRAWN = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class StepList:
     """A list of steps inside of a step.
 
     Args:
@@ -28,7 +28,7 @@ class Arm:
     name: str
     label: str
     nodes: Sequence[Node]
-    end: Spot
+    end: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Node:
     disabled: bool
     marks: Sequence[str]
     problems: int
-    spot: Spot
-    arms: Sequence[Arm]
+    spot: Position
+    arms: Sequence[StepList]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def errors_of(errors: Errors, path: str, inside: Sequence[str] = ()) -> Errors:
     return found
 
 
-def own_errors(errors: Errors, placed: Placed) -> Errors:
+def own_errors(errors: Errors, placed: LocatedStep) -> Errors:
     """What is wrong with a step itself, not with those inside of it."""
     return errors_of(errors, placed.path, _lists(placed.step))
 
@@ -127,20 +127,22 @@ def _nodes(
             break
         if isinstance(step, dict):
             left[0] -= 1
-            spot = Spot(owner, name, index)
+            spot = Position(owner, name, index)
             found.append(_node(step, spot, f"{path}.{index}", errors, left))
     return found
 
 
-def _node(step: Mapping[str, Any], spot: Spot, path: str, errors: Errors, left: list[int]) -> Node:
+def _node(
+    step: Mapping[str, Any], spot: Position, path: str, errors: Errors, left: list[int]
+) -> Node:
     kind, step_id = str(step.get("type")), str(step.get("id"))
     known = STEP_TYPES.get(kind)
     arms = []
     for name, nested in editing.lists_of(step):
         inner = f"{path}.{name}" if name == "onError" else f"{path}.config.{name}"
         nodes = _nodes(nested, step_id, name, inner, errors, left)
-        end = Spot(step_id, name, len(nested))
-        arms.append(Arm(name, texts.text(f"flow.{name}"), nodes, end))
+        end = Position(step_id, name, len(nested))
+        arms.append(StepList(name, texts.text(f"flow.{name}"), nodes, end))
     return Node(
         id=step_id,
         name=str(step.get("name") or ""),

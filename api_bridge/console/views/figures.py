@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api_bridge.console import texts
-from api_bridge.console.views import moments, plots, words
+from api_bridge.console.views import plots, timestamps, words
 from api_bridge.console.views.plots import Plot
 from automations.domain.figures import Figures, Outcomes, success
 from automations.domain.statuses import RunStatus, WaitKind
@@ -49,7 +49,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FiguresPage:
     """All of it.
 
     Args:
@@ -80,10 +80,10 @@ class Automation:
     cost: str
 
 
-def shown(found: Figures, names: Mapping[str, str]) -> Shown:
+def shown(found: Figures, names: Mapping[str, str]) -> FiguresPage:
     """The figures of a period as plots, bars and words."""
     whole = found.runs.whole
-    return Shown(
+    return FiguresPage(
         plots.whole_span(found.period),
         _facts(whole, found),
         plots.runs(found) if whole.runs else None,
@@ -130,7 +130,7 @@ def _facts(whole: Outcomes, found: Figures) -> list[Fact]:
 def _taken(one: Outcomes) -> tuple[str, str]:
     if not one.seconds:
         return "–", "–"
-    return moments.duration(one.seconds[0]), moments.duration(one.seconds[1])
+    return timestamps.duration(one.seconds[0]), timestamps.duration(one.seconds[1])
 
 
 def _failing(found: Figures, names: Mapping[str, str]) -> list[Failing]:

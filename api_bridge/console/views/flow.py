@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api_bridge.console import texts
-from api_bridge.console.views import moments, words
+from api_bridge.console.views import timestamps, words
 from automations.domain.fields import is_template, parse_duration
 from automations.domain.runs import RunDetail
 from automations.steps.registry import STEP_TYPES
@@ -26,7 +26,7 @@ _SAYS_MOST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class StepList:
     """A list of steps inside of a step: a branch, a loop's body, what follows an error."""
 
     name: str
@@ -51,7 +51,7 @@ class Step:
     summary: str
     disabled: bool
     marks: Sequence[str]
-    arms: Sequence[Arm]
+    arms: Sequence[StepList]
     status: str | None
     counts: Mapping[str, int]
 
@@ -135,7 +135,7 @@ def _step(
     kind, step_id = str(step.get("type")), str(step.get("id"))
     known = STEP_TYPES.get(kind)
     arms = [
-        Arm(name, texts.text(f"flow.{name}"), nested)
+        StepList(name, texts.text(f"flow.{name}"), nested)
         for name, of in _nested(step)
         if (nested := _steps(of, statuses, counts, left))
     ]
@@ -210,7 +210,7 @@ def _json(value: Any) -> str:
 def _duration(written: str) -> str:
     """A duration in words; what is a template, or none yet, as it is written."""
     try:
-        return written if is_template(written) else moments.duration(parse_duration(written))
+        return written if is_template(written) else timestamps.duration(parse_duration(written))
     except ValueError:
         return written
 

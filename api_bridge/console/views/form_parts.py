@@ -9,9 +9,9 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from api_bridge.console import texts
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from automations.domain.forms import editing
-from automations.domain.forms.editing import WITH_OPTIONS, Draft, Place
+from automations.domain.forms.editing import WITH_OPTIONS, Draft, FieldPosition
 from automations.kit.line_breaks import as_it_was, as_they_were, one_break
 from automations.kit.numbers import typed
 from automations.kit.values import JSON, Errors
@@ -63,7 +63,7 @@ class Field:
         problems: how many there are with it.
     """
 
-    place: Place
+    place: FieldPosition
     label: str
     key: str
     kind: str
@@ -86,7 +86,7 @@ class Section:
         folded: how many fields it has that are not drawn.
     """
 
-    place: Place
+    place: FieldPosition
     title: str
     repeatable: bool
     problems: int
@@ -94,9 +94,9 @@ class Section:
     folded: int
 
     @property
-    def end(self) -> Place:
+    def end(self) -> FieldPosition:
         """Behind its last field."""
-        return Place(self.place.section, len(self.fields) + self.folded)
+        return FieldPosition(self.place.section, len(self.fields) + self.folded)
 
 
 def icon(kind: str) -> str:
@@ -110,12 +110,12 @@ def word(kind: str) -> str:
     return texts.text(f"field_type.{kind}") if known else kind
 
 
-def drawn(draft: Draft, errors: Errors, opened: Place | None) -> list[Section]:
+def drawn(draft: Draft, errors: Errors, opened: FieldPosition | None) -> list[Section]:
     """The sections of a form; of a very long one only the fields of what is open."""
     is_long = sum(1 for _ in editing.walk(draft)) > MAX_DRAWN
     shown = opened.section if opened is not None else 0
     return [
-        _section(section, Place(number), errors, is_folded=is_long and number != shown)
+        _section(section, FieldPosition(number), errors, is_folded=is_long and number != shown)
         for number, section in enumerate(editing.sections(draft))
     ]
 
@@ -159,7 +159,7 @@ def read_section(section: Draft, form: FormData) -> Draft:
     return made
 
 
-def read_field(draft: Draft, saved: Draft, place: Place, form: FormData) -> Draft:
+def read_field(draft: Draft, saved: Draft, place: FieldPosition, form: FormData) -> Draft:
     """A field with what was typed of it.
 
     Args:
@@ -215,7 +215,7 @@ def option_rows(form: FormData) -> list[tuple[str, str]]:
     return rows
 
 
-def _key(draft: Draft, saved: Draft, place: Place, given: str, label: str) -> str:
+def _key(draft: Draft, saved: Draft, place: FieldPosition, given: str, label: str) -> str:
     """A key that was made of the label follows it, as long as nobody knows it."""
     field = editing.find(draft, place)
     key, others = str(field.get("key", "")), editing.keys_but(draft, place)
@@ -228,7 +228,7 @@ def _key(draft: Draft, saved: Draft, place: Place, given: str, label: str) -> st
 
 
 def _section(
-    section: Mapping[str, Any], place: Place, errors: Errors, *, is_folded: bool
+    section: Mapping[str, Any], place: FieldPosition, errors: Errors, *, is_folded: bool
 ) -> Section:
     fields = section["fields"]
     return Section(
@@ -239,13 +239,14 @@ def _section(
         fields=[]
         if is_folded
         else [
-            _field(field, Place(place.section, index), errors) for index, field in enumerate(fields)
+            _field(field, FieldPosition(place.section, index), errors)
+            for index, field in enumerate(fields)
         ],
         folded=len(fields) if is_folded else 0,
     )
 
 
-def _field(field: Mapping[str, Any], place: Place, errors: Errors) -> Field:
+def _field(field: Mapping[str, Any], place: FieldPosition, errors: Errors) -> Field:
     kind, rules = str(field.get("type")), field.get("validation")
     return Field(
         place=place,

@@ -24,7 +24,7 @@ MAX_COLUMNS, MAX_CELLS, MAX_ROWS = 24, 500, 50
 _TEXTUAL = ("contains", "startsWith", "endsWith", "matches")
 _NO_VALUE = ("exists", "empty")
 _MAX_RULES = 20
-_SEARCHED = 40
+_MAX_SEARCHED = 40
 """Columns that are searched by one text: each is a condition of a statement."""
 
 
@@ -51,7 +51,7 @@ class GridQuery(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GridView:
     """Which rows and columns a page shows, as its addresses say it."""
 
     q: str = ""
@@ -62,7 +62,7 @@ class Place:
     first: int = 1
 
     @classmethod
-    def of(cls, asked: GridQuery) -> Place:
+    def of(cls, asked: GridQuery) -> GridView:
         """What is asked for but for what is open in it."""
         match = asked.match if asked.match == "any" else ""
         rules = tuple(dict.fromkeys(asked.rule))
@@ -85,7 +85,7 @@ class Place:
         pairs = self.pairs(*without)
         return f"?{urlencode(pairs)}" if pairs else ""
 
-    def with_rule(self, rule: str) -> Place:
+    def with_rule(self, rule: str) -> GridView:
         """With one more rule, from the first row on."""
         return replace(self, rules=tuple(dict.fromkeys((*self.rules, rule))), start=1)
 
@@ -112,7 +112,7 @@ def rule_of(column: str, operator: str, value: str) -> str:
     return f"{column} {operator}" if operator in _NO_VALUE else f"{column} {operator} {value}"
 
 
-def wanted(place: Place, columns: Sequence[Column]) -> RowFilter | None:
+def wanted(place: GridView, columns: Sequence[Column]) -> RowFilter | None:
     """The filter that a page asks for.
 
     Raises:
@@ -126,7 +126,7 @@ def wanted(place: Place, columns: Sequence[Column]) -> RowFilter | None:
     if place.q:
         anywhere = [
             RowRule(field=column.key, operator="matches", value=f"(?i){re.escape(place.q)}")
-            for column in texts[:_SEARCHED]
+            for column in texts[:_MAX_SEARCHED]
         ]
         if not anywhere:
             raise ValidationFailed({"q": ["there is no column of texts to look in"]})
@@ -134,7 +134,7 @@ def wanted(place: Place, columns: Sequence[Column]) -> RowFilter | None:
     return RowFilter(rules=rules) if rules else None
 
 
-def chips(place: Place, columns: Sequence[Column]) -> list[Chip]:
+def chips(place: GridView, columns: Sequence[Column]) -> list[Chip]:
     """The rules of a page in words."""
     names = {column.key: column.name for column in columns}
     found = []

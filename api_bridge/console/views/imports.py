@@ -13,13 +13,13 @@ from automations.definitions.field_errors import field_errors
 from automations.domain.tables.columns import Column
 from automations.domain.tables.previews import CHARSETS, Choices, Preview
 from automations.errors import ValidationFailed
-from automations.services.tables.row_files import Kept
+from automations.services.tables.row_files import ParsedFile
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 """What values are separated by, by the words for it."""
-_LINES = 10
+_MAX_LINES = 10
 """Numbers of lines that are named of each thing that is wrong."""
-_REASONS = 50
+_MAX_REASONS = 50
 
 
 class ImportQuery(BaseModel):
@@ -104,7 +104,7 @@ def summary(preview: Preview | None, columns: Sequence[Column]) -> Summary | Non
         for key, messages in one.problems.items():
             reason = (names.get(key, key), "; ".join(messages))
             counted[reason] += 1
-            if len(found := lines.setdefault(reason, [])) < _LINES:
+            if len(found := lines.setdefault(reason, [])) < _MAX_LINES:
                 found.append(one.line)
     return Summary(
         next((word for word, sign in SEPARATORS.items() if sign == preview.separator), ""),
@@ -112,7 +112,7 @@ def summary(preview: Preview | None, columns: Sequence[Column]) -> Summary | Non
         len(preview.refused),
         [
             Reason(column, message, count, lines[column, message])
-            for (column, message), count in counted.most_common(_REASONS)
+            for (column, message), count in counted.most_common(_MAX_REASONS)
         ],
         [
             name
@@ -123,7 +123,7 @@ def summary(preview: Preview | None, columns: Sequence[Column]) -> Summary | Non
     )
 
 
-def charsets(kept: Kept | None) -> Sequence[str]:
+def charsets(kept: ParsedFile | None) -> Sequence[str]:
     """The charsets that one may choose, with the one that is guessed."""
     guessed = kept.preview.charset if kept and kept.preview else ""
     return list(dict.fromkeys((*CHARSETS, guessed))) if guessed else CHARSETS

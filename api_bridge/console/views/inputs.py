@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from api_bridge.console.views.typed_values import object_of
 from automations.errors import ValidationFailed
 from automations.kit import json_text
@@ -21,7 +21,7 @@ WHOLE = "json"
 """The name of the input that takes the whole as JSON."""
 _PREFIX = "input."
 _MAX_FIELDS = 50
-_LONG = 200
+_MIN_LONG_TEXT = 200
 _INPUT_TYPES = {
     "date": "date",
     "email": "email",
@@ -128,7 +128,7 @@ def _field(
     elif kind in ("number", "integer"):
         control = "number"
     elif kind == "string":
-        long = (schema.get("maxLength") or 0) > _LONG
+        long = (schema.get("maxLength") or 0) > _MIN_LONG_TEXT
         control = "area" if long else "text"
         input_type = _INPUT_TYPES.get(str(schema.get("format")), "text")
     return Field(

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from api_bridge.console.views import inputs
 from api_bridge.console.views.inputs import Field
 from api_bridge.console.views.typed_values import object_of

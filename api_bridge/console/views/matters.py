@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from api_bridge.console import texts
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from api_bridge.console.views import conflicts
 from api_bridge.console.views.typed_values import object_of
 from automations.definitions.field_errors import field_errors

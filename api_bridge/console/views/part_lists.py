@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from api_bridge.console.posted import place_named
+from api_bridge.console.form_data import place_named
 from automations.errors import ValidationFailed
 
 T = TypeVar("T")

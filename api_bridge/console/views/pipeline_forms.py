@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text, texts
+from api_bridge.console.form_data import text, texts
 from api_bridge.console.views import schema_fields, step_inputs
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.step_inputs import Input
@@ -45,7 +45,7 @@ class ColumnLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class TargetTable:
     """A table that records go to.
 
     Args:
@@ -75,7 +75,7 @@ class PipelineForm:
     source: Sequence[Input]
     paging: Mapping[str, str]
     paging_problems: Sequence[str]
-    tables: Sequence[Filled]
+    tables: Sequence[TargetTable]
     others: Sequence[tuple[str, str]]
     elsewhere: Errors
 
@@ -181,7 +181,9 @@ def _with_paging(config: dict[str, Any], form: FormData) -> dict[str, Any]:
     return rest if kind == "none" else {**rest, _PAGING: way}
 
 
-def _filled(place: int, mapping: Mapping[str, Any], table: Table | None, errors: Errors) -> Filled:
+def _filled(
+    place: int, mapping: Mapping[str, Any], table: Table | None, errors: Errors
+) -> TargetTable:
     keys = list(mapping.get("keyColumns") or ())
     paths: Mapping[str, Any] = mapping.get("fieldMapping") or {}
     columns = {str(one["key"]): one for one in (table.columns if table is not None else ())}
@@ -201,7 +203,7 @@ def _filled(place: int, mapping: Mapping[str, Any], table: Table | None, errors:
         ColumnLine(key, key, key in keys, key in keys, str(paths.get(key, ""))) for key in lost
     ]
     at = f"tables.{place}"
-    return Filled(
+    return TargetTable(
         place=place,
         table_id=str(mapping["tableId"]),
         name=table.name if table is not None else None,

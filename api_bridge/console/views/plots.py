@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from api_bridge.console import texts
-from api_bridge.console.views import moments, words
+from api_bridge.console.views import timestamps, words
 from automations.domain.figures import NO_OUTCOMES, Figures, Outcomes, Period
 from automations.domain.statuses import UNFINISHED, RunStatus
 
 HEIGHT = 160.0
 """Of a plot: it is stretched to its page's width, and never in height."""
 _COLUMN, _GAP = 10.0, 1.5
-_THINNEST = 1.5
+_MIN_BAR_WIDTH = 1.5
 _LABELS = 5
 _APART = 16.0
 _BELOW = 3
@@ -116,12 +116,12 @@ def durations(figures: Figures) -> Plot | None:
         if not part.seconds:
             columns.append(Column(_x(number), [], f"{span}: {texts.text('value.none')}"))
             continue
-        taken = [moments.duration(one) for one in part.seconds]
+        taken = [timestamps.duration(one) for one in part.seconds]
         ys = [_log_y(one, low, high) for one in part.seconds]
         blocks = [
             _between("p99", ys[2], ys[1]),
             _between("p90", ys[1], ys[0]),
-            _block("p50", ys[0] - _THINNEST, _THINNEST * 2),
+            _block("p50", ys[0] - _MIN_BAR_WIDTH, _MIN_BAR_WIDTH * 2),
         ]
         label = ", ".join(
             f"{texts.text(f'figures.{name}')} {one}"
@@ -131,7 +131,7 @@ def durations(figures: Figures) -> Plot | None:
         rows.append([span, *taken])
     names = [texts.text(f"figures.{name}") for name in ("p50", "p90", "p99")]
     whole = figures.runs.whole.seconds or ()
-    said = zip(names, map(moments.duration, whole), strict=True)
+    said = zip(names, map(timestamps.duration, whole), strict=True)
     return Plot(
         ", ".join(f"{name} {one}" for name, one in said),
         _COLUMN * len(parts),
@@ -220,7 +220,7 @@ def _stack(counts: dict[str, int], most: float) -> list[Block]:
     blocks, y = [], HEIGHT
     for name, number in counts.items():
         if number:
-            height = max(HEIGHT * number / most, _THINNEST)
+            height = max(HEIGHT * number / most, _MIN_BAR_WIDTH)
             blocks.append(_block(name, y - height, height))
             y = blocks[-1].y
     return blocks
@@ -232,7 +232,7 @@ def _between(name: str, top: float, bottom: float) -> Block:
 
 def _block(name: str, top: float, height: float) -> Block:
     """A rectangle that is thick enough to be seen, and wholly on the plot."""
-    seen = round(max(height, _THINNEST), 1)
+    seen = round(max(height, _MIN_BAR_WIDTH), 1)
     return Block(name, round(min(max(top, 0.0), HEIGHT - seen), 1), seen)
 
 
@@ -276,7 +276,7 @@ def _marked(low: float, high: float) -> list[float]:
 
 
 def _round_duration(seconds: float) -> str:
-    return moments.duration(seconds).replace(".0 ", " ")
+    return timestamps.duration(seconds).replace(".0 ", " ")
 
 
 def whole_span(period: Period) -> str:

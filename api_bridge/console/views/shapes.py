@@ -11,7 +11,7 @@ from typing import get_args
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from api_bridge.console.views import part_lists
 from automations.definitions.field_errors import field_errors
 from automations.domain.tables.columns import Column, ColumnType, Option, TableShape
@@ -27,7 +27,7 @@ _MAX_ROWS = 250
 """More inputs than a table may have columns, so that the rule itself is what refuses them."""
 _MAX_KEY = 80
 _OF_COLUMN = re.compile(r"columns\.(\d+)\.(\w+)")
-_EMPTY = 3
+_EMPTY_ROWS = 3
 """Columns that a new table is offered."""
 
 
@@ -73,7 +73,7 @@ _NOTHING = ShapeDraft()
 
 def empty() -> ShapeDraft:
     """What a new table begins with."""
-    return ShapeDraft(columns=(ColumnDraft(),) * _EMPTY)
+    return ShapeDraft(columns=(ColumnDraft(),) * _EMPTY_ROWS)
 
 
 def of(name: str, description: str, columns: Sequence[Column]) -> ShapeDraft:

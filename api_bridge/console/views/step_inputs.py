@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from api_bridge.console.posted import text
+from api_bridge.console.form_data import text
 from api_bridge.console.views import input_schemas
 from api_bridge.console.views.input_schemas import Line
 from api_bridge.console.views.schema_fields import Spec
@@ -20,7 +20,7 @@ from automations.domain.fields import is_template
 from automations.kit.line_breaks import as_they_were, one_break
 from automations.kit.values import JSON, Errors
 
-_SPARE = 2
+_SPARE_ROWS = 2
 """Empty rows below those that are filled in."""
 PREFIX = "f:"
 STEPS = "steps"
@@ -173,7 +173,7 @@ def _rows(spec: Spec, raw: Any, name: str) -> list[Row]:
             # One template that gives them all: it has no key.
             return [Row(f"{name}:0", "", raw), Row(f"{name}:1")]
         filled = [(key, shown(value)) for key, value in (raw or {}).items()]
-        spare = [("", "")] * _SPARE
+        spare = [("", "")] * _SPARE_ROWS
         return [
             Row(f"{name}:{number}", key, value)
             for number, (key, value) in enumerate([*filled, *spare])
@@ -184,7 +184,7 @@ def _rows(spec: Spec, raw: Any, name: str) -> list[Row]:
             Row(f"{name}:{number}", *parts) for number, parts in enumerate([*rules, _EMPTY_RULE])
         ]
     if spec.control == "inputs" and (lines := input_schemas.lines(raw)) is not None:
-        described = [*lines, *[Line("", "", "", False)] * _SPARE]
+        described = [*lines, *[Line("", "", "", False)] * _SPARE_ROWS]
         return [
             Row(f"{name}:{number}", one.key, one.title, one.kind, ticked=one.required)
             for number, one in enumerate(described)

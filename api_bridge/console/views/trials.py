@@ -14,7 +14,7 @@ from api_bridge.console.views import words
 from api_bridge.console.views.draft_texts import ANSWERS
 from automations.domain.statuses import Decision, WaitKind
 from automations.execution.pauses import Pause, pause_of
-from automations.execution.trial_steps import SampleAnswer, Tried
+from automations.execution.trial_steps import SampleAnswer, TriedStep
 from automations.execution.trials import Trial
 from automations.kit import common_clock
 from automations.kit.excerpts import excerpt
@@ -25,9 +25,9 @@ ANSWER = "answer:"
 """Begins the names of the inputs by which pauses are passed; a step's id follows."""
 _DECISIONS = (Decision.APPROVED, Decision.REJECTED, Decision.EXPIRED)
 _AT_MOST = (Decision.RESUMED, Decision.EXPIRED)
-_ALL_LETTERS = 60_000
+_MAX_PAGE_CHARACTERS = 60_000
 """Of what was tried: a page is as long as it is read."""
-_MAX_LETTERS, _MIN_LETTERS = 2_000, 150
+_MAX_CHARACTERS, _MIN_CHARACTERS = 2_000, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class TriedEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class TriedStep:
+class TriedStepView:
     """A step as it is told.
 
     Args:
@@ -66,10 +66,10 @@ class TriedStep:
     error: str | None
 
 
-def shown(trial: Trial) -> list[TriedStep]:
+def shown(trial: Trial) -> list[TriedStepView]:
     """The steps of a trial."""
-    each = _ALL_LETTERS // max(len(trial.steps), 1)
-    most = min(max(each, _MIN_LETTERS), _MAX_LETTERS)
+    each = _MAX_PAGE_CHARACTERS // max(len(trial.steps), 1)
+    most = min(max(each, _MIN_CHARACTERS), _MAX_CHARACTERS)
     return [_step(one, most) for one in trial.steps]
 
 
@@ -99,13 +99,13 @@ def _decision(value: object) -> Decision | None:
     return Decision(str(value)) if value in _DECISIONS else None
 
 
-def _step(one: Tried, most: int) -> TriedStep:
+def _step(one: TriedStep, most: int) -> TriedStepView:
     pause = pause_of(one.waits, common_clock.now()) if one.waits is not None else None
     decisions: Sequence[str] = ()
     if pause is not None and pause.kind != WaitKind.DELAY:
         decisions = _DECISIONS if pause.kind == WaitKind.DECISION else _AT_MOST
     kind = STEP_TYPES[one.step.type]
-    return TriedStep(
+    return TriedStepView(
         id=one.step.id,
         name=one.step.name,
         title=kind.title,

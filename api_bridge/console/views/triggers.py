@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api_bridge.console import texts
-from api_bridge.console.views import moments
+from api_bridge.console.views import timestamps
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import WorkflowStatus
@@ -48,7 +48,7 @@ def _schedule(trigger: Mapping[str, Any], timezone: str | None) -> str:
     interval = trigger.get("interval")
     if interval is not None:
         every = parse_duration(str(interval))
-        return texts.text("trigger.every", every=moments.duration(every))
+        return texts.text("trigger.every", every=timestamps.duration(every))
     return f"{_cron(str(trigger.get('cron')))} ({zone})"
 
 
@@ -56,7 +56,7 @@ def _cron(cron: str) -> str:
     """A cron expression in words, when it is one of the frequent ones; else as it is written."""
     if every := _EVERY.fullmatch(cron):
         minutes = timedelta(minutes=int(every[1]))
-        return texts.text("trigger.every", every=moments.duration(minutes))
+        return texts.text("trigger.every", every=timestamps.duration(minutes))
     if (at := _TIME.fullmatch(cron)) is None:
         return texts.text("trigger.cron", cron=cron)
     minute, hour, day, month, weekday = at.groups()

@@ -28,7 +28,7 @@ _ICONS = {
     "table_operations": "table",
 }
 OPERATORS: tuple[str, ...] = get_args(Operator)
-_SHORT = 60
+_MAX_VALUE_LENGTH = 60
 """Letters of a value in a grid: the row's own page has all of them."""
 
 
@@ -74,5 +74,5 @@ def icon(step_type: str) -> str:
 
 def short(text: str) -> str:
     """A text on one line, cut where it would be too long beside others."""
-    flat = " ".join(text[: _SHORT * 4].split())
-    return flat if len(flat) <= _SHORT else f"{flat[: _SHORT - 1]}…"
+    flat = " ".join(text[: _MAX_VALUE_LENGTH * 4].split())
+    return flat if len(flat) <= _MAX_VALUE_LENGTH else f"{flat[: _MAX_VALUE_LENGTH - 1]}…"

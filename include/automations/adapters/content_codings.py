@@ -11,7 +11,7 @@ ACCEPTED = "gzip, deflate"
 
 _NONE = frozenset({"", "identity", "none", "binary", "8bit", "chunked", "utf-8", "utf8"})
 """What servers say of what is not packed: the last ones belong into other headers."""
-_PIECE = 65_536
+_CHUNK_SIZE = 65_536
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 """How zlib is told the format: by the size of its window."""
 
@@ -61,11 +61,11 @@ def _pieces(coding: str, parts: Iterable[bytes]) -> Iterator[bytes]:
                     break
                 stream = zlib.decompressobj(_format(coding, waiting))
             try:
-                piece = stream.decompress(waiting, _PIECE)
+                piece = stream.decompress(waiting, _CHUNK_SIZE)
             except zlib.error as error:
                 raise CodingError(f"is not the {coding} that it says to be") from error
             # A full piece may have left more of what it came from within the stream.
-            waiting, full = stream.unconsumed_tail, len(piece) == _PIECE
+            waiting, full = stream.unconsumed_tail, len(piece) == _CHUNK_SIZE
             if stream.eof:
                 waiting, full, stream = stream.unused_data, False, None
                 members += 1

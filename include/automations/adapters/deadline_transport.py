@@ -73,8 +73,8 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # In pieces, since the time is given for each part that the other side has taken.
-        for start in range(0, len(buffer), _PIECE):
-            piece = buffer[start : start + _PIECE]
+        for start in range(0, len(buffer), _CHUNK_SIZE):
+            piece = buffer[start : start + _CHUNK_SIZE]
             self._inner.write(piece, _left(self._deadline, httpcore.WriteTimeout))
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-_PIECE = 65_536
+_CHUNK_SIZE = 65_536
 
 
 def _left(deadline: float, ended: type[httpcore.TimeoutException]) -> float:

@@ -15,10 +15,10 @@ from urllib.parse import urlencode, urljoin
 
 import httpx
 
-from automations.adapters import authorities
+from automations.adapters import tls_contexts
 from automations.adapters.content_codings import ACCEPTED, CodingError, unpacked
 from automations.adapters.deadline_transport import LOCATIONS, DeadlineTransport
-from automations.adapters.lookups import Resolve, found_within, system_resolver
+from automations.adapters.dns_lookups import Resolve, found_within, system_resolver
 from automations.errors import StepError
 from automations.kit.public_addresses import is_public
 from automations.ports import HttpRequest, HttpResponse
@@ -35,7 +35,7 @@ _HARMLESS = frozenset(
 _MAX_LOCATION = 8_000
 """Characters of an address that a service leads on to: as many as a step may request."""
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_FRAMES = 10_000
+_MAX_OVERHEAD = 10_000
 """Bytes that an answer may have beside its content: headers of what it is packed in."""
 
 # It logs whole addresses, and these may hold secrets.
@@ -65,7 +65,7 @@ class GuardedHttpClient:
         method, content = request.method, request.content
         headers = {"accept-encoding": ACCEPTED}
         headers |= {name.lower(): value for name, value in request.headers.items()}
-        transport = DeadlineTransport(authorities.of_web(), deadline)
+        transport = DeadlineTransport(tls_contexts.of_web(), deadline)
         with httpx.Client(transport=transport, trust_env=False, timeout=None) as client:  # noqa: S113 -- the transport's
             for _ in range(_MAX_REDIRECTS + 1):
                 response = self._once(client, method, url, headers, content, request, deadline)
@@ -251,7 +251,7 @@ def _http_url(text: str, base: str = "") -> httpx.URL:
 def _read(answer: httpx.Response, max_bytes: int, deadline: float, timeout: timedelta) -> bytes:
     # Unchunked: waiting for full chunks would let a slow drip pass the time limit. What is packed
     # is counted, too: a stream that unpacks to nothing has no other end.
-    packed = _counted(answer.iter_raw(), 2 * max_bytes + _FRAMES, max_bytes)
+    packed = _counted(answer.iter_raw(), 2 * max_bytes + _MAX_OVERHEAD, max_bytes)
     parts = unpacked(answer.headers.get("content-encoding", ""), packed)
     read: list[bytes] = []
     for part in _counted(parts, max_bytes, max_bytes):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 FOLD = "\r\n "
-_WIDTH = 76
+_LINE_WIDTH = 76
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _ATOMS = re.compile(r"[\w!#$%&'*+/^`{|}~-]+(?: [\w!#$%&'*+/^`{|}~-]+)*", re.ASCII)
 _PLAIN_NAME = re.compile(r"[\w!#$&+.,;@^`{}~()-]+(?: [\w!#$&+.,;@^`{}~()-]+)*", re.ASCII)
@@ -28,7 +28,7 @@ def text(written: str, name: str) -> str:
     """
     _check(written)
     lines = _lines(written, len(name) + 2)
-    short = max(map(len, lines)) <= 2 * _WIDTH
+    short = max(map(len, lines)) <= 2 * _LINE_WIDTH
     if not written or (short and _is_plain(written) and "  " not in written):
         return FOLD.join(lines)
     return _words(written)
@@ -50,7 +50,7 @@ def mailboxes(addresses: Iterable[str]) -> str:
 def parameter(name: str, written: str) -> str:
     """A parameter behind a header's value, by RFC 2231 when a quoted text cannot hold it."""
     _check(written)
-    if _PLAIN_NAME.fullmatch(written) and len(written) <= _WIDTH - len(name) - 4:
+    if _PLAIN_NAME.fullmatch(written) and len(written) <= _LINE_WIDTH - len(name) - 4:
         return f';{FOLD}{name}="{written}"'
     pieces = [quote(piece, safe="") for piece in _pieces(written, _PARAMETER_BYTES)]
     if len(pieces) == 1:
@@ -61,10 +61,10 @@ def parameter(name: str, written: str) -> str:
 
 def _lines(written: str, begun: int) -> list[str]:
     """A text broken where it has a blank, the first line after something else."""
-    lines, room = [""], _WIDTH - begun
+    lines, room = [""], _LINE_WIDTH - begun
     for word in written.split(" "):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
-            lines, room = [*lines, word], _WIDTH - 1
+            lines, room = [*lines, word], _LINE_WIDTH - 1
         else:
             lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
     return lines
@@ -72,9 +72,9 @@ def _lines(written: str, begun: int) -> list[str]:
 
 def _phrase(name: str) -> str:
     _check(name)
-    if _ATOMS.fullmatch(name) and len(name) <= _WIDTH - 10:
+    if _ATOMS.fullmatch(name) and len(name) <= _LINE_WIDTH - 10:
         return name
-    if _is_plain(name) and len(name) <= _WIDTH - 20:
+    if _is_plain(name) and len(name) <= _LINE_WIDTH - 20:
         escaped = re.sub(r'(["\\])', r"\\\1", name)
         return f'"{escaped}"'
     return _words(name)

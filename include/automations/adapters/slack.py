@@ -13,7 +13,7 @@ from automations.adapters.http import GuardedHttpClient
 from automations.adapters.slack_connections import WEBHOOK, SlackAccount
 from automations.errors import StepError
 from automations.kit import common_clock
-from automations.kit.retry_after import wished_delay
+from automations.kit.retry_after import requested_delay
 from automations.ports import (
     ChatMessage,
     ChatReceipt,
@@ -206,5 +206,5 @@ def _rate_limited(retry_after: str | None) -> StepError:
         "Slack takes no more messages for a while.",
         kind="rate_limited",
         retryable=True,
-        retry_after=wished_delay(retry_after, common_clock.now()),
+        retry_after=requested_delay(retry_after, common_clock.now()),
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from automations.adapters import authorities
+from automations.adapters import tls_contexts
 from automations.adapters.http import guarded_address
 from automations.adapters.mail_messages import composed, message_id
 from automations.domain.email_addresses import on_the_wire
@@ -22,8 +22,8 @@ from automations.ports import Mail, MailReceipt, MailServer
 
 _MAX_SILENCE = 30.0
 """Seconds for one answer of the server, within the time of the whole mail."""
-_CHECK = timedelta(seconds=30)
-_PIECE = 8_192
+_CHECK_TIMEOUT = timedelta(seconds=30)
+_CHUNK_SIZE = 8_192
 _MAX_SAID = 1_000
 """Characters of what a server gives as its reason."""
 _MAX_REPLIES = 100_000
@@ -48,7 +48,7 @@ class _Replies(io.BufferedIOBase):
         silent_at = self._budget.silent_at()
         while b"\n" not in self._waiting[:most] and len(self._waiting) < most:
             self._socket.settimeout(self._budget.seconds(silent_at))
-            piece = self._socket.recv(_PIECE)
+            piece = self._socket.recv(_CHUNK_SIZE)
             if not piece:
                 break
             self._budget.take(piece)
@@ -81,7 +81,7 @@ class _Budget:
             raise ConnectionError("it says too much")
 
 
-class _Wired(str):
+class _Utf8Text(str):
     """A text that is sent as UTF-8 (RFC 4616), where the library would send ASCII or nothing."""
 
     __slots__ = ()
@@ -104,7 +104,7 @@ class _Pinned(smtplib.SMTP):
         return connected
 
     def auth_plain(self, challenge: object = None) -> str:
-        return _Wired(f"\0{self.user}\0{self.password}")
+        return _Utf8Text(f"\0{self.user}\0{self.password}")
 
     def send(self, s: Any) -> None:
         if self.sock is not None:
@@ -164,7 +164,7 @@ class SmtpTransport:
         Raises:
             StepError: as ``send``.
         """
-        with self._session(server, _CHECK) as session:
+        with self._session(server, _CHECK_TIMEOUT) as session:
             code, answer = session.noop()
             if code != 250:
                 raise smtplib.SMTPResponseException(code, answer)
@@ -205,16 +205,16 @@ class SmtpTransport:
         deadline = time.monotonic() + timeout.total_seconds()
         address = guarded_address(host, port, deadline, self._allow) if server.guarded else host
         if server.security == "tls":
-            return _PinnedTls(address, host, port, deadline, context=authorities.of_mail())
+            return _PinnedTls(address, host, port, deadline, context=tls_contexts.of_mail())
         return _Pinned(address, host, port, deadline)
 
 
 def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:
     if server.security == "starttls":
-        session.starttls(context=authorities.of_mail())
+        session.starttls(context=tls_contexts.of_mail())
     if server.username:
         try:
-            session.login(_Wired(server.username), _Wired(server.password or ""))
+            session.login(_Utf8Text(server.username), _Utf8Text(server.password or ""))
         except ValueError as error:
             raise StepError(
                 "The mail server asks for the password in a way that cannot be answered.",

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_SHORT = 2.0
+_EXPORT_TIMEOUT = 2.0
 """Seconds that a collector has: a step's process waits for it before it ends."""
 
 
@@ -33,8 +33,8 @@ def provider(service: str) -> TracerProvider | None:
 
     named = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": service}
     made = Recording(resource=Resource.create(named))
-    patience = None if any(name in os.environ for name in _TIMEOUTS) else _SHORT
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=patience)))
+    timeout = None if any(name in os.environ for name in _TIMEOUTS) else _EXPORT_TIMEOUT
+    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
     return made
 
 

@@ -13,7 +13,7 @@ from automations.db import keyset_pages
 from automations.db.tables import AuditLog
 from automations.domain.audit import AuditFilter
 
-_NEAR = timedelta(seconds=30)
+_TIME_TOLERANCE = timedelta(seconds=30)
 """Between a change and its line, which are of one transaction."""
 
 
@@ -52,7 +52,7 @@ def actors(
         select(AuditLog.actor)
         .where(
             AuditLog.workspace_id == workspace_id,
-            AuditLog.at.between(each.c.at - _NEAR, each.c.at + _NEAR),
+            AuditLog.at.between(each.c.at - _TIME_TOLERANCE, each.c.at + _TIME_TOLERANCE),
             AuditLog.resource_type == resource_type,
             AuditLog.resource_id == each.c.id,
         )

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from automations.db.tables import counter
-from automations.domain.metrics import Counted
+from automations.domain.metrics import CounterValue
 
 _COMPACT = text(
     """
@@ -19,13 +19,13 @@ _COMPACT = text(
 )
 
 
-def totals(session: Session) -> Sequence[Counted]:
+def totals(session: Session) -> Sequence[CounterValue]:
     """Everything that was counted since the beginning; retention takes nothing away."""
     keys = (counter.c.kind, counter.c.label, counter.c.outcome, counter.c.bucket)
     rows = session.execute(
         select(*keys, func.sum(counter.c.n), func.sum(counter.c.seconds)).group_by(*keys)
     )
-    return [Counted(*row[:4], int(row[4]), row[5]) for row in rows]
+    return [CounterValue(*row[:4], int(row[4]), row[5]) for row in rows]
 
 
 def compact(session: Session, *, above: int = 0) -> bool:

@@ -46,7 +46,7 @@ def try_exclusive(name: str) -> Iterator[bool]:
                 _unlock(connection, name)
 
 
-class Moving:
+class HandOverHandLock:
     """A lock that goes from name to name; the one before is kept until the next but one is had."""
 
     def __init__(self, connection: Connection) -> None:
@@ -75,7 +75,7 @@ _MOVE = text(
 
 
 @contextmanager
-def moving() -> Iterator[Moving]:
+def moving() -> Iterator[HandOverHandLock]:
     """A lock that is on no name yet; all that it has been on is free afterwards.
 
     Raises:
@@ -83,7 +83,7 @@ def moving() -> Iterator[Moving]:
     """
     with _connection() as connection:
         try:
-            yield Moving(connection)
+            yield HandOverHandLock(connection)
         finally:
             # Of a connection that is lost, all are free.
             if not connection.invalidated:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 MONTHS_AHEAD = 3
 """Parts are made each ten minutes where they are lacking: so long may that fail."""
-_PATIENCE = text("SET LOCAL lock_timeout = '500ms'")
+_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '500ms'")
 """Less than deadlock_timeout, after which PostgreSQL would break off one who is not to blame."""
 _PARTS = text("""
 SELECT part.relname FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid
@@ -77,7 +77,7 @@ def _make(table: str, month: datetime, dsn: str | None) -> None:
         with unit_of_work(dsn) as session:
             if session.scalar(strays, {"since": since, "until": until}):
                 return  # they lie well where they are
-            session.execute(_PATIENCE)
+            session.execute(_LOCK_TIMEOUT)
             session.execute(
                 text(
                     f"CREATE TABLE IF NOT EXISTS {part} PARTITION OF {table}"
@@ -94,7 +94,7 @@ def _drop(table: str, part: str) -> int:
             # Nothing is added to it any more; to count takes longer than others may be kept away.
             count = int(session.scalar(text(f"SELECT count(*) FROM {part}")) or 0)  # noqa: S608
         with unit_of_work() as session:
-            session.execute(_PATIENCE)
+            session.execute(_LOCK_TIMEOUT)
             session.execute(text(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))
             session.execute(text(f"DROP TABLE {part}"))
     except DatabaseUnavailable as busy:

@@ -39,7 +39,7 @@ from automations.db.tables import (
 )
 from automations.domain.statuses import UNFINISHED, EventStatus, SyncStatus
 
-PAGE = 500
+BATCH_SIZE = 500
 """Rows of a transaction: few enough that nobody notices that they are locked."""
 # In the order in which they refer to each other; loops' rows go with their run.
 _OF_RUNS: Sequence[type[Any]] = (
@@ -63,7 +63,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _ExpiredRows:
     """Rows that are to be deleted, by their keys, and where the next page begins."""
 
     key: Sequence[InstrumentedAttribute[Any]]
@@ -78,7 +78,7 @@ def page_of_runs(session: Session, before: datetime, after: str) -> Sequence[Run
         select(Run)
         .where(_ended(before), Run.id > after, ~exists().where(_is_for(Run.id)))
         .order_by(Run.id)
-        .limit(PAGE)
+        .limit(BATCH_SIZE)
         .with_for_update(skip_locked=True)
     ).all()
 
@@ -173,7 +173,7 @@ def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[
         select(Effect.key)
         .where(Effect.created_at < before, Effect.key > after)
         .order_by(Effect.key)
-        .limit(PAGE)
+        .limit(BATCH_SIZE)
     ).all()
 
 
@@ -191,7 +191,7 @@ def count(session: Session, before: datetime, extras: Collection[str]) -> Counts
     doomed = select(Run.id).where(_ended(before))
     waits = select(Wait.id).where(Wait.run_id.in_(doomed))
     needed = exists().where(Run.event_id == Event.id, Run.id.not_in(doomed))
-    expired = IdempotencyKey.created_at < func.clock_timestamp() - idempotency.KEPT
+    expired = IdempotencyKey.created_at < func.clock_timestamp() - idempotency.RETENTION
     counted: list[tuple[type[Any], ColumnElement[bool]]] = [
         (Approver, Approver.wait_id.in_(waits)),
         *((table, table.run_id.in_(doomed)) for table in _OF_RUNS),
@@ -279,7 +279,7 @@ def _page(
     after: Place,
     old: ColumnElement[bool],
     *free: ColumnElement[bool],
-) -> _Found:
+) -> _ExpiredRows:
     """The next rows behind a place, in the order of their keys; those that may go are locked.
 
     Each page begins where the one before has ended: what stays, and what is deleted and not yet
@@ -290,13 +290,13 @@ def _page(
         free: by what may need it. It is asked of this page's rows only, since PostgreSQL, which
             takes many for needed, would else read both tables for each page.
     """
-    query = select(*key).where(old).order_by(*key).limit(PAGE)
+    query = select(*key).where(old).order_by(*key).limit(BATCH_SIZE)
     if after is not None:
         query = query.where(tuple_(*key) > after)
     places = [tuple(row) for row in session.execute(query)]
-    last = places[-1] if len(places) == PAGE else None
+    last = places[-1] if len(places) == BATCH_SIZE else None
     these = select(*key).where(_among(key, places), old, *free).with_for_update(skip_locked=True)
-    return _Found(key, old, [tuple(row) for row in session.execute(these)], last)
+    return _ExpiredRows(key, old, [tuple(row) for row in session.execute(these)], last)
 
 
 def _among(
@@ -307,7 +307,7 @@ def _among(
     return tuple_(*key).in_(places)
 
 
-def _deleted(session: Session, found: _Found) -> Page:
+def _deleted(session: Session, found: _ExpiredRows) -> Page:
     """Delete what was found."""
     # That they are old is said again for the sake of parts that hold none of them.
     gone = delete(found.key[0].class_).where(_among(found.key, found.places), found.old)

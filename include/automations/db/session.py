@@ -51,7 +51,7 @@ SELECT set_config('tcp_keepalives_idle', '30', false),
 """
 _TIME = "SELECT clock_timestamp()"
 
-_TRUSTED_FOR = 1.0
+_PING_AFTER = 1.0
 """Seconds for which a connection that was just used needs no test before it is used again."""
 
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
@@ -72,7 +72,7 @@ def _engine(dsn: str) -> Engine:
 
     def test_idle(connection: Any, record: Any, proxy: Any) -> None:
         used = record.info.get("used")
-        is_trusted = used is None or time.monotonic() - used < _TRUSTED_FOR
+        is_trusted = used is None or time.monotonic() - used < _PING_AFTER
         if is_trusted and not common_clock.is_to_be_asked():
             return
         try:

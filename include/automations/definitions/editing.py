@@ -30,7 +30,7 @@ _MAX_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Position:
     """Where a step is or may be.
 
     Args:
@@ -48,7 +48,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class LocatedStep:
     """A step with its place.
 
     Args:
@@ -58,13 +58,13 @@ class Placed:
     """
 
     step: Draft
-    spot: Spot
+    spot: Position
     path: str
     parents: tuple[str, ...]
     siblings: int
 
 
-def spot_of(written: str) -> Spot:
+def position_of(written: str) -> Position:
     """A place as ``str`` writes it.
 
     Raises:
@@ -74,7 +74,7 @@ def spot_of(written: str) -> Spot:
     name, _, index = rest.partition("/")
     if not (index.isdecimal() and len(index) < 6 and name and (not owner or _ID.fullmatch(owner))):
         raise ValidationFailed({"do": [f"'{written[:100]}' is no place for a step"]})
-    return Spot(owner, name, int(index))
+    return Position(owner, name, int(index))
 
 
 def laid_out(definition: Mapping[str, Any]) -> Draft:
@@ -84,12 +84,12 @@ def laid_out(definition: Mapping[str, Any]) -> Draft:
     return made
 
 
-def walk(definition: Mapping[str, Any]) -> Iterator[Placed]:
+def walk(definition: Mapping[str, Any]) -> Iterator[LocatedStep]:
     """All steps of a definition that is laid out, each before those inside of it."""
     yield from _walk(_list(definition.get("steps")), "", TOP, TOP, ())
 
 
-def find(definition: Mapping[str, Any], step_id: str) -> Placed:
+def find(definition: Mapping[str, Any], step_id: str) -> LocatedStep:
     """A step.
 
     Raises:
@@ -101,9 +101,9 @@ def find(definition: Mapping[str, Any], step_id: str) -> Placed:
     raise NotFound(f"There is no step {step_id} in this draft.")
 
 
-def end_of(definition: Mapping[str, Any]) -> Spot:
+def end_of(definition: Mapping[str, Any]) -> Position:
     """The place behind the last step that is in no other."""
-    return Spot("", TOP, len(_list(definition.get("steps"))))
+    return Position("", TOP, len(_list(definition.get("steps"))))
 
 
 def lists_of(step: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -132,7 +132,7 @@ def _always_there(kind: str) -> frozenset[str]:
     )
 
 
-def added(definition: Draft, kind: str, spot: Spot) -> tuple[Draft, str]:
+def added(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
     """The definition with a new step, and its id.
 
     Raises:
@@ -171,11 +171,11 @@ def copied(definition: Draft, step_id: str) -> tuple[Draft, str]:
     for one in walk({"steps": [step]}):
         one.step["name"] = _free(taken, str(one.step.get("name")))
         taken.add(one.step["name"])
-    spot = Spot(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
+    spot = Position(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
     return _put(definition, step, spot), step["id"]
 
 
-def moved(definition: Draft, step_id: str, to: Spot) -> Draft:
+def moved(definition: Draft, step_id: str, to: Position) -> Draft:
     """The definition with a step at another place; places are counted as they are before.
 
     Raises:
@@ -196,22 +196,22 @@ def moved(definition: Draft, step_id: str, to: Spot) -> Draft:
     return made
 
 
-def neighbours(definition: Mapping[str, Any], placed: Placed) -> dict[str, Spot]:
+def neighbours(definition: Mapping[str, Any], placed: LocatedStep) -> dict[str, Position]:
     """Where a step can be moved by one: ``up``, ``down``, ``in`` and ``out`` of another step."""
     spot, found = placed.spot, {}
-    above = Spot(spot.owner, spot.name, spot.index - 1)
+    above = Position(spot.owner, spot.name, spot.index - 1)
     if spot.index > 0:
         found["up"] = above
         before = _target(definition, spot)[spot.index - 1]
         for name, inner in lists_of(before) if isinstance(before, dict) else ():
             if len(placed.parents) + 1 < _MAX_DEPTH:
-                found["in"] = Spot(str(before.get("id")), name, len(inner))
+                found["in"] = Position(str(before.get("id")), name, len(inner))
             break
     if spot.index < placed.siblings - 1:
-        found["down"] = Spot(spot.owner, spot.name, spot.index + 2)
+        found["down"] = Position(spot.owner, spot.name, spot.index + 2)
     if placed.parents:
         around = find(definition, placed.parents[-1]).spot
-        found["out"] = Spot(around.owner, around.name, around.index + 1)
+        found["out"] = Position(around.owner, around.name, around.index + 1)
     return found
 
 
@@ -278,12 +278,12 @@ def _identified(step: Any, known: set[str], depth: int) -> Any:
 
 def _walk(
     steps: list[Any], owner: str, name: str, path: str, parents: tuple[str, ...]
-) -> Iterator[Placed]:
+) -> Iterator[LocatedStep]:
     for index, step in enumerate(steps):
         if not isinstance(step, dict):
             continue
         here = f"{path}.{index}"
-        yield Placed(step, Spot(owner, name, index), here, parents, len(steps))
+        yield LocatedStep(step, Position(owner, name, index), here, parents, len(steps))
         if len(parents) >= _MAX_DEPTH:
             continue
         own = str(step.get("id"))
@@ -292,7 +292,7 @@ def _walk(
             yield from _walk(nested, own, inner, where, (*parents, own))
 
 
-def _put(definition: Draft, step: Draft, spot: Spot) -> Draft:
+def _put(definition: Draft, step: Draft, spot: Position) -> Draft:
     made = copy.deepcopy(definition)
     target = _target(made, spot)
     if spot.index > len(target):
@@ -301,7 +301,7 @@ def _put(definition: Draft, step: Draft, spot: Spot) -> Draft:
     return made
 
 
-def _target(definition: Mapping[str, Any], spot: Spot) -> list[Any]:
+def _target(definition: Mapping[str, Any], spot: Position) -> list[Any]:
     """The list of a place, made where it is not there yet."""
     if not spot.owner:
         if spot.name != TOP or not isinstance(definition.get("steps"), list):

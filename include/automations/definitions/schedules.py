@@ -27,7 +27,7 @@ _FIELDS = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of week": 7}
 _STEP = re.compile(r"/([0-9]+)")
 # R (random) and H (hashed) would give other times at every look; MAR and THU are names.
 _UNSTEADY = re.compile(r"(?<![A-Z])[RH](?![A-Z])")
-_NEAR = timedelta(hours=4)
+_TRANSITION_WINDOW = timedelta(hours=4)
 _MAX_JUMP = timedelta(hours=3)
 """Clocks have been set by two hours at most in any zone that there is."""
 
@@ -166,5 +166,7 @@ class _Clock:
 
     def changes_near(self, moment: datetime) -> bool:
         """Whether the clocks change within some hours of a moment."""
-        before, after = ((moment + by).astimezone(self._zone) for by in (-_NEAR, _NEAR))
+        before, after = (
+            (moment + by).astimezone(self._zone) for by in (-_TRANSITION_WINDOW, _TRANSITION_WINDOW)
+        )
         return before.utcoffset() != after.utcoffset()

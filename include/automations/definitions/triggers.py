@@ -128,7 +128,7 @@ EVENT_TYPE = r"^[^\s\x00-\x1f\x7f]{1,200}$"
 """What an event's type may be: CloudEvents allow any text."""
 _IN_CAPITALS = re.compile(r"[A-Z0-9_]+", re.ASCII)
 _OF_ANOTHER_KIND = re.compile(r"[.:/]")
-_ALIKE = 0.85
+_MIN_SIMILARITY = 0.85
 """Of two names' letters, from which on one may be meant for the other."""
 
 
@@ -137,7 +137,7 @@ def _known_or_own(value: str) -> str:
         return value
     names = {name.replace("_", "").lower(): name for name in FILTERS}
     letters = re.sub(r"[\W_]", "", value).lower()
-    meant = difflib.get_close_matches(letters, names, 1, _ALIKE)
+    meant = difflib.get_close_matches(letters, names, 1, _MIN_SIMILARITY)
     in_our_way = is_reserved(value) or _IN_CAPITALS.fullmatch(value)
     if not in_our_way and (not meant or _OF_ANOTHER_KIND.search(value)):
         return value

@@ -19,11 +19,11 @@ from automations.ports import Orchestrator
 
 log = logging.getLogger(__name__)
 
-_LISTED = timedelta(seconds=30)
+_LISTING_INTERVAL = timedelta(seconds=30)
 """How often Airflow is asked which of them any DAG names: most installations have none."""
-_PATIENCE = timedelta(minutes=5)
+_MAX_TRANSACTION_TIME = timedelta(minutes=5)
 """How long they wait for a transaction that goes on: what a longer one stamps may not be told."""
-_AGAIN = timedelta(minutes=1)
+_REPLAY_WINDOW = timedelta(minutes=1)
 """What is told, perhaps once more, when the clock was set back: nothing new is behind the mark."""
 _MARK = "asset_events"
 """The name under which it is kept up to when Airflow was told."""
@@ -74,7 +74,7 @@ class AssetEvents:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._listing = Pace(_LISTED)
+        self._listing = Pace(_LISTING_INTERVAL)
         self._wanted: Mapping[str, int] = {}
         self._round: _Round | None = None
 
@@ -86,7 +86,7 @@ class AssetEvents:
                 self._forget()
         if self._wanted:
             with unit_of_work() as session:
-                until = asset_changes.settled(session, _PATIENCE)
+                until = asset_changes.settled(session, _MAX_TRANSACTION_TIME)
             self.tell(until)
 
     def tell(self, until: datetime) -> None:
@@ -110,7 +110,7 @@ class AssetEvents:
     def _since(mark: str | None, until: datetime) -> datetime:
         """From when on what has changed is to be told."""
         if mark:
-            return watermarks.moment(mark) or until - _AGAIN
+            return watermarks.moment(mark) or until - _REPLAY_WINDOW
         # Nobody has waited for what was before.
         return until
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 0.5
+_MIN_PAUSE = 0.5
 """Seconds; most often Airflow's server is only being restarted."""
 _MAX_PAUSE = 10.0
 """Seconds; so late, at most, is noticed that Airflow is back."""
@@ -65,7 +65,7 @@ class Breaker:
                     self._hold(min(self._pause * 2, _MAX_PAUSE))
             elif len(self._failed) > 1:
                 log.warning("What needs Airflow waits until it is back: %s", reason)
-                self._hold(_FIRST_PAUSE)
+                self._hold(_MIN_PAUSE)
 
     def answered(self) -> bool:
         """Note that Airflow has answered; whether jobs were held back until now."""

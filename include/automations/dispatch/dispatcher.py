@@ -34,7 +34,7 @@ from automations.errors import (
     StepError,
 )
 from automations.kit import common_clock, logs
-from automations.kit.storable import nearest
+from automations.kit.storable import sanitized
 from automations.ports import Orchestrator, Ports
 from automations.settings import get_settings
 
@@ -157,8 +157,8 @@ class Dispatcher:
                     if self._capacity.has_room():
                         self._signal()
                     looked_for_room = time.monotonic()
-                patience = _CAPACITY_INTERVAL if is_full else 1.0
-                if select.select([connection], [], [], patience if looked else 0)[0]:
+                timeout = _CAPACITY_INTERVAL if is_full else 1.0
+                if select.select([connection], [], [], timeout if looked else 0)[0]:
                     connection.poll()
                     if told := {notify.payload for notify in connection.notifies}:
                         connection.notifies.clear()
@@ -314,7 +314,7 @@ class Dispatcher:
             self._airflow_answered(job)
         known = isinstance(problem, AutomationsError)
         # It is kept with the job, whatever a server has said: a NUL would keep it from that.
-        message = nearest(str(problem) if known else f"{type(problem).__name__}: {problem}")
+        message = sanitized(str(problem) if known else f"{type(problem).__name__}: {problem}")
         # What no try can make better is not tried.
         final = isinstance(problem, StepError) and not problem.retryable
         log.warning("Job %s failed: %s", job.kind, message, exc_info=problem)

@@ -207,7 +207,9 @@ class ExpressWorker:
                 has_room = bool(full) and ended != self._ended
                 return has_room or signals != self._signals or self._stopping.is_set()
 
-            self._changed.wait_for(may_be_more, min(_IDLE_TIMEOUT, max(pause or _IDLE_TIMEOUT, _COALESCE_WINDOW)))
+            self._changed.wait_for(
+                may_be_more, min(_IDLE_TIMEOUT, max(pause or _IDLE_TIMEOUT, _COALESCE_WINDOW))
+            )
 
     def _room(self) -> tuple[int, list[str]]:
         """How many runs may be claimed, all of one workspace if need be, and of which none."""
@@ -225,7 +227,9 @@ class ExpressWorker:
             return THREADS - len(self._in_flight) - len(self._queue)
 
         with self._changed:
-            self._changed.wait_for(lambda: free() >= _MIN_FREE_THREADS or self._stopping.is_set(), _COALESCE_WINDOW)
+            self._changed.wait_for(
+                lambda: free() >= _MIN_FREE_THREADS or self._stopping.is_set(), _COALESCE_WINDOW
+            )
             self._changed.wait_for(lambda: free() > 0 or self._stopping.is_set(), _IDLE_TIMEOUT)
             return free() > 0 and not self._stopping.is_set()
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _INTERVAL = 600.0
 """Seconds; what gathers in between costs nothing to speak of."""
-_DAILY = timedelta(days=1)
+_PRUNE_INTERVAL = timedelta(days=1)
 """Whoever keeps runs for 90 days does not miss an hour, and each prune reads large tables."""
 _MARK = "retention"
 
@@ -34,10 +34,10 @@ class Housekeeper:
         """Tidy up, and wait until it is time again or the dispatcher stops."""
         with locks.try_exclusive("housekeeper") as leads:
             if leads:
-                self.tidy(stopping)
+                self.run_due(stopping)
         stopping.wait(_INTERVAL)
 
-    def tidy(self, stopping: threading.Event) -> None:
+    def run_due(self, stopping: threading.Event) -> None:
         """Do what is due."""
         with unit_of_work() as session:
             counters.compact(session)
@@ -53,7 +53,7 @@ class Housekeeper:
     def _is_due() -> bool:
         with unit_of_work() as session:
             last = watermarks.moment(watermarks.get(session, _MARK))
-        return last is None or common_clock.now() - last >= _DAILY
+        return last is None or common_clock.now() - last >= _PRUNE_INTERVAL
 
     def _prune(self, before: datetime, stopping: threading.Event) -> None:
         began = common_clock.now()

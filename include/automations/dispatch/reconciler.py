@@ -17,10 +17,10 @@ from automations.db.tables import Run
 from automations.db.workflows import held_up, versions
 from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
-from automations.dispatch.acts import Acts
 from automations.dispatch.asset_events import AssetEvents
 from automations.dispatch.holds import Holds
 from automations.dispatch.pace import Pace
+from automations.dispatch.user_actions import UserActions
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.execution import overrides
@@ -35,7 +35,7 @@ _INTERVAL = 1.0
 """Seconds between two reads; so late is shown what somebody does in Airflow's UI."""
 _QUIET_INTERVAL = 4.0
 """Seconds, while no run is unfinished; then only what people have done is asked for that often."""
-_QUIET_LOOK = timedelta(seconds=15)
+_QUIET_FOLLOW_INTERVAL = timedelta(seconds=15)
 """So often the rest is, then: what begins in Airflow says so by its first task."""
 _LEAD_INTERVAL = 5.0
 """Seconds after which one who does not lead asks whether the leader is gone."""
@@ -45,10 +45,10 @@ _SWEEP_SIZE = 50
 """Runs that are asked for one by one, so that Airflow hardly notices."""
 _MAX_TEST_TIME = timedelta(hours=1)
 """Longer than a test may take: one that is older has lost its process."""
-_PAGE = 100
+_PAGE_SIZE = 100
 """The most that Airflow's API gives at once."""
 _MARK = "airflow_runs"
-_FIRST_LOOK = timedelta(minutes=5)
+_INITIAL_LOOKBACK = timedelta(minutes=5)
 """How far back a reader looks that has never read, or whose clock was set back since; the sweep
 finds what is older."""
 # A transaction that was stamped earlier may commit later, and clocks differ.
@@ -61,17 +61,17 @@ class Reconciler:
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
         self._holds = Holds(orchestrator)
-        self._acts = Acts(orchestrator)
+        self._user_actions = UserActions(orchestrator)
         self._asset_events = AssetEvents(orchestrator)
-        self._mends, self._sweeps = Pace(_SWEEP_INTERVAL), Pace(_SWEEP_INTERVAL)
-        self._looks = Pace(_QUIET_LOOK)
+        self._repairs, self._sweeps = Pace(_SWEEP_INTERVAL), Pace(_SWEEP_INTERVAL)
+        self._looks = Pace(_QUIET_FOLLOW_INTERVAL)
         self._sweep_after = ""
 
     def run(self, stopping: threading.Event) -> None:
         """Follow Airflow until told to stop, or until the lead is lost."""
         with locks.try_exclusive("reconciler") as leads:
             while leads and not stopping.is_set():
-                self.mend()
+                self.repair()
                 active = self.is_active()
                 try:
                     self.look(active=active)
@@ -81,28 +81,28 @@ class Reconciler:
         stopping.wait(_LEAD_INTERVAL)
 
     def look(self, *, active: bool) -> None:
-        """Ask Airflow what is new: while nothing goes on, mostly of people's acts alone."""
-        if self._looks.is_due() or active or self._acts.are_any():
+        """Ask Airflow what is new: while nothing goes on, mostly of people's actions alone."""
+        if self._looks.is_due() or active or self._user_actions.are_any():
             self.follow()
             self._holds.follow()
-            self._acts.follow()
+            self._user_actions.follow()
         self.sweep()
-        self.sum_up()
+        self.compact_counts()
         self._asset_events.follow()
 
     @staticmethod
     def is_active() -> bool:
         """Whether a run is unfinished, or a DAG is gone."""
         with unit_of_work() as session:
-            # A DAG that is gone comes back by our doing, which nobody's act tells of.
+            # A DAG that is gone comes back by our doing, which nobody's action tells of.
             return runs.is_any_unfinished(session) or held_up.is_any_gone(session)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Put right what a process that died has left, every now and then; Airflow is not asked."""
-        if not self._mends.is_due():
+        if not self._repairs.is_due():
             return
         with unit_of_work() as session:
-            jobs.take_from_later(session)
+            jobs.undo_clock_jump(session)
             runs.end_lost_tests(session, _MAX_TEST_TIME)
             slots.look_again(session)
             debounces.look_again(session)
@@ -112,10 +112,10 @@ class Reconciler:
         began = common_clock.now()
         with unit_of_work() as session:
             mark = watermarks.get(session, _MARK)
-        since = watermarks.moment(mark) or began - _FIRST_LOOK
-        offset, page = 0, _PAGE
-        while page == _PAGE:
-            states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)
+        since = watermarks.moment(mark) or began - _INITIAL_LOOKBACK
+        offset, page = 0, _PAGE_SIZE
+        while page == _PAGE_SIZE:
+            states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE_SIZE)
             for state in _differing(states):
                 self._apply_alone(state)
             page = len(states)
@@ -151,10 +151,10 @@ class Reconciler:
                 runs.end_run(session, run.id, RunStatus.FAILED, error)
 
     @staticmethod
-    def sum_up() -> None:
+    def compact_counts() -> None:
         """Keep the numbers of runs few rows each."""
         with unit_of_work() as session:
-            run_counts.sum_up(session)
+            run_counts.compact(session)
 
     def _apply_alone(self, state: DagRunState) -> None:
         """Apply what Airflow says of one run; what is wrong with it holds up no other one."""

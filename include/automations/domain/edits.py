@@ -12,7 +12,7 @@ from typing import Protocol
 from automations.errors import Conflict
 from automations.kit.values import Errors
 
-_TYPING = timedelta(seconds=8)
+_UNDO_WINDOW = timedelta(seconds=8)
 """Changes of the same within this time are taken back together."""
 
 
@@ -23,7 +23,7 @@ def is_typing_on(what: str, before: str, changed_at: datetime, now: datetime) ->
         what: what is typed, in a word.
         before: what the last change was of.
     """
-    return what == before and now - changed_at < _TYPING
+    return what == before and now - changed_at < _UNDO_WINDOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class EditState:
         return self.version != self.base_version
 
 
-class Counted(Protocol):
+class UnsavedEdit(Protocol):
     """Somebody's unsaved changes."""
 
     @property
@@ -61,7 +61,7 @@ class Counted(Protocol):
         """Goes up with each change; a page sends back the number that it was made with."""
 
 
-def check_number(edit: Counted | None, number: int) -> None:
+def check_number(edit: UnsavedEdit | None, number: int) -> None:
     """Refuse a change of what has become something else since it was seen.
 
     Args:

@@ -243,12 +243,12 @@ Duration = Annotated[Text, AfterValidator(_duration)]
 """An ISO 8601 duration."""
 
 
-_SHORTEST_REMINDER = timedelta(minutes=1)
+_MIN_REMINDER = timedelta(minutes=1)
 
 
 def _seldom(value: str, info: ValidationInfo) -> str:
     may_be_read = is_rendered(info) or not is_template(value)
-    if may_be_read and parse_duration(value) < _SHORTEST_REMINDER:
+    if may_be_read and parse_duration(value) < _MIN_REMINDER:
         raise ValueError("must be PT1M at least: each time is a mail to everybody")
     return value
 

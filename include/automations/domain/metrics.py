@@ -35,7 +35,7 @@ class Gauges:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CounterValue:
     """How often something has happened.
 
     Args:

@@ -48,7 +48,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsedResources:
     """The tables and boards that an automation names: their names by their ids."""
 
     tables: Mapping[str, str]

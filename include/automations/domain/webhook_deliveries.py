@@ -167,7 +167,7 @@ class Delivery:
         kind = media_type(given)
         if not self.body:
             return Content({"body": None})
-        if json_text.says_json(kind):
+        if json_text.is_json_type(kind):
             try:
                 text = json_text.decoded(self.body, charset_of(given))
                 return Content({"body": json_text.parsed(text)})
@@ -285,7 +285,7 @@ def _of_part(name: str, value: JSON, kind: str) -> JSON:
     """
     if not isinstance(value, str):
         return value
-    if json_text.says_json(kind):
+    if json_text.is_json_type(kind):
         text = value.removeprefix("\ufeff")
         try:
             return json_text.parsed(text) if text.strip() else None

@@ -27,7 +27,7 @@ from automations.errors import Conflict, DomainError, NotFound, ValidationFailed
 from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
-from automations.execution.recording import recorded, too_early
+from automations.execution.recording import recorded, remaining_delay
 from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef, Verdict
 from automations.kit import common_clock
 from automations.kit.values import JSON
@@ -37,7 +37,7 @@ from automations.services.runs import admission
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.runs.template_names import names_of
 from automations.services.waits import answers
-from automations.services.waits.answers import Given
+from automations.services.waits.answers import SubmittedAnswer
 from automations.services.workflows.definitions import Loaded, load
 from automations.settings import get_settings
 from automations.steps.outcomes import Answer
@@ -138,7 +138,7 @@ def _put_off(
         if (verdict := deaths.count(session, entered, run, row, died)) is not None:
             return verdict
     # The orchestrator may know nothing of the delay: a process may die before it tells.
-    return None if known is None else too_early(known)
+    return None if known is None else remaining_delay(known)
 
 
 def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) -> Entered | Verdict:
@@ -192,7 +192,7 @@ def _begun(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
     # Committed before anything is done outside: the record that an effect may follow.
     row = _stands(session, ref, StepStatus.RUNNING)
     if run.status != RunStatus.RUNNING:
-        waits.go_on(session, ref.run_id)
+        waits.show_as_running(session, ref.run_id)
     return _entered(session, ref, run, loaded, row)
 
 
@@ -279,7 +279,7 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     administers = user in get_settings().airflow_admins or administer(
         session, run.workspace_id, [who]
     )
-    given = Given(
+    given = SubmittedAnswer(
         answer.decision,
         answer.data,
         by,

@@ -19,18 +19,18 @@ from typing import Any
 
 from automations.db.queue import jobs
 from automations.db.runs import run_steps, runs
-from automations.db.runs.runs import Claimed
+from automations.db.runs.runs import ClaimedRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, RunStep
 from automations.definitions.plan import Node
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.execution import entry, host_secrets
+from automations.execution.captured_logs import CapturedLog
 from automations.execution.engine import Engine, about
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal
-from automations.execution.recording import Recorder, log_attempt, put_out
+from automations.execution.recording import Recorder, add_output, log_attempt
 from automations.execution.run_ahead import behind, may_be_overtaken
-from automations.execution.told_lines import ToldLines
 from automations.execution.verdicts import Proceed, Retry
 from automations.kit.values import JSON
 from automations.services.runs import admission
@@ -39,7 +39,7 @@ from automations.steps.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _StartedNode:
     """A node that is on record as begun."""
 
     entered: Entered
@@ -84,7 +84,7 @@ class ExpressLeg:
             else:
                 self._leave(session, claimed)
 
-    def _first(self, session: Session) -> _Begun | None:
+    def _first(self, session: Session) -> _StartedNode | None:
         claimed = runs.lock_claimed(session, self._job)
         if claimed is None:
             jobs.done(session, self._job)
@@ -102,10 +102,10 @@ class ExpressLeg:
         self._leave(session, claimed)
         return None
 
-    def _do(self, begun: _Begun) -> _Begun | None:
+    def _do(self, begun: _StartedNode) -> _StartedNode | None:
         entered = begun.entered
         config: dict[str, JSON] = {}
-        with ToldLines() as told:
+        with CapturedLog() as told:
             outcome = self._engine.attempt(entered, Journal(told.say), config.update)
         with unit_of_work() as session:
             claimed = runs.lock_claimed(session, self._job)
@@ -119,11 +119,11 @@ class ExpressLeg:
     def _recorded(
         self,
         session: Session,
-        claimed: Claimed,
-        begun: _Begun,
+        claimed: ClaimedRun,
+        begun: _StartedNode,
         outcome: Outcome,
         kept: Mapping[str, Any],
-    ) -> _Begun | None:
+    ) -> _StartedNode | None:
         """Save what a node came to, and begin the next one or leave the run."""
         entered, run = begun.entered, claimed.run
         if run.status not in UNFINISHED:
@@ -135,7 +135,7 @@ class ExpressLeg:
         verdict = recorder.record(outcome)
         log_attempt(session, entered, outcome, retrying=isinstance(verdict, Retry))
         if isinstance(verdict, Proceed):
-            outputs = {**entered.outputs, entered.ref.node_id: put_out(outcome)}
+            outputs = {**entered.outputs, entered.ref.node_id: add_output(outcome)}
             node = behind(entered.loaded.plan, entered.ref.node_id, verdict)
             if (following := self._next(session, claimed, node, outputs)) is not None:
                 return following
@@ -143,8 +143,8 @@ class ExpressLeg:
         return None
 
     def _next(
-        self, session: Session, claimed: Claimed, node: Node | None, outputs: Mapping[str, JSON]
-    ) -> _Begun | None:
+        self, session: Session, claimed: ClaimedRun, node: Node | None, outputs: Mapping[str, JSON]
+    ) -> _StartedNode | None:
         """Begin a node, unless there is none or it is to be left to the orchestrator."""
         run = claimed.run
         if node is None or time.monotonic() > self._until or not self._may_go_on():
@@ -159,9 +159,9 @@ class ExpressLeg:
             return None
         loaded = load(session, run.workflow_id, run.version)
         entered, row = entry.enter_express(session, run, loaded, node.id, outputs)
-        return _Begun(entered, row)
+        return _StartedNode(entered, row)
 
-    def _leave(self, session: Session, claimed: Claimed) -> None:
+    def _leave(self, session: Session, claimed: ClaimedRun) -> None:
         # Who has lost the job leaves nothing: another process has it, or has left it already.
         if jobs.done(session, self._job):
             session.refresh(claimed.run, ["status"])

@@ -21,13 +21,13 @@ from automations.steps.outcomes import (
     Answer,
     Branch,
     Fail,
-    Inside,
     Outcome,
     Stop,
     WaitForCallback,
     WaitForDecision,
     WaitForRun,
     WaitForSubmissions,
+    WaitInLoop,
     WaitToRetry,
     WaitUntil,
 )
@@ -36,11 +36,11 @@ from automations.steps.registry import STEP_TYPES
 Write = Callable[[int, str], None]
 """Writes a line of a level of ``logging``."""
 
-_LINE = 4_000
+_MAX_LINE = 4_000
 """Characters of a line; an answer of a megabyte hides what else there is to read."""
-_FIELD = 1_000
+_MAX_FIELD = 1_000
 """Characters of a field of a configuration or output."""
-_BRIEF = 500
+_MAX_BRIEF = 500
 """Characters of a configuration or output of a step in a loop."""
 MAX_HELD = 50
 """Lines that are kept of an item in the middle of a loop, for when it fails."""
@@ -69,7 +69,7 @@ class Journal:
     def say(self, text: str, level: int = logging.INFO) -> None:
         """Write a line."""
         if self._write is not None:
-            self._write(level, excerpt(text, _LINE))
+            self._write(level, excerpt(text, _MAX_LINE))
 
     def may_tell_all(self) -> bool:
         """Whether one more failure in a loop may be told with all that led to it."""
@@ -138,7 +138,7 @@ class AttemptLog:
 
     def end(self, outcome: Outcome, taken: timedelta) -> None:
         """Say what came of it, and after how long."""
-        if not self.is_read or isinstance(outcome, Inside):
+        if not self.is_read or isinstance(outcome, WaitInLoop):
             return  # The step in the loop has said what it waits for.
         if isinstance(outcome, Fail):
             self._failed(outcome, taken)
@@ -169,7 +169,7 @@ class AttemptLog:
     def _write_config(self) -> None:
         body = STEP_TYPES[self._attempt.step.type].body
         brief = {name: value for name, value in self._shown.items() if name not in body}
-        self._write(f"Configuration: {excerpt(brief, _BRIEF)}")
+        self._write(f"Configuration: {excerpt(brief, _MAX_BRIEF)}")
 
     def _output(self, output: Mapping[str, JSON]) -> None:
         count, failed = output.get("count"), output.get("errors")
@@ -177,14 +177,14 @@ class AttemptLog:
             # Its items have been told.
             self._write(f"Of {count} items, {len(failed)} failed.")
         elif self._attempt.iteration:
-            self._write(f"Output: {excerpt(output, _BRIEF)}")
+            self._write(f"Output: {excerpt(output, _MAX_BRIEF)}")
         else:
             self._fields("Output", output)
 
     def _fields(self, title: str, fields: Mapping[str, JSON]) -> None:
         self._write(f"{title}:" if fields else f"{title}: none.")
         for name, value in fields.items():
-            self._write(f"  {name}: {excerpt(value, _FIELD)}")
+            self._write(f"  {name}: {excerpt(value, _MAX_FIELD)}")
 
 
 def waits_for(outcome: Outcome, now: datetime) -> str | None:
@@ -255,8 +255,8 @@ def seconds(taken: timedelta) -> str:
 def _answered(answer: Answer) -> str:
     by = f" by {answer.by}" if answer.by else ""
     instead = ", in the place of those who were asked" if answer.override else ""
-    why = f", because: {excerpt(answer.reason, _FIELD)}" if answer.reason else ""
-    data = f": {excerpt(answer.data, _FIELD)}" if answer.data else ""
+    why = f", because: {excerpt(answer.reason, _MAX_FIELD)}" if answer.reason else ""
+    data = f": {excerpt(answer.data, _MAX_FIELD)}" if answer.data else ""
     return f"{answer.decision}{by} at {moment(answer.at)}{instead}{why}{data}"
 
 

@@ -13,7 +13,7 @@ from automations.db.waits import callbacks
 from automations.definitions.model import Step, nested_lists, ordered
 from automations.execution.attempt import Attempt
 from automations.execution.attempts import Attempts
-from automations.execution.loop_log import LoopLog, Place
+from automations.execution.loop_log import IterationPath, LoopLog
 from automations.execution.loop_progress import Cursor, Interrupted, Progress
 from automations.execution.loop_records import ItemDone, NextAttempt, StepEnded
 from automations.execution.recording import fail_output
@@ -24,13 +24,13 @@ from automations.steps.outcomes import (
     Branch,
     Done,
     Fail,
-    Inside,
     Outcome,
     Stop,
     WaitForCallback,
     WaitForDecision,
     WaitForRun,
     WaitForSubmissions,
+    WaitInLoop,
     WaitToRetry,
     WaitUntil,
 )
@@ -57,11 +57,11 @@ class Scope:
     step: Step
     names: Mapping[str, JSON]
     where: str
-    place: Place
+    place: IterationPath
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedState:
     """What the loops of one node share.
 
     Args:
@@ -94,7 +94,7 @@ class StepFailed:
     fail: Fail
 
 
-Ended = ItemDone | StepFailed | Inside | Interrupted
+Ended = ItemDone | StepFailed | WaitInLoop | Interrupted
 """How an iteration may end, or stop for now."""
 
 
@@ -102,7 +102,12 @@ class Iteration:
     """One iteration of a loop, and what its steps have put out."""
 
     def __init__(
-        self, shared: Shared, scope: Scope, cursor: Cursor, place: Place, item: Mapping[str, JSON]
+        self,
+        shared: SharedState,
+        scope: Scope,
+        cursor: Cursor,
+        place: IterationPath,
+        item: Mapping[str, JSON],
     ) -> None:
         """Begin it, or begin it once more.
 
@@ -127,7 +132,7 @@ class Iteration:
             return ItemDone(self._last)
         return ended
 
-    def _run(self, steps: list[Step]) -> StepEnded | StepFailed | Inside | Interrupted | None:
+    def _run(self, steps: list[Step]) -> StepEnded | StepFailed | WaitInLoop | Interrupted | None:
         """What keeps the iteration from going on; None when nothing does."""
         for step in ordered(steps):
             came_to = self._step(step)
@@ -142,7 +147,7 @@ class Iteration:
                     return stopped
         return None
 
-    def _step(self, step: Step) -> StepEnded | StepFailed | Inside | Interrupted:
+    def _step(self, step: Step) -> StepEnded | StepFailed | WaitInLoop | Interrupted:
         record = self._cursor.record(self._index, step.id)
         if isinstance(record, StepEnded):
             return record
@@ -156,14 +161,14 @@ class Iteration:
                 self._index,
                 step.id,
                 came_to,
-                once=STEP_TYPES[step.type].once(step.config),
+                idempotent=STEP_TYPES[step.type].is_idempotent(step.config),
                 variables=outcome.variables if isinstance(outcome, Done) else {},
             )
         return came_to
 
     def _came_to(
         self, step: Step, outcome: Outcome
-    ) -> StepEnded | StepFailed | Inside | Interrupted:
+    ) -> StepEnded | StepFailed | WaitInLoop | Interrupted:
         match outcome:
             case Done(output):
                 return StepEnded(dict(output))
@@ -177,10 +182,10 @@ class Iteration:
                     return StepFailed(step.name, outcome)
                 rescued = isinstance(step.on_error, list)
                 return StepEnded(fail_output(outcome), "onError" if rescued else None)
-            case Inside():
+            case WaitInLoop():
                 return outcome
             case WaitToRetry():
-                return Inside(outcome, self._key(step))
+                return WaitInLoop(outcome, self._key(step))
             case (
                 WaitUntil()
                 | WaitForDecision()
@@ -189,7 +194,7 @@ class Iteration:
                 | WaitForRun()
             ):
                 key = self._key(step)
-                return self._progress.park(key) or Inside(outcome, key)
+                return self._progress.park(key) or WaitInLoop(outcome, key)
 
     def _after_attempts(self, step: Step, record: NextAttempt | None) -> Outcome | Interrupted:
         """What a step comes to after as many attempts as it may have.

@@ -21,7 +21,7 @@ MAX_LINES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class IterationPath:
     """An iteration: the index of its item, after those of the loops around it.
 
     Args:
@@ -31,10 +31,10 @@ class Place:
     indexes: tuple[int, ...] = ()
     shown: bool = True
 
-    def inside(self, index: int, count: int) -> Place:
+    def inside(self, index: int, count: int) -> IterationPath:
         """An iteration of a loop that stands here and has so many."""
         at_edge = index < EDGE or index >= count - EDGE
-        return Place((*self.indexes, index), self.shown and at_edge)
+        return IterationPath((*self.indexes, index), self.shown and at_edge)
 
 
 class LoopLog:
@@ -53,7 +53,7 @@ class LoopLog:
 
     def add(
         self,
-        place: Place,
+        place: IterationPath,
         step: Step,
         outcome: Outcome,
         started_at: datetime,

@@ -13,7 +13,7 @@ from automations.errors import DatabaseUnavailable
 from automations.execution import loop_storage
 from automations.execution.loop_log import LoopLog
 from automations.execution.loop_records import ItemRecord, NextAttempt, StepRecord, stored
-from automations.execution.loop_storage import Batch, Kept, Open
+from automations.execution.loop_storage import Batch, Open, StoredLoop
 from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.steps.outcomes import Fail
@@ -134,7 +134,7 @@ class Progress:
         with self._lock:
             if path in self._cursors:  # another attempt at it
                 return self._cursors[path].items
-            return self._kept.get(path, Kept()).items
+            return self._kept.get(path, StoredLoop()).items
 
     def cursor(self, path: str, items: list[JSON], *, secret: bool) -> Cursor:
         """Where the loop at a place stands, which is to go through these items.
@@ -146,7 +146,7 @@ class Progress:
             if path in self._cursors:  # another attempt at it
                 return self._cursors[path]
             kept = self._kept.pop(path, None)
-            before = kept or Kept()
+            before = kept or StoredLoop()
             written = secret or before.items is not None
             made = self._cursors[path] = Cursor(
                 path,
@@ -185,13 +185,13 @@ class Progress:
         step_id: str,
         record: StepRecord,
         *,
-        once: bool,
+        idempotent: bool,
         variables: Mapping[str, JSON],
     ) -> None:
         """Note what a step of an iteration came to, and which of the run's variables it set.
 
         Args:
-            once: whether to do it again, after a crash, changes nothing and gives the same.
+            idempotent: whether to do it again, after a crash, changes nothing and gives the same.
         """
         with self._lock:
             if variables:
@@ -200,7 +200,7 @@ class Progress:
                 self._set.update(variables)
             cursor.open.setdefault(index, {})[step_id] = record
             self._unsaved = True
-            self._urgent = self._urgent or not once
+            self._urgent = self._urgent or not idempotent
 
     def retry(
         self, cursor: Cursor, index: int, step_id: str, number: int, delay: timedelta
@@ -315,10 +315,10 @@ class Progress:
                 for index, entries in _in_a_row(cursor):
                     batch.rows.append((cursor.path, index, entries))
                 opened = {index: dict(steps) for index, steps in cursor.open.items()}
-                standing = (opened, None if cursor.path else self._waiting)
-                if standing != cursor.saved or cursor.unwritten is not None:
-                    batch.cursors.append((cursor.path, *standing, cursor.unwritten))
-                    cursor.saved, cursor.unwritten = standing, None
+                state = (opened, None if cursor.path else self._waiting)
+                if state != cursor.saved or cursor.unwritten is not None:
+                    batch.cursors.append((cursor.path, *state, cursor.unwritten))
+                    cursor.saved, cursor.unwritten = state, None
                     cursor.kept = True
                 cursor.kept = cursor.kept or bool(cursor.fresh)
                 cursor.fresh.clear()

@@ -24,7 +24,7 @@ Open = dict[int, dict[str, StepRecord]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredLoop:
     """What is stored of one loop.
 
     Args:
@@ -60,7 +60,7 @@ class Batch:
     cursors: list[tuple[str, Open, str | None, list[JSON] | None]]
 
 
-def read(node: Node) -> dict[str, Kept]:
+def read(node: Node) -> dict[str, StoredLoop]:
     """What is stored of a node's loops, by their paths."""
     with unit_of_work() as session:
         cursors = loop_cursors.cursors(session, node)
@@ -70,10 +70,12 @@ def read(node: Node) -> dict[str, Kept]:
     for row in results:
         entries.setdefault(row.path, {}).update(enumerate(map(item_record, row.entries), row.index))
         sizes[row.path] = sizes.get(row.path, 0) + size(row.entries)
-    standing = {row.path: (_read(row.open), row.waiting, row.items) for row in cursors}
+    states = {row.path: (_read(row.open), row.waiting, row.items) for row in cursors}
     return {
-        path: Kept(*standing.get(path, ({}, None, None)), entries.get(path, {}), sizes.get(path, 0))
-        for path in standing.keys() | entries.keys()
+        path: StoredLoop(
+            *states.get(path, ({}, None, None)), entries.get(path, {}), sizes.get(path, 0)
+        )
+        for path in states.keys() | entries.keys()
     }
 
 
@@ -81,13 +83,13 @@ def write(node: Node, batch: Batch) -> bool:
     """Write a batch, if the run still goes on and the node was not cleared."""
     run_id, _, generation = node
     with unit_of_work() as session:
-        standing = loop_cursors.standing(session, run_id)
-        if standing is None or standing[1] != generation:
+        status = loop_cursors.run_status(session, run_id)
+        if status is None or status[1] != generation:
             return False
         if batch.lines:
             # What was done is on record also when the run was ended meanwhile.
             run_steps.log(session, run_id, batch.lines)
-        if standing[0] not in UNFINISHED:
+        if status[0] not in UNFINISHED:
             return False
         if batch.variables:
             runs.set_variables(session, run_id, batch.variables)

@@ -23,13 +23,13 @@ from automations.domain.secret_templates import names_secrets
 from automations.errors import DatabaseUnavailable
 from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
-from automations.execution.loop_iteration import Iteration, Scope, Shared
-from automations.execution.loop_log import LoopLog, Place
+from automations.execution.loop_iteration import Iteration, Scope, SharedState
+from automations.execution.loop_log import IterationPath, LoopLog
 from automations.execution.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.execution.loop_records import ItemDone, ItemFailed, ItemRecord
 from automations.kit import common_clock
 from automations.kit.values import JSON
-from automations.steps.outcomes import Done, Fail, Inside, Outcome, WaitToRetry
+from automations.steps.outcomes import Done, Fail, Outcome, WaitInLoop, WaitToRetry
 
 
 class Loops:
@@ -45,12 +45,12 @@ class Loops:
         log = LoopLog({} if node.answer is None else _written(node))
         place = (node.ref.run_id, node.ref.node_id, node.ref.generation)
         progress = Progress(place, _seconds_left(node), node.names["variables"], log)
-        self._shared = Shared(attempts, progress, log, self._go_through)
+        self._shared = SharedState(attempts, progress, log, self._go_through)
 
     def outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
         node, progress = self._shared.attempts.node, self._shared.progress
-        scope = Scope("", node.step, node.names, node.where, Place())
+        scope = Scope("", node.step, node.names, node.where, IterationPath())
         try:
             outcome = self._go_through(scope, config, items)
         except DatabaseUnavailable:
@@ -92,12 +92,12 @@ class _Work:
         broken: whether no further iteration is begun.
     """
 
-    shared: Shared
+    shared: SharedState
     scope: Scope
     config: Any
     items: list[JSON]
     cursor: Cursor
-    parked: list[Inside] = field(default_factory=list)
+    parked: list[WaitInLoop] = field(default_factory=list)
     end: Fail | Interrupted | None = None
     broken: bool = False
     # Guards the three above and what is still to be done: each item has one worker.
@@ -131,10 +131,10 @@ class _Work:
         with self._lock:
             return None if self.broken or not self._todo else self._todo.pop()
 
-    def _note(self, came_to: Inside | Fail | Interrupted | None) -> None:
+    def _note(self, came_to: WaitInLoop | Fail | Interrupted | None) -> None:
         with self._lock:
             match came_to:
-                case Inside():
+                case WaitInLoop():
                     self.parked.append(came_to)
                     # One at a time means in order; of several at once, the others go on.
                     self.broken = self.broken or self.config.concurrency == 1
@@ -142,13 +142,13 @@ class _Work:
                     self.end = self.end or came_to
                     self.broken = True
 
-    def _item(self, index: int) -> Inside | Fail | Interrupted | None:
+    def _item(self, index: int) -> WaitInLoop | Fail | Interrupted | None:
         """Do an iteration; what keeps the loop from going on, if anything does."""
         place = self.scope.place.inside(index, len(self.items))
         names = names_of_item(self.items, index, self.scope.names.get("loop"))
         iteration = Iteration(self.shared, self.scope, self.cursor, place, names)
         came_to = iteration.run(self.config.steps)
-        if isinstance(came_to, Inside | Interrupted):
+        if isinstance(came_to, WaitInLoop | Interrupted):
             return came_to
         if isinstance(came_to, ItemDone):
             return self.shared.progress.item(self.cursor, index, came_to)
@@ -176,7 +176,7 @@ def _written(node: Entered) -> dict[bool, int]:
         return run_steps.count_lines(session, node.ref.run_id, inside, node.started_at)
 
 
-def _soonest(parked: list[Inside]) -> Inside:
+def _soonest(parked: list[WaitInLoop]) -> WaitInLoop:
     """Of several that wait, which only attempts do, the one that goes on first."""
     due = [(inside.wait.when, inside) for inside in parked if isinstance(inside.wait, WaitToRetry)]
     return min(due, key=lambda one: one[0])[1] if due else parked[0]

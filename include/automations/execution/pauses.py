@@ -25,7 +25,7 @@ from automations.steps.outcomes import (
 )
 from automations.steps.outcomes import Wait as Awaited
 
-_NEVER = timedelta(days=365 * 10)
+_NO_DEADLINE = timedelta(days=365 * 10)
 """For what another run ends, which may take as long as it likes: every pause has an end."""
 
 _WAITS_FOR = {
@@ -68,7 +68,7 @@ def pause_of(awaited: Awaited, now: datetime) -> Pause:
             return Pause(WaitKind.FORM, now + expires_in, kept=output)
         case WaitForRun(child, dag_id):
             about = {"runId": child} if dag_id is None else {"runId": child, "dagId": dag_id}
-            return Pause(WaitKind.CHILD, now + _NEVER, question=about, kept=about)
+            return Pause(WaitKind.CHILD, now + _NO_DEADLINE, question=about, kept=about)
         case _:
             assert_never(awaited)
 
@@ -99,6 +99,6 @@ def wait_for_slot(session: Session, row: RunStep, now: datetime) -> Wait:
             node_id=row.node_id,
             generation=row.generation,
             kind=WaitKind.SLOT,
-            due_at=now + _NEVER,
+            due_at=now + _NO_DEADLINE,
         ),
     )

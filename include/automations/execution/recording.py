@@ -31,11 +31,11 @@ from automations.steps.outcomes import (
     Branch,
     Done,
     Fail,
-    Inside,
     Outcome,
     Stop,
     WaitForDecision,
     WaitForRun,
+    WaitInLoop,
     WaitToRetry,
     WaitUntil,
 )
@@ -131,10 +131,10 @@ class Recorder:
             loop_cursors.clear(self.session, self.run.id, self.row.node_id)
         return settled
 
-    def _wait(self, outcome: Awaited | Inside) -> Verdict:
+    def _wait(self, outcome: Awaited | WaitInLoop) -> Verdict:
         now = common_clock.now()
         key, awaited = self.entered.key, outcome
-        if isinstance(awaited, Inside):
+        if isinstance(awaited, WaitInLoop):
             key, awaited = awaited.key, awaited.wait
         pause = pause_of(awaited, now)
         run_steps.wait(self.session, self.row, dict(pause.kept) or None)
@@ -193,7 +193,7 @@ def recorded(row: RunStep) -> Verdict:
     return Skip(f"The step is {row.status}.")
 
 
-def too_early(row: RunStep) -> Retry | None:
+def remaining_delay(row: RunStep) -> Retry | None:
     """How long a node is still to wait whose last attempt has failed; None when it may begin."""
     left = row.retry_at - common_clock.now() if row.retry_at is not None else timedelta(0)
     if left <= timedelta(0):
@@ -203,12 +203,14 @@ def too_early(row: RunStep) -> Retry | None:
 
 def output_of(outcome: Outcome) -> dict[str, JSON]:
     """What a successful outcome puts out, or has so far."""
-    if isinstance(outcome, Inside | WaitUntil | WaitToRetry | WaitForDecision | WaitForRun | Fail):
+    if isinstance(
+        outcome, WaitInLoop | WaitUntil | WaitToRetry | WaitForDecision | WaitForRun | Fail
+    ):
         return {}
     return dict(outcome.output)
 
 
-def put_out(outcome: Outcome) -> dict[str, JSON]:
+def add_output(outcome: Outcome) -> dict[str, JSON]:
     """What those behind a step find of it that the run has gone on from."""
     return fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
 

@@ -30,7 +30,7 @@ from automations.execution import entry, host_secrets
 from automations.execution.engine import Engine, about, lock_of, record_in
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal, told_verdict
-from automations.execution.recording import put_out, recorded
+from automations.execution.recording import add_output, recorded
 from automations.execution.verdicts import Proceed, TaskRef, Verdict
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import load
@@ -98,7 +98,9 @@ def _secrets(workflow_id: str, version: int) -> frozenset[str]:
     return frozenset[str]().union(*map(host_secrets.named, plan.nodes.values()))
 
 
-def go_on(engine: Engine, ref: TaskRef, done: Proceed, host: Host, budget: timedelta) -> None:
+def run_following(
+    engine: Engine, ref: TaskRef, done: Proceed, host: Host, budget: timedelta
+) -> None:
     """Do the nodes behind one as far as they may be done in its process.
 
     A process that has only found its node recorded begins no other: its predecessor may have been
@@ -128,7 +130,9 @@ class _Ahead:
     own task waits for, should that begin meanwhile.
     """
 
-    def __init__(self, engine: Engine, host: Host, lock: locks.Moving, until: float) -> None:
+    def __init__(
+        self, engine: Engine, host: Host, lock: locks.HandOverHandLock, until: float
+    ) -> None:
         self._engine = engine
         self._host = host
         self._lock = lock
@@ -181,7 +185,7 @@ class _Ahead:
             if not isinstance(verdict, Proceed) or verdict.repeated:
                 return verdict, None
             node = behind(entered.loaded.plan, ref.node_id, verdict)
-            outputs = {**entered.outputs, ref.node_id: put_out(outcome)}
+            outputs = {**entered.outputs, ref.node_id: add_output(outcome)}
             return verdict, self.begin(session, standing.run, ref, node, outputs)
 
 

@@ -27,15 +27,15 @@ from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import NotAllowed, NotFound, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
-from automations.execution.given import (
-    Given,
+from automations.execution.recording import fail_output, line_of, output_of
+from automations.execution.trial_data import (
+    TrialData,
     by_id_and_name,
     earlier_run,
     entered_alone,
     names_found,
     values_of_run,
 )
-from automations.execution.recording import fail_output, line_of, output_of
 from automations.kit import common_clock
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
@@ -68,7 +68,7 @@ class StepTestResult:
 
 
 def render(
-    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: Given
+    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: TrialData
 ) -> StepTestResult:
     """Render a step of the newest version with given data, and do nothing.
 
@@ -94,7 +94,7 @@ def run(
     by: Principal,
     workflow_id: str,
     step_id: str,
-    given: Given,
+    given: TrialData,
     run_id: str | None = None,
 ) -> StepTestResult:
     """Do a step of the newest version with given data, once; its effects are real.
@@ -151,7 +151,7 @@ def _find(
     raise NotFound(f"There is no step {step_id} in version {workflow.version}.")
 
 
-def _check_nothing_made_up(loaded: Loaded, step: Any, given: Given) -> None:
+def _check_nothing_made_up(loaded: Loaded, step: Any, given: TrialData) -> None:
     made_up = [name for name in _MADE_BY_STEPS if getattr(given, name)]
     if not made_up:
         return
@@ -168,7 +168,7 @@ def _check_nothing_made_up(loaded: Loaded, step: Any, given: Given) -> None:
     raise ValidationFailed({name: [mend] for name in made_up})
 
 
-def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: Given) -> Entered:
+def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: TrialData) -> Entered:
     recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
     names = names_found(row, loaded, recorded)
     names["steps"] = {**names["steps"], **by_id_and_name(loaded, given.steps, "steps")}

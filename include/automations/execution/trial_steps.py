@@ -16,11 +16,11 @@ from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.execution.attempt import Attempt
 from automations.execution.attempts import Attempts
-from automations.execution.given import entered_alone
+from automations.execution.dry_run_ports import Effect, dry_run
 from automations.execution.journal import Journal
 from automations.execution.pauses import pause_of
-from automations.execution.pretended_ports import Effect, pretended
 from automations.execution.recording import fail_output, output_of
+from automations.execution.trial_data import entered_alone
 from automations.kit import common_clock
 from automations.kit.masking import MASK
 from automations.kit.values import JSON
@@ -66,7 +66,7 @@ class SampleAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TriedStep:
     """A step as it was tried.
 
     Args:
@@ -132,7 +132,7 @@ class StepTrials:
         where: str,
         iteration: tuple[int, ...],
         iterate: Iterate,
-    ) -> Tried:
+    ) -> TriedStep:
         """Try a step.
 
         Args:
@@ -142,7 +142,7 @@ class StepTrials:
         effects: list[Effect] = []
         configs: list[Mapping[str, JSON]] = []
         answer = self._answers.get(step.id) or SampleAnswer()
-        ports = pretended(self._ports, effects.append, answer.data)
+        ports = dry_run(self._ports, effects.append, answer.data)
 
         def make(passed: Answer | None = None, kept: Mapping[str, JSON] | None = None) -> Outcome:
             node = entered_alone(self._row, self._loaded, step, dict(names))
@@ -171,7 +171,7 @@ class StepTrials:
         fail = outcome if isinstance(outcome, Fail) and status != TriedStatus.DONE else None
         assumed = asked or status == TriedStatus.UNKNOWN
         self._guesses = self._guesses or assumed
-        return Tried(
+        return TriedStep(
             step=step,
             iteration=iteration,
             status=status,

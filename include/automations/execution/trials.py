@@ -20,14 +20,14 @@ from automations.db.tables import Run, Workflow
 from automations.definitions.model import Definition, nested_lists, ordered
 from automations.definitions.plan import Plan
 from automations.domain.loops import names_of_item
-from automations.execution.given import (
-    Given,
+from automations.execution.trial_data import (
+    TrialData,
     by_id_and_name,
     earlier_run,
     names_found,
     values_of_run,
 )
-from automations.execution.trial_steps import SampleAnswer, StepTrials, Tried, TriedStatus
+from automations.execution.trial_steps import SampleAnswer, StepTrials, TriedStatus, TriedStep
 from automations.kit import common_clock
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
@@ -59,7 +59,7 @@ class Trial:
     """What an automation would do, step by step."""
 
     status: TrialStatus
-    steps: Sequence[Tried]
+    steps: Sequence[TriedStep]
     error: str | None
 
 
@@ -67,7 +67,7 @@ def run(
     ports: Ports,
     workspace_id: str,
     workflow_id: str,
-    given: Given,
+    given: TrialData,
     answers: Mapping[str, SampleAnswer],
     definition: Definition | None = None,
 ) -> Trial:
@@ -119,7 +119,7 @@ class _Failed:
     fail: Fail
 
 
-class _Over(Enum):
+class _StopReason(Enum):
     """Why a list of steps is not gone through to its end, though none has failed."""
 
     STOPPED = "stopped"
@@ -132,7 +132,7 @@ class _Trial:
     def __init__(self, steps: StepTrials, variables: Mapping[str, JSON]) -> None:
         self._steps = steps
         self._variables = dict(variables)
-        self._tried: list[Tried] = []
+        self._tried: list[TriedStep] = []
         self._until = time.monotonic() + MAX_TIME.total_seconds()
         self._is_cut = False
         self._told = 0
@@ -142,25 +142,25 @@ class _Trial:
         match self._go(steps, _Scope(names)):
             case _Failed(step_name, fail):
                 return Trial(TrialStatus.FAILED, self._tried, f"{step_name}: {fail.error}")
-            case _Over.CUT:
+            case _StopReason.CUT:
                 return Trial(TrialStatus.CUT, self._tried, None)
         return Trial(TrialStatus.COMPLETED, self._tried, None)
 
-    def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _Over | None:
+    def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _StopReason | None:
         """Go through a list of steps; what keeps it from its end, if anything does."""
         for step in ordered(steps):
             is_long = len(self._tried) >= MAX_TRIED or self._told > MAX_TOLD
             if is_long or time.monotonic() > self._until:
                 self._is_cut = True
-                return _Over.CUT
+                return _StopReason.CUT
             tried = self._try(step, scope)
             # A loop that was cut inside has ended like any other.
-            over = _Over.CUT if self._is_cut else self._follow(step, tried, scope)
+            over = _StopReason.CUT if self._is_cut else self._follow(step, tried, scope)
             if over is not None:
                 return over
         return None
 
-    def _try(self, step: Any, scope: _Scope) -> Tried:
+    def _try(self, step: Any, scope: _Scope) -> TriedStep:
         place = len(self._tried)
         names = self._names(scope)
 
@@ -175,7 +175,7 @@ class _Trial:
         self._variables |= tried.variables
         return tried
 
-    def _follow(self, step: Any, tried: Tried, scope: _Scope) -> _Failed | _Over | None:
+    def _follow(self, step: Any, tried: TriedStep, scope: _Scope) -> _Failed | _StopReason | None:
         """Go through the steps inside of a step that its outcome leads to: an arm, or ``onError``.
 
         Returns:
@@ -187,7 +187,7 @@ class _Trial:
                 return _Failed(step.name, tried.fail)
             arm = "onError" if isinstance(step.on_error, list) else None
         elif tried.stops:
-            return _Over.STOPPED
+            return _StopReason.STOPPED
         nested = {name: inner for name, _, inner in nested_lists(step)}
         return self._go(nested[arm], scope) if arm in nested else None
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 _STALE_AFTER = 60.0
 """Seconds, after which the database's clock may have been set, or another server has taken over."""
-_SET_BY = 0.05
+_JUMP_THRESHOLD = 0.05
 """Seconds, by which a clock was set that shows so much more or less than has gone by."""
 
 _apart = timedelta(0)
@@ -33,7 +33,7 @@ def is_to_be_asked() -> bool:
     if _noted is None:
         return True
     passed = time.monotonic() - _noted[0]
-    return passed > _STALE_AFTER or abs(time.time() - _noted[1] - passed) > _SET_BY
+    return passed > _STALE_AFTER or abs(time.time() - _noted[1] - passed) > _JUMP_THRESHOLD
 
 
 class Question:

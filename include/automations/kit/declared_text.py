@@ -29,7 +29,7 @@ _NAME = rb"""\s*=\s*["']?\s*([\w.:-]+)"""
 _XML = re.compile(rb"<\?xml[^>]{0,200}?\sencoding" + _NAME)
 _HTML = re.compile(rb"<meta[^>]{0,200}?\bcharset" + _NAME, re.IGNORECASE)
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
-_BEGINNING = 1_024
+_SNIFFED_BYTES = 1_024
 """Bytes within which a page says its charset, by the standard of HTML."""
 
 # Python has codecs that are no charsets, among them some that unpack.
@@ -105,7 +105,7 @@ _WIDER = {
 """What programs write that name the narrower one."""
 
 
-def says_text(content_type: str) -> bool:
+def is_text_type(content_type: str) -> bool:
     """Whether what is of a type is text: by its name, or since it has a charset."""
     kind, _, more = content_type.lower().partition(";")
     return _CALLED_TEXT.fullmatch(kind.strip()) is not None or "charset=" in more
@@ -170,7 +170,7 @@ def encoded(text: str, content_type: str) -> bytes:
     Raises:
         ValueError: the charset is not known, or does not have all its letters; for people.
     """
-    name = _named(text[:_BEGINNING].encode(errors="replace"), content_type) or "utf-8"
+    name = _named(text[:_SNIFFED_BYTES].encode(errors="replace"), content_type) or "utf-8"
     # With its mark, as whoever says no byte order must write it.
     charset = _known(name).removesuffix("-le") if _MARKED.fullmatch(name) else _known(name)
     try:
@@ -200,7 +200,7 @@ def _named(content: bytes, content_type: str) -> str | None:
         return (given[1] or given[2] or "").strip() or None
     found = _XML.match(content)
     if found is None and content_type.partition(";")[0].strip().lower() == "text/html":
-        found = _HTML.search(content, 0, _BEGINNING)
+        found = _HTML.search(content, 0, _SNIFFED_BYTES)
     if found is None:
         return None
     name = found[1].decode("ascii", "replace")

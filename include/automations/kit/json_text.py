@@ -59,7 +59,7 @@ def is_json(content_type: str) -> bool:
     )
 
 
-def says_json(media_type: str) -> bool:
+def is_json_type(media_type: str) -> bool:
     """Whether senders and services mean JSON by a type, in small letters and without parameters.
 
     Those that we take it from by ``is_json`` can be told to say it by its own name; others cannot.
@@ -72,7 +72,7 @@ def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
 
     Raises:
         ValueError: it is not JSON, or cannot be kept as it is; says what it is.
-        NotKept: the same, where the part that cannot be kept can be named.
+        NotStorable: the same, where the part that cannot be kept can be named.
     """
     try:
         body = text.encode()

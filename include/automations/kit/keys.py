@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection
 from itertools import count
 
-_LOOKED_AT = 300
+_MAX_NAME_LENGTH = 300
 """Letters of a name that its key is made of."""
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
@@ -19,7 +19,7 @@ def key_of(name: str, taken: Collection[str], *, otherwise: str, longest: int) -
         otherwise: for a name that has no letter which a key may have.
         longest: letters of the key, without its number.
     """
-    letters = unicodedata.normalize("NFKD", name[:_LOOKED_AT].casefold())
+    letters = unicodedata.normalize("NFKD", name[:_MAX_NAME_LENGTH].casefold())
     plain = letters.encode("ascii", "ignore").decode()
     base = _UNFIT.sub("_", plain).strip("_")[:longest] or otherwise
     if base not in taken:

@@ -18,11 +18,11 @@ _at_once = threading.BoundedSemaphore(4)
 _NOBODY = _hasher.hash("a password that nobody has")
 
 
-_FEWEST_GUESSES = 10**9
+_MIN_GUESSES = 10**9
 """Of who has stolen a hash, of which a processor tries some ten a second: three years."""
-_LOOKED_AT = 72
+_MAX_RATED_LENGTH = 72
 """Characters; what it takes grows with their square, and so many are enough."""
-_FEWEST_LETTERS = 3
+_MIN_NAME_LENGTH = 3
 """Of a name, to be found again inside of a password."""
 
 
@@ -32,12 +32,12 @@ def is_guessable(password: str, about: Iterable[str]) -> bool:
     Args:
         about: what everybody knows of its owner: names and addresses.
     """
-    simple = _normal(password)[:_LOOKED_AT].lower()
+    simple = _normal(password)[:_MAX_RATED_LENGTH].lower()
     known = {part for text in about for part in _parts(_normal(text).lower())}
-    if any(len(part) >= _FEWEST_LETTERS and part in simple for part in known):
+    if any(len(part) >= _MIN_NAME_LENGTH and part in simple for part in known):
         return True
     # Common passwords, words, names, dates and keyboards, with what people do to them.
-    return int(zxcvbn(simple, user_inputs=sorted(known))["guesses"]) < _FEWEST_GUESSES
+    return int(zxcvbn(simple, user_inputs=sorted(known))["guesses"]) < _MIN_GUESSES
 
 
 def _parts(text: str) -> list[str]:

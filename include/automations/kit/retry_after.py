@@ -11,7 +11,7 @@ MAX_DELAY = timedelta(hours=1)
 _SECONDS = re.compile(r"-?[0-9]+")
 
 
-def wished_delay(value: str | None, now: datetime) -> timedelta | None:
+def requested_delay(value: str | None, now: datetime) -> timedelta | None:
     """How long the other side wants us to wait, an hour at most; None when it does not say."""
     if value is None:
         return None

@@ -34,7 +34,7 @@ class Unkept:
     why: str
 
 
-class NotKept(ValueError):
+class NotStorable(ValueError):
     """A part of a value cannot be kept.
 
     Args:
@@ -51,15 +51,15 @@ def storable(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     """The value itself, when it can be kept as it is.
 
     Raises:
-        NotKept: it cannot; says what of it.
+        NotStorable: it cannot; says what of it.
     """
     wrong = faults(value, "", max_depth)
     if wrong:
-        raise NotKept(wrong)
+        raise NotStorable(wrong)
     return value
 
 
-def nearest(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
+def sanitized(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     """What comes nearest to a value and can be kept: of what people are told, never of data.
 
     Raises:
@@ -71,9 +71,11 @@ def nearest(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
         case str():
             return value.replace("\0", "\ufffd").encode(errors="replace").decode()
         case Mapping():
-            return {nearest(str(key)): nearest(item, max_depth - 1) for key, item in value.items()}
+            return {
+                sanitized(str(key)): sanitized(item, max_depth - 1) for key, item in value.items()
+            }
         case list() | tuple():
-            return [nearest(item, max_depth - 1) for item in value]
+            return [sanitized(item, max_depth - 1) for item in value]
     return storable(value)
 
 

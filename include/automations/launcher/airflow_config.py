@@ -13,7 +13,7 @@ from automations.settings import IS_CHECKOUT, ROOT, Settings
 # A setting of Airflow's own may be changed as AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>.
 OVERRIDE = "AUTOMATIONS_AIRFLOW__"
 
-PATIENCE = 120
+HEALTH_CHECK_THRESHOLD = 120
 """Seconds after which Airflow takes a part that has sent no heartbeat for dead."""
 
 QUIET = " ".join(
@@ -97,7 +97,7 @@ def _options(settings: Settings) -> dict[str, dict[str, object]]:
             "bundle_refresh_check_interval": 0,
             "min_file_process_interval": 600,
             "print_stats_interval": 0,
-            "health_check_threshold": PATIENCE,
+            "health_check_threshold": HEALTH_CHECK_THRESHOLD,
         },
         "workers": {
             # A failed task is reported when its end is noticed, which is looked for so often.
@@ -120,7 +120,7 @@ def _options(settings: Settings) -> dict[str, dict[str, object]]:
             "max_tis_per_query": 0,
             # Both are what a busy machine keeps. Neither is what is waited for after a death on
             # this one: job_processes and executor in automations_airflow.executors see processes.
-            "scheduler_health_check_threshold": PATIENCE,
+            "scheduler_health_check_threshold": HEALTH_CHECK_THRESHOLD,
             "task_instance_heartbeat_timeout": 300,
             "scheduler_heartbeat_sec": 2,
             "orphaned_tasks_check_interval": 5,
@@ -128,8 +128,8 @@ def _options(settings: Settings) -> dict[str, dict[str, object]]:
         },
         "triggerer": {
             "capacity": 10_000,
-            "triggerer_health_check_threshold": PATIENCE,
-            "runner_health_check_threshold": PATIENCE,
+            "triggerer_health_check_threshold": HEALTH_CHECK_THRESHOLD,
+            "runner_health_check_threshold": HEALTH_CHECK_THRESHOLD,
         },
         "api": {
             "base_url": settings.airflow_base,

@@ -13,7 +13,7 @@ from automations.launcher.airflow_config import (
     parallelism,
     url_of,
 )
-from automations.launcher.nursery import Nursery
+from automations.launcher.fork_server import ForkServer
 from automations.launcher.part import Forked, Listening, Part
 from automations.launcher.probes import Probe
 from automations.launcher.profiles import BACKEND, names
@@ -29,7 +29,7 @@ def airflow_parts(
     """Airflow's, and what they are forked from."""
     base = airflow_url(settings)
     environment = airflow_environment(settings, environment)
-    jobs, server = _nurseries(environment)
+    jobs, server = _fork_servers(environment)
     wanted = profiles.profile(settings)
 
     def part(name: str, options: Sequence[str], probe: Probe, grace: float) -> Part:
@@ -84,7 +84,7 @@ def _api_servers(
             needs,
             stop_rank=1,
             # Whoever relies on its answers has ended by then.
-            stop_patience=3,
+            stop_timeout=3,
             ports=(port,),
             forked=Forked(server, ("airflow", "api-server", *options)),
         )
@@ -127,7 +127,7 @@ def _celery_workers(
             (*needs, *own_queue),
             stop_rank=2,
             # It waits for its tasks; what is cut off then begins anew.
-            stop_patience=5,
+            stop_timeout=5,
             hung_after=None,
             forked=Forked(jobs, ("airflow", *options)),
         )
@@ -135,25 +135,25 @@ def _celery_workers(
     return [part(name) for name in names("worker", count)]
 
 
-def _nurseries(environment: dict[str, str]) -> tuple[Part, Part]:
+def _fork_servers(environment: dict[str, str]) -> tuple[Part, Part]:
     """What forks the parts that are jobs, and what forks the api-server."""
 
     def one(name: str, wanted: str, *needs: str, forked: Forked | None = None) -> Part:
-        nursery = Nursery()
+        fork_server = ForkServer()
         return Part(
             name,
-            lambda: [sys.executable, "-m", "automations_airflow.executors.nursery", wanted],
+            lambda: [sys.executable, "-m", "automations_airflow.executors.fork_server", wanted],
             environment,
-            probes.nursery(nursery),
+            probes.fork_server(fork_server),
             needs,
-            stop_patience=1,
+            stop_timeout=1,
             hung_after=15,
-            nursery=nursery,
+            fork_server=fork_server,
             forked=forked,
         )
 
     # It looks at no database, and so is ready when that is.
-    jobs = one("nursery", "jobs")
+    jobs = one("fork-server", "jobs")
     return jobs, one(
-        "server-nursery", "server", "setup", forked=Forked(jobs, ("nursery", "server"))
+        "api-fork-server", "server", "setup", forked=Forked(jobs, ("fork-server", "server"))
     )

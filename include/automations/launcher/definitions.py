@@ -18,7 +18,7 @@ from automations_client.shapes import AppliedFile
 
 SAME, DIFFERENT, FAILED = 0, 1, 2
 """Exit codes."""
-_LONGEST = 600
+_MAX_TIMEOUT = 600
 """Seconds: a large file is applied in one transaction."""
 _NOTHING = ("", "[]")
 """What is exported of a workspace without automations."""
@@ -106,12 +106,12 @@ def client(url: str | None) -> Client:
     if url is not None:
         if not key:
             raise LookupError("set AUTOMATIONS_API_KEY to a key of that API")
-        return Client(url, key, timeout=_LONGEST)
+        return Client(url, key, timeout=_MAX_TIMEOUT)
     settings = stack.open_home()
     if not key and not owner_key_file(settings).exists():
         raise LookupError(f"there is none in {settings.home} yet: ./automations up makes it")
     key = key or owner_key_file(settings).read_text().strip()
-    return Client(settings.bridge_base, key, timeout=_LONGEST)
+    return Client(settings.bridge_base, key, timeout=_MAX_TIMEOUT)
 
 
 def failed(what: str, error: Exception, url: str | None, text: str = "") -> int:

@@ -14,7 +14,7 @@ from automations.settings import Settings
 from automations_client import ENDED, Client
 from automations_client.shapes import RunStatus
 
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 """Seconds; far longer than it takes."""
 _LINK = re.compile(r"https?://\S+/api/workflows/callback/\S+")
 
@@ -152,7 +152,7 @@ class Demo:
         """Print each step as it ends, until the run has a status."""
         self._say(f"Run [bold]{run_id}[/]")
         shown = 0
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while True:
             run = self._api.runs.get(workflow_id, run_id)
             for line in run["logs"][shown:]:
@@ -208,12 +208,12 @@ class Demo:
         return None
 
     def _until(self, what: str, look: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
             if (found := look()) is not None:
                 return found
             time.sleep(0.05)
-        raise DemoError(f"Waited {_PATIENCE:.0f} s for {what}.")
+        raise DemoError(f"Waited {_TIMEOUT:.0f} s for {what}.")
 
     def _title(self, text: str) -> None:
         self._console.rule(f"[bold]{text}")

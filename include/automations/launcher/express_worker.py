@@ -12,7 +12,7 @@ from automations.dispatch.express import ExpressWorker
 from automations.kit import logs
 from automations.settings import get_settings
 
-_LOOK = 10.0
+_STUCK_CHECK_INTERVAL = 10.0
 """Seconds between two looks at whether it is stuck."""
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments else "express"
     worker = ExpressWorker(wiring.engine(), name)
     worker.start()
-    while not stopped.wait(_LOOK) and not worker.is_stuck:
+    while not stopped.wait(_STUCK_CHECK_INTERVAL) and not worker.is_stuck:
         pass
     worker.stop()
     return 0 if stopped.is_set() else 1

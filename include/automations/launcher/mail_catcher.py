@@ -20,7 +20,7 @@ from automations.launcher.mail_pages import MailServer
 from automations.launcher.secrets import ensure_secrets
 from automations.settings import default_home, get_settings
 
-START_PATIENCE = 60.0
+START_TIMEOUT = 60.0
 """Seconds for the server to answer itself on a busy machine."""
 MAX_SIZE = 25 * 1024 * 1024
 """As of the large providers."""
@@ -87,7 +87,7 @@ class MailCatcher:
             enable_SMTPUTF8=True,
             server_hostname="localhost",
             ident="Automations mail catcher",
-            ready_timeout=START_PATIENCE,
+            ready_timeout=START_TIMEOUT,
         )
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from automations.launcher.nursery import Nursery
+from automations.launcher.fork_server import ForkServer
 from automations.launcher.probes import Probe
 
 Listening = tuple[str, int, str]
@@ -28,13 +28,13 @@ class Part:
     stop_rank: int = field(default=0, kw_only=True)
     """Higher ranks are stopped earlier."""
     stop_signal: signal.Signals = field(default=signal.SIGTERM, kw_only=True)
-    stop_patience: float = field(default=10.0, kw_only=True)
+    stop_timeout: float = field(default=10.0, kw_only=True)
     orphan_grace: float = field(default=0.0, kw_only=True)
     """How long what a killed process was working on may go on."""
     hung_after: float | None = field(default=90.0, kw_only=True)
     """How long it may do nothing and not answer before it is restarted; None: it never is."""
     ports: tuple[Listening, ...] = field(default=(), kw_only=True)
-    nursery: Nursery | None = field(default=None, kw_only=True)
+    fork_server: ForkServer | None = field(default=None, kw_only=True)
     """What it is, when it is a process that forks others."""
     forked: Forked | None = field(default=None, kw_only=True)
     """How it begins sooner than by its command, while what that takes is there."""
@@ -46,7 +46,7 @@ class Forked:
 
     Args:
         by: the part that does it, waited for while all is started.
-        command: in the words of ``automations_airflow.executors.nursery``.
+        command: in the words of ``automations_airflow.executors.fork_server``.
     """
 
     by: Part

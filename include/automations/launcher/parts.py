@@ -90,7 +90,7 @@ def _proxy(settings: Settings, environment: dict[str, str]) -> list[Part]:
             probes.proxy([local_url(settings, front[1]) for front in (api, airflow)]),
             prepare=proxy.prepare,
             stop_rank=1,
-            stop_patience=3,
+            stop_timeout=3,
             ports=(api, airflow),
         )
     ]
@@ -108,7 +108,7 @@ def _queue(settings: Settings, environment: dict[str, str]) -> list[Part]:
             environment,
             lambda _since: queue.is_ready(),
             prepare=queue.prepare,
-            stop_patience=30,
+            stop_timeout=30,
             ports=((BACKEND, port, "AUTOMATIONS_BACKEND_PORT"),),
         )
     ]
@@ -166,7 +166,7 @@ def _dispatchers(
             needs,
             stop_rank=2,
             # Longer than it gives to what it has in hand.
-            stop_patience=12,
+            stop_timeout=12,
         )
 
     return [part(name) for name in names("dispatcher", profiles.profile(settings).dispatchers)]
@@ -185,7 +185,7 @@ def _express(settings: Settings, environment: dict[str, str]) -> list[Part]:
             ("setup",),
             stop_rank=2,
             # Longer than it gives to what it has in hand.
-            stop_patience=12,
+            stop_timeout=12,
         )
 
     return [part(name) for name in names("express", profiles.profile(settings).express_workers)]
@@ -205,7 +205,7 @@ def _database(settings: Settings, environment: dict[str, str]) -> list[Part]:
             stop_signal=signal.SIGINT,
             # Refusing connections may mean that there are too many.
             hung_after=None,
-            stop_patience=30,
+            stop_timeout=30,
             ports=(("127.0.0.1", settings.postgres_port, "AUTOMATIONS_POSTGRES_PORT"),),
         )
     ]

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from automations.db.queue import jobs
 from automations.db.session import reading
 from automations.errors import DatabaseUnavailable
-from automations.launcher.nursery import Nursery
+from automations.launcher.fork_server import ForkServer
 from automations.launcher.run_state import RunFolder
 
 # Given when the part's process was created; answers whether it works.
@@ -28,9 +28,9 @@ Probe = Callable[[float], bool]
 
 # A starved server answers late, and one that is asked again meanwhile answers later still.
 TIMEOUT = 30.0
-HEARTBEAT_PATIENCE = 30.0
+HEARTBEAT_TIMEOUT = 30.0
 """Seconds: Airflow beats every five; some beats may be missed while the machine is busy."""
-_CLOCKS_DIFFER = 1.0
+_CLOCK_SKEW = 1.0
 _HEARTBEAT = """
 SELECT extract(epoch FROM now() - max(j.latest_heartbeat))
 FROM automations_job_process p JOIN job j ON j.id = p.job_id
@@ -100,7 +100,7 @@ def airflow_job(base: str, name: str) -> Probe:
             return False
         at = datetime.fromisoformat(heartbeat).timestamp()
         # A predecessor's does not count.
-        return at >= since and time.time() - at < HEARTBEAT_PATIENCE
+        return at >= since and time.time() - at < HEARTBEAT_TIMEOUT
 
     return probe
 
@@ -126,7 +126,7 @@ def airflow_process(dsn: str, home: Path, name: str) -> Probe:
             return False  # none of them has come so far
         except psycopg2.Error as away:
             raise Unknown from away
-        return age is not None and age < HEARTBEAT_PATIENCE
+        return age is not None and age < HEARTBEAT_TIMEOUT
 
     return probe
 
@@ -139,7 +139,7 @@ def beat(path: Path) -> Probe:
             touched = path.stat().st_mtime
         except OSError:
             return False
-        return touched >= since and time.time() - touched < HEARTBEAT_PATIENCE
+        return touched >= since and time.time() - touched < HEARTBEAT_TIMEOUT
 
     return probe
 
@@ -158,8 +158,8 @@ def proxy(urls: Sequence[str]) -> Probe:
     return probe
 
 
-def nursery(asked: Nursery) -> Probe:
-    """A nursery that is ready, as the process that has started it knows."""
+def fork_server(asked: ForkServer) -> Probe:
+    """A fork server that is ready, as the process that has started it knows."""
 
     def probe(_since: float) -> bool:
         if not asked.is_here:
@@ -189,7 +189,7 @@ def registered(name: str) -> Probe:
         try:
             with reading() as session:
                 # PostgreSQL's clock may be another one.
-                return jobs.is_registered(session, name, since - _CLOCKS_DIFFER)
+                return jobs.is_registered(session, name, since - _CLOCK_SKEW)
         except DatabaseUnavailable as away:
             raise Unknown from away
 

@@ -126,11 +126,11 @@ def kill(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-def end_session(leader: int, since: float, number: signal.Signals, patience: float) -> None:
+def end_session(leader: int, since: float, number: signal.Signals, timeout: float) -> None:
     """End a session that an earlier supervisor left: its leader politely, then everything."""
     if is_alive(leader, since):
         kill([leader], number)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while is_alive(leader, since) and time.monotonic() < deadline:
             time.sleep(0.1)
     elif created(leader):

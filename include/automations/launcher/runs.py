@@ -13,7 +13,7 @@ from automations_client.shapes import RunDetail, Workflow
 
 COMPLETED, FAILED, REFUSED = 0, 1, 2
 """Exit codes; a run that waits for somebody has done what it can."""
-_PAUSE = 0.3
+_POLL_INTERVAL = 0.3
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _followed(api: Client, workflow_id: str, run_id: str, seconds: float) -> int
         if time.monotonic() >= deadline:
             print(f"{status} after {seconds:g} s: it goes on by itself", file=sys.stderr)
             return FAILED
-        time.sleep(_PAUSE)
+        time.sleep(_POLL_INTERVAL)
 
 
 def _because(found: RunDetail) -> str:

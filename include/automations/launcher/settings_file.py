@@ -22,7 +22,7 @@ _BESIDE = ("AUTOMATIONS_SECRETS_DIR", "AUTOMATIONS_SYSTEM_PACKAGES", "AUTOMATION
 OF_THE_ENVIRONMENT = (*_BEFORE, *_BESIDE)
 """What is read before there is a home, or by commands only."""
 _AIRFLOW = OVERRIDE.removeprefix(PREFIX)
-_GUESS, _SURE = 0.6, 0.8
+_MIN_SIMILARITY, _SURE_SIMILARITY = 0.6, 0.8
 """How alike a name must be to another one, of 1, to be named beside it, or taken for it."""
 
 
@@ -70,7 +70,7 @@ def _problem(name: str) -> str | None:
         return f"{name} is not read from here: set it in the environment"
     if name.upper() in _known() or name.startswith(SECRET):
         return None
-    meant = _meant(name, _SURE if name.startswith(OVERRIDE) else _GUESS)
+    meant = _meant(name, _SURE_SIMILARITY if name.startswith(OVERRIDE) else _MIN_SIMILARITY)
     if name.startswith(OVERRIDE) and meant in (None, name.upper()):
         return None  # of a provider, or newer than the reference
     return f"{name} is no setting" + (f": {meant} is meant?" if meant else "")
@@ -80,7 +80,7 @@ def _slip(name: str) -> str | None:
     """The setting that a variable of the environment is almost called."""
     if name in OF_THE_ENVIRONMENT or name in _known() or name.startswith(SECRET):
         return None
-    meant = _meant(name, _SURE)
+    meant = _meant(name, _SURE_SIMILARITY)
     return None if meant == name else meant
 
 

@@ -25,7 +25,7 @@ from automations.launcher.run_state import RunFolder, RunState
 from automations.launcher.secrets import ensure_secrets
 from automations.launcher.supervisor import (
     START_TIMEOUT,
-    STARVED,
+    STARVED_FACTOR,
     UMASK,
     StartFailed,
     Supervisor,
@@ -34,7 +34,7 @@ from automations.launcher.supervisor import (
 from automations.settings import Settings, default_home, get_settings
 
 ALREADY_UP = 3
-DOWN_PATIENCE = 90.0
+SHUTDOWN_TIMEOUT = 90.0
 """Seconds: parts have tens of them each to end their work, and end one after the other."""
 _KNOWN = (
     "host",
@@ -173,9 +173,9 @@ def down(settings: Settings, console: Console) -> int:
         began = time.monotonic()
         progress = Progress(console, folder.read())
         processes.kill([pid], signal.SIGTERM)
-        if not folder.wait_until_free(DOWN_PATIENCE, lambda: progress.show(folder.read())):
+        if not folder.wait_until_free(SHUTDOWN_TIMEOUT, lambda: progress.show(folder.read())):
             processes.kill([pid])
-            folder.wait_until_free(DOWN_PATIENCE)
+            folder.wait_until_free(SHUTDOWN_TIMEOUT)
         console.print(f"Down after {time.monotonic() - began:.1f} s.", highlight=False)
     lock = folder.acquire()
     if lock is not None:
@@ -207,7 +207,7 @@ def clear_leftovers(folder: RunFolder) -> None:
     for part in reversed(list(state.parts.values())):
         if part.pid:
             number = signal.Signals(part.stop_signal)
-            processes.end_session(part.pid, part.created, number, patience=10.0)
+            processes.end_session(part.pid, part.created, number, timeout=10.0)
     folder.write(RunState())
 
 
@@ -272,7 +272,7 @@ def _wait_until_up(
     """Show a detached supervisor's progress until everything works or it gives up."""
     folder = RunFolder(settings.home)
     progress = Progress(console)
-    deadline = time.monotonic() + STARVED * START_TIMEOUT + 60
+    deadline = time.monotonic() + STARVED_FACTOR * START_TIMEOUT + 60
     pid = None if supervisor is None else supervisor.pid
     while time.monotonic() < deadline:
         state = folder.read()

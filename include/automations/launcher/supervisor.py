@@ -15,35 +15,35 @@ from types import FrameType
 
 from automations.kit import parent_death
 from automations.launcher import processes
-from automations.launcher.nursery import Adopted
+from automations.launcher.fork_server import ForkedProcess
 from automations.launcher.part import Part
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunState
 
-TICK = 0.1
+POLL_INTERVAL = 0.1
 UMASK = 0o077
 """What parts write is for their owner's eyes: mails with links, logs, definitions."""
 START_TIMEOUT = 180.0
 """Seconds; Airflow's first migration is slow on a small machine."""
-STARVED = 5
+STARVED_FACTOR = 5
 """How many times as long a start may take while the machine has no time for it."""
-AT_WORK_PATIENCE = 300.0
+BUSY_TIMEOUT = 300.0
 """How long a part may fail to answer that uses the processor, or would if it got one."""
-AT_WORK_SHARE = 0.02
+BUSY_SHARE = 0.02
 """Of a processor: what threads that only wait and look use is less."""
-AT_WORK_WINDOW = 5.0
+BUSY_WINDOW = 5.0
 """Seconds over which that share is taken: over fewer, a part that rests for a moment has none."""
 STEADY_AFTER = 60.0
 """Seconds; the next failure of a part that ran for longer counts as its first."""
-GIVE_UP_AFTER = 5
+MAX_START_FAILURES = 5
 """Failures in a row while all is started: what is wrong then stays so, and is to be told."""
 MAX_BACKOFF = 30.0
 """Seconds between two starts of a part that fails, so that it is back soon after what it lacked."""
-IDLE_PATIENCE = 2.0
+ORPHAN_TIMEOUT = 2.0
 """Seconds after the signal; whoever of a session does nothing then was never told."""
 LOG_SIZE = 20_000_000
 """Bytes after which a part's log is begun anew; one old one is kept."""
-HOUSEKEEPING = 10.0
+HOUSEKEEPING_INTERVAL = 10.0
 """Seconds between two looks at logs, which grow slowly."""
 
 
@@ -55,7 +55,7 @@ class StartFailed(Exception):
         self.part = part
 
 
-class Work:
+class ProcessActivity:
     """Whether a process does something, by the processor time that it uses."""
 
     def __init__(self, pid: int) -> None:
@@ -66,9 +66,9 @@ class Work:
     def goes_on(self) -> bool:
         """Whether it did when it was last looked at for a while."""
         seconds = time.monotonic() - self._since
-        if seconds >= AT_WORK_WINDOW:
+        if seconds >= BUSY_WINDOW:
             used = processes.processor_seconds(self._pid)
-            self._works = used - self._used > AT_WORK_SHARE * seconds
+            self._works = used - self._used > BUSY_SHARE * seconds
             self._since, self._used = time.monotonic(), used
         return self._works
 
@@ -80,7 +80,7 @@ class Child:
         self.part = part
         self.state = state
         self.log = log
-        self.process: subprocess.Popen[bytes] | Adopted | None = None
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.started = 0.0
         self.failures = 0
         self.start_after = 0.0
@@ -88,7 +88,7 @@ class Child:
         self.asked = 0.0
         self.answer: Future[bool] | None = None
         self.failing_since: float | None = None
-        self.work = Work(0)
+        self.work = ProcessActivity(0)
         self.has_worked = False
         self.fork_failed = False
 
@@ -96,26 +96,26 @@ class Child:
         """Start the process, in a session of its own so that all it forks can be found."""
         if self.part.prepare is not None:
             self.part.prepare()
-        is_one = self.part.nursery
+        is_one = self.part.fork_server
         given = is_one.being_started() if is_one is not None else _nothing()
         with self.log.open("ab") as log, given as stdin:
             self.process = self._forked(stdin, log.fileno()) or self._begun(stdin, log.fileno())
         self.started = time.monotonic()
         self.answer, self.probe_after, self.failing_since = None, 0.0, None
         self.has_worked = False
-        self.work = Work(self.process.pid)
+        self.work = ProcessActivity(self.process.pid)
         self.state.pid = self.process.pid
         self.state.created = processes.created(self.process.pid)
         self.state.state = "starting"
 
-    def _forked(self, stdin: int, log: int) -> Adopted | None:
+    def _forked(self, stdin: int, log: int) -> ForkedProcess | None:
         """The process, when it can be forked; one that never worked so begins from nothing."""
         forked = self.part.forked
         if forked is None or self.fork_failed:
             return None
-        nursery = forked.by.nursery
-        assert nursery is not None
-        return nursery.fork(forked.command, (stdin, log, log), self.part.stop_signal)
+        fork_server = forked.by.fork_server
+        assert fork_server is not None
+        return fork_server.fork(forked.command, (stdin, log, log), self.part.stop_signal)
 
     def _begun(self, stdin: int, log: int) -> subprocess.Popen[bytes]:
         ends_with_us = [
@@ -184,7 +184,7 @@ class Supervisor:
         """Run everything until ``stop``; raise ``StartFailed`` when it does not come up."""
         processes.adopt_orphans()
         began = time.monotonic()
-        housekeeping = began + HOUSEKEEPING
+        housekeeping = began + HOUSEKEEPING_INTERVAL
         self._on_change(self.state)
         try:
             while not self._stopping:
@@ -198,11 +198,11 @@ class Supervisor:
                 if self.state.phase == "starting":
                     self._judge_start(now - began)
                 if now > housekeeping:
-                    housekeeping = now + HOUSEKEEPING
+                    housekeeping = now + HOUSEKEEPING_INTERVAL
                     for child in self._children.values():
                         with suppress(OSError):  # no room for the old one yet
                             child.rotate_log()
-                time.sleep(TICK)
+                time.sleep(POLL_INTERVAL)
         except StartFailed as error:
             self.state.message, self.state.failed_part = str(error), error.part
             raise
@@ -252,7 +252,7 @@ class Supervisor:
         # Somebody's kill says nothing of it; our own, of one that was never there, does.
         was_killed = child.state.state == "starting" and code == -signal.SIGKILL
         child.fork_failed = (
-            isinstance(child.process, Adopted) and not child.has_worked and not was_killed
+            isinstance(child.process, ForkedProcess) and not child.has_worked and not was_killed
         )
         child.process, child.answer = None, None
         if child.part.once and code == 0:
@@ -268,7 +268,9 @@ class Supervisor:
     def _plan_restart(self, child: Child, code: int) -> None:
         now = time.monotonic()
         child.failures = 1 if now - child.started > STEADY_AFTER else child.failures + 1
-        if self.state.phase == "starting" and (child.part.once or child.failures >= GIVE_UP_AFTER):
+        if self.state.phase == "starting" and (
+            child.part.once or child.failures >= MAX_START_FAILURES
+        ):
             raise StartFailed(child.part.name, f"ended with code {code}")
         child.state.restarts += 1
         child.start_after = now + min(MAX_BACKOFF, 0.25 * 2**child.failures)
@@ -342,14 +344,14 @@ class Supervisor:
 
     def _end_if_hung(self, child: Child) -> None:
         """Kill a process that runs and does not work; it is restarted like one that died."""
-        patience = child.part.hung_after
+        timeout = child.part.hung_after
         goes_on = child.work.goes_on()
-        if child.state.state != "unhealthy" or patience is None or child.failing_since is None:
+        if child.state.state != "unhealthy" or timeout is None or child.failing_since is None:
             return
         if (goes_on or self._is_starved()) and not processes.is_frozen(child.state.pid):
             # It would go on, and to begin anew takes longer still.
-            patience = max(patience, AT_WORK_PATIENCE)
-        if time.monotonic() - child.failing_since > patience:
+            timeout = max(timeout, BUSY_TIMEOUT)
+        if time.monotonic() - child.failing_since > timeout:
             processes.kill([child.state.pid])
 
     def _judge_start(self, seconds: float) -> None:
@@ -367,7 +369,7 @@ class Supervisor:
 
     def _may_take(self) -> float:
         """How long parts may take to start."""
-        return self._start_timeout * (STARVED if self._is_starved() else 1)
+        return self._start_timeout * (STARVED_FACTOR if self._is_starved() else 1)
 
     def _end_orphans(self) -> None:
         """Kill what dead parts left behind; a step in the middle of its work gets a grace."""
@@ -401,12 +403,12 @@ class Supervisor:
         while running:
             for child in list(running):
                 assert child.process is not None
-                if child.part.orphan_grace and time.monotonic() - began > IDLE_PATIENCE:
+                if child.part.orphan_grace and time.monotonic() - began > ORPHAN_TIMEOUT:
                     # LocalExecutor sends too few farewells when a worker takes its own early,
                     # and then waits for the last one for ever.
                     processes.kill(processes.idle_members(child.process.pid))
                 impatient = self._stopping > max(asked, 1)
-                if time.monotonic() - began > child.part.stop_patience or impatient:
+                if time.monotonic() - began > child.part.stop_timeout or impatient:
                     child.process.kill()
                 if child.process.poll() is not None:
                     processes.kill(processes.session_members(child.process.pid))

@@ -56,7 +56,7 @@ class ModelAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class TokenUsage:
     """What questions have taken, or may take.
 
     Args:
@@ -67,13 +67,13 @@ class Spent:
     cost: Decimal | None
 
 
-NOTHING = Spent(0, Decimal(0))
+NOTHING = TokenUsage(0, Decimal(0))
 
 
 class Spending(Protocol):
     """Keeps what runs spend on language models within their budgets."""
 
-    def reserve(self, run_id: str, most: Spent | None) -> None:
+    def reserve(self, run_id: str, most: TokenUsage | None) -> None:
         """Set aside what a question may take; StepError of kind ``budget`` when there is less.
 
         Args:
@@ -81,7 +81,7 @@ class Spending(Protocol):
         """
         ...
 
-    def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
+    def settle(self, run_id: str, most: TokenUsage | None, spent: TokenUsage) -> None:
         """Put what a question has taken in the place of what was set aside for it."""
         ...
 

@@ -26,7 +26,7 @@ class Visible:
 
 
 @dataclass(frozen=True, slots=True)
-class DagStanding:
+class DagStatus:
     """Whether a DAG can be run.
 
     Args:
@@ -89,8 +89,8 @@ class DagRunFailure:
     note: str | None = None
 
 
-class ActKind(StrEnum):
-    """The acts that are put on record."""
+class ActionKind(StrEnum):
+    """The actions that are put on record."""
 
     MARK = "mark"
     CLEAR = "clear"
@@ -101,7 +101,7 @@ class ActKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class UserAction:
     """What somebody has asked of Airflow, which notes it a moment before it is done.
 
     Args:
@@ -117,7 +117,7 @@ class Act:
     id: int
     at: datetime
     by: str
-    kind: ActKind
+    kind: ActionKind
     dag_id: str
     run_id: str | None = None
     tasks: tuple[str, ...] = ()
@@ -225,7 +225,7 @@ class Orchestrator(Protocol):
         """
         ...
 
-    def standing(self, dag_id: str) -> DagStanding | None:
+    def dag_status(self, dag_id: str) -> DagStatus | None:
         """Whether a DAG can be run; None when there is none."""
         ...
 
@@ -318,9 +318,9 @@ class Orchestrator(Protocol):
         """Who has deleted a DagRun of a DAG that it has; None when that is not known."""
         ...
 
-    def acts(
+    def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
-    ) -> tuple[list[Act], int]:
+    ) -> tuple[list[UserAction], int]:
         """A page of what people have done to automations between two instants, oldest first.
 
         With it comes how many entries were read for it: fewer than the limit on the last page.

@@ -61,7 +61,7 @@ class AirflowOperator(StepType[AirflowOperatorConfig]):
         "status": "COMPLETED",
     }
 
-    def once(self, config: AirflowOperatorConfig) -> bool:
+    def is_idempotent(self, config: AirflowOperatorConfig) -> bool:
         return True
 
     def unavailable(

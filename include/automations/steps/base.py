@@ -115,7 +115,7 @@ class StepType(ABC, Generic[C]):
         """Whether the step hands out ``{{callback.url}}`` and waits for it to be called."""
         return False
 
-    def once(self, config: C) -> bool:
+    def is_idempotent(self, config: C) -> bool:
         """Whether a repeat under the same idempotency key changes nothing and gives the same.
 
         A loop records many such steps together, and every other one before it goes on.

@@ -92,7 +92,7 @@ class Condition(StepType[ConditionConfig]):
     arms = ("then", "else")
     falls_through = False
 
-    def once(self, config: ConditionConfig) -> bool:
+    def is_idempotent(self, config: ConditionConfig) -> bool:
         # After a crash the clock may lead another way.
         return "now" not in config.model_dump_json(include={"rules", "expression"})
 

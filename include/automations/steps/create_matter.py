@@ -72,7 +72,7 @@ class CreateMatter(StepType[CreateMatterConfig]):
         "currentStepId": "the first of them",
     }
 
-    def once(self, config: CreateMatterConfig) -> bool:
+    def is_idempotent(self, config: CreateMatterConfig) -> bool:
         return True
 
     def run(self, config: CreateMatterConfig, ctx: StepContext) -> Outcome:

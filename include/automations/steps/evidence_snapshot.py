@@ -120,7 +120,7 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
         "sha256": "of the captured content",
     }
 
-    def once(self, config: EvidenceSnapshotConfig) -> bool:
+    def is_idempotent(self, config: EvidenceSnapshotConfig) -> bool:
         return True
 
     def run(self, config: EvidenceSnapshotConfig, ctx: StepContext) -> Outcome:

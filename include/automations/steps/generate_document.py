@@ -75,7 +75,7 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
     }
     timeout = timedelta(minutes=2)
 
-    def once(self, config: GenerateDocumentConfig) -> bool:
+    def is_idempotent(self, config: GenerateDocumentConfig) -> bool:
         return True
 
     def run(self, config: GenerateDocumentConfig, ctx: StepContext) -> Outcome:

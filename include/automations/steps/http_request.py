@@ -17,7 +17,6 @@ from pydantic import (
     model_validator,
 )
 
-from automations.domain.answer_bodies import Reading, body_of
 from automations.domain.fields import (
     Duration,
     Model,
@@ -34,12 +33,13 @@ from automations.domain.fields import (
 from automations.domain.http_auth import HttpAuth
 from automations.domain.http_connections import base_of
 from automations.domain.http_headers import check_headers
+from automations.domain.response_bodies import Reading, body_of
 from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.kit.declared_text import encoded, legible
 from automations.kit.form_bodies import MULTIPART, URLENCODED, media_type
 from automations.kit.queries import pairs_of
-from automations.kit.retry_after import wished_delay
+from automations.kit.retry_after import requested_delay
 from automations.kit.values import JSON
 from automations.ports import HttpRequest
 from automations.steps.base import StepContext, StepType
@@ -47,7 +47,7 @@ from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForCallb
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
-_EXCERPT = 2_000
+_MAX_EXCERPT = 2_000
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -224,7 +224,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
         media = response.headers.get("content-type", "")
         told = {
             "status": response.status,
-            "excerpt": legible(response.content[:_EXCERPT], media),
+            "excerpt": legible(response.content[:_MAX_EXCERPT], media),
         }
         expected = [int(status) for status in config.expected_status]
         if response.status not in (expected or range(200, 300)):
@@ -232,7 +232,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
                 f"The service answered {response.status}.",
                 kind="status",
                 retryable=response.status in _RETRYABLE,
-                retry_after=wished_delay(response.headers.get("retry-after"), ctx.now),
+                retry_after=requested_delay(response.headers.get("retry-after"), ctx.now),
                 output=told,
             )
         try:

@@ -89,7 +89,7 @@ class Loop(StepType[LoopConfig]):
     def waits(self, config: LoopConfig) -> bool:
         return any(step.may_wait() for step in config.steps)
 
-    def once(self, config: LoopConfig) -> bool:
+    def is_idempotent(self, config: LoopConfig) -> bool:
         return True
 
     def run(self, config: LoopConfig, ctx: StepContext) -> Outcome:

@@ -62,7 +62,7 @@ class Notification(StepType[NotificationConfig]):
         "userIds": "whom they are for, in the same order",
     }
 
-    def once(self, config: NotificationConfig) -> bool:
+    def is_idempotent(self, config: NotificationConfig) -> bool:
         return True
 
     def run(self, config: NotificationConfig, ctx: StepContext) -> Outcome:

@@ -144,7 +144,7 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class WaitInLoop:
     """A step in a loop's body waits, and the loop with it.
 
     Args:
@@ -156,7 +156,7 @@ class Inside:
 
 
 Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | WaitForRun | WaitToRetry
-Outcome = Done | Branch | Stop | Wait | Inside | Fail
+Outcome = Done | Branch | Stop | Wait | WaitInLoop | Fail
 
 
 def awaited(outcome: Outcome | None) -> Wait | None:
@@ -166,7 +166,7 @@ def awaited(outcome: Outcome | None) -> Wait | None:
     """
     if outcome is None or isinstance(outcome, Done | Branch | Stop | Fail):
         return None
-    return outcome.wait if isinstance(outcome, Inside) else outcome
+    return outcome.wait if isinstance(outcome, WaitInLoop) else outcome
 
 
 @dataclass(frozen=True, slots=True)

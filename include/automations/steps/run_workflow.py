@@ -76,7 +76,7 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
         # Why a DAG cannot be run is known when Airflow was asked for it.
         return config.wait_for_completion or config.dag_id is not None
 
-    def once(self, config: RunWorkflowConfig) -> bool:
+    def is_idempotent(self, config: RunWorkflowConfig) -> bool:
         return True
 
     def unavailable(self, config: RunWorkflowConfig, workspace_id: str, ports: Ports) -> str | None:

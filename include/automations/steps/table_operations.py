@@ -100,7 +100,7 @@ class TableOperations(StepType[TableOperationsConfig]):
         "deleted": "delete: whether the row was there",
     }
 
-    def once(self, config: TableOperationsConfig) -> bool:
+    def is_idempotent(self, config: TableOperationsConfig) -> bool:
         return config.operation != "query"
 
     def run(self, config: TableOperationsConfig, ctx: StepContext) -> Outcome:

@@ -61,7 +61,7 @@ def begin(**_: Any) -> None:
             with watched() as is_death:
                 code = carry_out(workload, **options)
         finally:
-            workers.say_idle()  # who looks for lost tasks goes by the name
+            workers.set_idle_title()  # who looks for lost tasks goes by the name
         if is_death(code):
             note_death(workload)
         return code

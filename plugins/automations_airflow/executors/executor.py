@@ -11,15 +11,15 @@ from typing import Any
 from airflow.executors.base_executor import BaseExecutor, get_execution_api_server_url
 
 from automations_airflow.executors import warm_tasks
-from automations_airflow.executors.workers import Ended, Worker
+from automations_airflow.executors.workers import Worker, WorkloadEnded
 
 FORK_INTERVAL = 0.2
 """Seconds between two new workers: a scheduler that starts into a queue of work is not alone."""
 
-TAKE_PATIENCE = 60.0
+TAKE_TIMEOUT = 60.0
 """Seconds after which a worker that has not taken what it was handed is taken for stuck."""
 
-END_PATIENCE = 5.0
+SHUTDOWN_TIMEOUT = 5.0
 """Seconds that running tasks get when the scheduler stops; what is cut off then begins anew."""
 
 
@@ -100,7 +100,7 @@ class PipeExecutor(BaseExecutor):
 
     def end(self) -> None:
         """Let running tasks end for a moment, and no others begin."""
-        self._finish(END_PATIENCE)
+        self._finish(SHUTDOWN_TIMEOUT)
 
     def terminate(self) -> None:
         """End every task at once."""
@@ -138,7 +138,7 @@ class PipeExecutor(BaseExecutor):
     def _listen(self, worker: Worker) -> None:
         for word in worker.words():
             workload = worker.workload
-            if not isinstance(word, Ended):
+            if not isinstance(word, WorkloadEnded):
                 if workload.running_state is not None:
                     super().change_state(workload.key, workload.running_state, None, False)
                 continue
@@ -154,7 +154,7 @@ class PipeExecutor(BaseExecutor):
         """Do without a worker that is no more."""
         self._workers.remove(worker)
         workload, taken, pid = worker.workload, worker.taken, worker.pid
-        worker.bury()
+        worker.reap()
         if workload is None:
             self.log.warning("An idle worker (%s) %s", pid, how)
         elif not taken:
@@ -187,16 +187,16 @@ class PipeExecutor(BaseExecutor):
 
     def _is_stuck(self, worker: Worker) -> bool:
         waits = worker.workload is not None and not worker.taken
-        return waits and time.monotonic() - worker.since > TAKE_PATIENCE
+        return waits and time.monotonic() - worker.since > TAKE_TIMEOUT
 
     def _dismiss(self, worker: Worker) -> None:
         worker.kill()
         self._workers.remove(worker)
-        worker.bury()
+        worker.reap()
 
-    def _finish(self, patience: float) -> None:
-        deadline = time.monotonic() + patience
-        self.log.info("Waiting at most %.0f s for running tasks", patience)
+    def _finish(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        self.log.info("Waiting at most %.0f s for running tasks", timeout)
         while any(worker.workload for worker in self._workers) and time.monotonic() < deadline:
             time.sleep(0.05)
             self.sync()

@@ -22,7 +22,7 @@ from automations.launcher import processes
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_PATIENCE = timedelta(seconds=10)
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 """How old a heartbeat must be where processes cannot be seen: several times its interval."""
 
 # Several parts start at once, and PostgreSQL's IF NOT EXISTS is no protection from that.
@@ -51,7 +51,7 @@ WHERE NOT EXISTS (SELECT FROM job j WHERE j.id = p.job_id AND j.state = 'running
 # shares the machine's hostname with it and lives.
 _OTHERS = """
 SELECT p.job_id, p.pid, p.created, p.processes = :processes AS visible,
-    j.latest_heartbeat < now() - :patience AS silent
+    j.latest_heartbeat < now() - :timeout AS silent
 FROM automations_job_process p JOIN job j ON j.id = p.job_id
 WHERE p.host = :host AND p.job_id <> :job_id AND j.state = 'running'
 """
@@ -74,7 +74,7 @@ def take_over(connection: Connection, job_id: int, host: str) -> list[int]:
     """
     connection.execute(text(_CREATE))
     me = {"job_id": job_id, "host": host, "processes": _namespace()}
-    others = connection.execute(text(_OTHERS), {**me, "patience": HEARTBEAT_PATIENCE}).all()
+    others = connection.execute(text(_OTHERS), {**me, "timeout": HEARTBEAT_TIMEOUT}).all()
     gone = [
         other.job_id
         for other in others

@@ -34,7 +34,7 @@ _GIVE_BACK = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TaskClaim:
     """A try at a task, and the process that does it.
 
     Args:
@@ -47,21 +47,21 @@ class Taken:
     pid: int
 
 
-def take(engine: Engine, task: Taken) -> bool:
+def take(engine: Engine, task: TaskClaim) -> bool:
     """Begin a task that is queued; whether it was, and is this process's now."""
     return _changes(engine, _TAKE, task)
 
 
-def hold(engine: Engine, task: Taken) -> bool:
+def hold(engine: Engine, task: TaskClaim) -> bool:
     """Say that a task is worked on; False when it is this process's no longer."""
     return _changes(engine, _HOLD, task)
 
 
-def give_back(engine: Engine, task: Taken) -> bool:
+def requeue(engine: Engine, task: TaskClaim) -> bool:
     """Have a task stand as if it had not been begun; False when it is this process's no longer."""
     return _changes(engine, _GIVE_BACK, task)
 
 
-def _changes(engine: Engine, statement: object, task: Taken) -> bool:
+def _changes(engine: Engine, statement: object, task: TaskClaim) -> bool:
     with engine.begin() as connection:
         return bool(connection.execute(statement, asdict(task)).rowcount)  # type: ignore[call-overload]

@@ -36,32 +36,32 @@ from sqlalchemy.exc import DBAPIError
 from automations import wiring
 from automations.definitions.published import run_id, workflow_id
 from automations.execution import run_ahead
+from automations.execution.captured_logs import CapturedLog
 from automations.execution.journal import Journal
-from automations.execution.told_lines import ToldLines
 from automations.execution.verdicts import Proceed, Retry, TaskRef, Verdict
 from automations.kit import tracing
 from automations.settings import get_settings
 from automations_airflow import airflow_versions
 from automations_airflow.dags.dag_builder import build
 from automations_airflow.executors import taken_tasks
-from automations_airflow.executors.taken_tasks import Taken
-from automations_airflow.executors.workers import Spent
-from automations_airflow.scheduler.marking import is_in_others_hands, mark
+from automations_airflow.executors.taken_tasks import TaskClaim
+from automations_airflow.executors.workers import WorkerSpent
+from automations_airflow.scheduler.marking import is_locked_by_others, mark
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.tasks.operators import StepTask
 from automations_airflow.tasks.overtaken_logs import write_log
 from automations_airflow.tasks.overtaking import marks_of, within_its_time
-from automations_airflow.tasks.retries import telling, told_deaths
+from automations_airflow.tasks.retries import reported_deaths, reporting
 
 log = logging.getLogger(__name__)
 
-HOLD_INTERVAL = 5.0
+OWNERSHIP_CHECK_INTERVAL = 5.0
 """Seconds between two looks whether the task is still this process's."""
 _MAX_MARKINGS = 5
 """Times that marking is tried: each waits two seconds for a scheduler that looks at the run."""
 
 
-class _Overruled(BaseException):
+class _Superseded(BaseException):
     """Somebody has cleared, marked or ended the task in Airflow while it was done."""
 
 
@@ -72,14 +72,14 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
         ordinarily: as Airflow does it, given the workload and ``proctitle``.
 
     Raises:
-        Spent: it is over, since somebody has ended it in Airflow.
+        WorkerSpent: it is over, since somebody has ended it in Airflow.
     """
     came_to: Verdict | None = None
     try:
         found = _light_task(workload)
         if found is not None:
             came_to = _do(found, proctitle)
-    except Spent:
+    except WorkerSpent:
         raise
     except Exception:
         log.exception("%s is carried out by a process of its own", workload.display_name)
@@ -87,7 +87,7 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
         return 0
     # The fork that it makes must not share a connection.
     _airflow().dispose()
-    with telling(came_to) if isinstance(came_to, Retry) else nullcontext():
+    with reporting(came_to) if isinstance(came_to, Retry) else nullcontext():
         return ordinarily(workload, proctitle=proctitle)
 
 
@@ -102,7 +102,12 @@ class _LightTask:
 
 def _light_task(workload: Any) -> _LightTask | None:
     ti = getattr(workload, "ti", None)
-    if ti is None or ti.try_number != 1 or told_deaths() or not get_settings().run_ahead_seconds:
+    if (
+        ti is None
+        or ti.try_number != 1
+        or reported_deaths()
+        or not get_settings().run_ahead_seconds
+    ):
         return None
     workflow, revision = workflow_id(ti.dag_id), workload.bundle_info.version
     if workflow is None or not revision or not airflow_versions.is_tested() or _is_listened_to():
@@ -153,9 +158,9 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
         or Airflow has to find out what it came to.
 
     Raises:
-        Spent: when somebody has ended it in Airflow meanwhile.
+        WorkerSpent: when somebody has ended it in Airflow meanwhile.
     """
-    taken = Taken(str(task.ti.id), _hostname(), getuser(), os.getpid())
+    taken = TaskClaim(str(task.ti.id), _hostname(), getuser(), os.getpid())
     airflow = _airflow()
     if not taken_tasks.take(airflow, taken):
         return None
@@ -166,15 +171,15 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
             verdict = _step(task)
             if isinstance(verdict, Proceed) and _is_marked(airflow, task, taken, verdict):
                 return verdict
-    except _Overruled:
+    except _Superseded:
         # It may have been anywhere, also between a connection and what was to be done with it.
-        raise Spent(f"{proctitle} was ended in Airflow") from None
+        raise WorkerSpent(f"{proctitle} was ended in Airflow") from None
     except (Exception, AirflowTaskTimeout):
         log.exception("%s has not come to an end in its worker", proctitle)
     finally:
         tracing.flush()
-    if not taken_tasks.give_back(airflow, taken):
-        raise Spent(f"{proctitle} was ended in Airflow")
+    if not taken_tasks.requeue(airflow, taken):
+        raise WorkerSpent(f"{proctitle} was ended in Airflow")
     return verdict if isinstance(verdict, Retry) else None
 
 
@@ -184,12 +189,12 @@ def _step(task: _LightTask) -> Verdict:
         return engine.run(task.ref, journal, brief=True)
 
 
-def _is_marked(airflow: Engine, task: _LightTask, taken: Taken, done: Proceed) -> bool:
+def _is_marked(airflow: Engine, task: _LightTask, taken: TaskClaim, done: Proceed) -> bool:
     """Do what is behind a task, and mark all of it; False when Airflow has to see to it."""
     budget = timedelta(seconds=get_settings().run_ahead_seconds)
     host = partial(_in_the_name_of, task)
     try:
-        run_ahead.go_on(wiring.engine(AIRFLOW_SECRETS), task.ref, done, host, budget)
+        run_ahead.run_following(wiring.engine(AIRFLOW_SECRETS), task.ref, done, host, budget)
     except (Exception, AirflowTaskTimeout):
         log.exception("A step that was done ahead of its task has ended without a result")
     leg = run_ahead.leg(task.ref, done, whole=True)
@@ -199,7 +204,7 @@ def _is_marked(airflow: Engine, task: _LightTask, taken: Taken, done: Proceed) -
             with airflow.begin() as connection:
                 return mark(connection, marks)
         except DBAPIError as error:
-            if not is_in_others_hands(error):
+            if not is_locked_by_others(error):
                 raise
     return False
 
@@ -207,7 +212,7 @@ def _is_marked(airflow: Engine, task: _LightTask, taken: Taken, done: Proceed) -
 @contextmanager
 def _in_the_name_of(task: _LightTask, node_id: str) -> Iterator[Journal]:
     """Have what is told of a node be the log of its task, and keep to that one's time."""
-    with ToldLines() as told:
+    with CapturedLog() as told:
         try:
             with within_its_time(task.dag.get_task(node_id)):
                 yield Journal(told.say)
@@ -217,7 +222,7 @@ def _in_the_name_of(task: _LightTask, node_id: str) -> Iterator[Journal]:
 
 
 @contextmanager
-def _held(airflow: Engine, taken: Taken) -> Iterator[None]:
+def _held(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
     """Say again and again that the task is worked on.
 
     Raises:
@@ -226,7 +231,7 @@ def _held(airflow: Engine, taken: Taken) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(HOLD_INTERVAL):
+        while not over.wait(OWNERSHIP_CHECK_INTERVAL):
             try:
                 mine = taken_tasks.hold(airflow, taken)
             except DBAPIError:  # Airflow gives it up after minutes only
@@ -236,7 +241,7 @@ def _held(airflow: Engine, taken: Taken) -> Iterator[None]:
                 return
 
     def overrule(_number: int, _frame: FrameType | None) -> None:
-        raise _Overruled
+        raise _Superseded
 
     before = signal.signal(signal.SIGUSR1, overrule)
     looking = threading.Thread(target=look, name="hold a task", daemon=True)

@@ -44,12 +44,12 @@ _TITLE = "airflow worker --"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class WorkloadStarted:
     """A worker's first word on a workload: from here on it may have been begun."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WorkloadEnded:
     """A worker's last word on a workload: its process is over.
 
     Args:
@@ -63,7 +63,7 @@ class Ended:
     last: bool = False
 
 
-class Spent(Exception):
+class WorkerSpent(Exception):
     """A workload is over, and what its worker is in the middle of is better left with it."""
 
 
@@ -119,12 +119,12 @@ class Worker:
         self.since = time.monotonic()
         return True
 
-    def words(self) -> Iterator[Taken | Ended]:
+    def words(self) -> Iterator[WorkloadStarted | WorkloadEnded]:
         """What it has said since it was last listened to."""
         with suppress(EOFError, OSError):
             while self._pipe.poll():
                 word = self._pipe.recv()
-                if isinstance(word, Taken):
+                if isinstance(word, WorkloadStarted):
                     self.taken = True
                 yield word
 
@@ -137,7 +137,7 @@ class Worker:
                     process.kill()
         self._process.kill()
 
-    def bury(self) -> None:
+    def reap(self) -> None:
         """Wait for its end, and forget it."""
         self._process.join()
         self._process.close()
@@ -162,9 +162,9 @@ def _work(pipe: Connection, run: Run) -> None:
     yield_to_others()
     with suppress(EOFError, OSError):
         while True:
-            say_idle()
+            set_idle_title()
             workload, deaths = pipe.recv()
-            pipe.send(Taken())
+            pipe.send(WorkloadStarted())
             # Read by the task's process, which is a fork of this one.
             os.environ[DEATHS] = str(deaths)
             ended = _carry_out(workload, run)
@@ -173,19 +173,19 @@ def _work(pipe: Connection, run: Run) -> None:
                 return
 
 
-def _carry_out(workload: Any, run: Run) -> Ended:
+def _carry_out(workload: Any, run: Run) -> WorkloadEnded:
     try:
         with watched() as is_death:
             code = run(workload, proctitle=f"{_TITLE} {workload.display_name}")
-    except Spent:
-        return Ended(last=True)
+    except WorkerSpent:
+        return WorkloadEnded(last=True)
     except Exception as error:
         log.exception("Cannot carry out %s", workload.display_name)
-        return Ended(f"{type(error).__name__}: {error}"[:_MAX_ERROR])
-    return Ended(killed=is_death(code))
+        return WorkloadEnded(f"{type(error).__name__}: {error}"[:_MAX_ERROR])
+    return WorkloadEnded(killed=is_death(code))
 
 
-def say_idle() -> None:
+def set_idle_title() -> None:
     """Have the process named as one that carries out nothing."""
     if sys.platform != "darwin":  # where it is not safe after a fork
         setproctitle(f"{_TITLE} <idle>")

@@ -23,7 +23,7 @@ from automations_airflow.scheduler.scheduler_threads import SchedulerThread
 
 log = logging.getLogger(__name__)
 
-SILENT = 10.0
+HEARTBEAT_TIMEOUT = 10.0
 """Seconds, of no clock that is set: two heartbeats, of which a task that lives sends one."""
 _SUPERVISOR = "airflow supervisor: "
 """How a process of Celery's is called while it carries out the task whose id follows."""
@@ -57,7 +57,7 @@ class LostTasks(SchedulerThread):
         now = time.monotonic()
         self._missed = {_key(task): self._missed.get(_key(task), now) for task in missed}
         for task in missed:
-            if now - self._missed[_key(task)] < SILENT:
+            if now - self._missed[_key(task)] < HEARTBEAT_TIMEOUT:
                 continue
             said = {"id": task.id, "seen": task.last_heartbeat_at, "long_ago": _LONG_AGO}
             if connection.execute(_SILENCE, said).rowcount:

@@ -29,9 +29,9 @@ SUCCESS, SKIPPED = "success", "skipped"
 
 LEFT = "What was done ahead is left to Airflow: %s"
 
-_PATIENCE_FOR_RUN = "SET LOCAL lock_timeout = '2s'"
+_RUN_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 """The scheduler has many runs locked at once, for as long as it looks at all of them."""
-_PATIENCE_FOR_TASKS = "SET LOCAL lock_timeout = '300ms'"
+_TASK_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '300ms'"
 """With the run locked: who has the tasks may wait for it."""
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -136,12 +136,12 @@ class Marks:
 
 def mark(connection: Connection, marks: Marks) -> bool:
     """Mark the tasks of a leg, in the transaction that this is called in; False when none is."""
-    connection.execute(text(_PATIENCE_FOR_RUN))
+    connection.execute(text(_RUN_LOCK_TIMEOUT))
     names = {"dag": marks.dag, "run": marks.run}
     run = connection.scalar(_RUN, {**names, "generation": marks.generation})
     if run is None:
         return False
-    connection.execute(text(_PATIENCE_FOR_TASKS))
+    connection.execute(text(_TASK_LOCK_TIMEOUT))
     wanted = {one.task: one.state for one in marks.tasks}
     leader, leaders_id = marks.leader
     rows = connection.execute(_TASKS, {**names, "tasks": [leader, *wanted]}).all()
@@ -162,7 +162,7 @@ def mark(connection: Connection, marks: Marks) -> bool:
     return bool(marked)
 
 
-def is_in_others_hands(error: DBAPIError) -> bool:
+def is_locked_by_others(error: DBAPIError) -> bool:
     """Whether nothing was marked since somebody has rows of the leg locked."""
     return getattr(error.orig, "pgcode", None) == _LOCK_NOT_AVAILABLE
 
@@ -195,8 +195,8 @@ class Marker(SchedulerThread):
         while taker.take():
             pass
 
-    def _taker(self, connection: Connection) -> handovers.Taker:
-        return handovers.Taker(lambda handed: self._mark(connection, handed))
+    def _taker(self, connection: Connection) -> handovers.HandoverConsumer:
+        return handovers.HandoverConsumer(lambda handed: self._mark(connection, handed))
 
     def _mark(self, connection: Connection, handed: Mapping[str, Any]) -> bool:
         """Mark one leg; False when somebody has its rows locked, so that it is tried again."""
@@ -206,7 +206,7 @@ class Marker(SchedulerThread):
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            if is_in_others_hands(error):
+            if is_locked_by_others(error):
                 return False
             log.exception(LEFT, handed)
         except Exception:  # one that cannot be read must hold up no other

@@ -20,11 +20,11 @@ from automations_airflow.scheduler.scheduler_threads import SchedulerThread
 
 CHANNEL = "automations_scheduler"
 """What is notified, in Airflow's database, of runs that were made."""
-EAGER = 0.1
+BUSY_SLEEP = 0.1
 """Seconds of sleep while there is something to do."""
-LINGERS = 2.0
+IDLE_AFTER = 2.0
 """Seconds without a run to look at after which there is nothing to do."""
-_LOOK = 60.0
+_IDLE_TIMEOUT = 60.0
 """Seconds; only for whoever stops the thread."""
 
 
@@ -33,7 +33,7 @@ class Rest:
 
     def __init__(self) -> None:
         self._told = threading.Event()
-        self._busy_until = time.monotonic() + LINGERS
+        self._busy_until = time.monotonic() + IDLE_AFTER
 
     def wake(self) -> None:
         """Have the scheduler look now."""
@@ -41,15 +41,15 @@ class Rest:
 
     def found(self) -> None:
         """Note that runs of automations are under way."""
-        self._busy_until = time.monotonic() + LINGERS
+        self._busy_until = time.monotonic() + IDLE_AFTER
 
     def sleep(self, seconds: float) -> None:
         """Sleep as long as it wishes, or shorter, and no longer than until there is something."""
         if time.monotonic() < self._busy_until:
-            seconds = min(seconds, EAGER)
+            seconds = min(seconds, BUSY_SLEEP)
         if self._told.wait(seconds):
             self._told.clear()
-            self._busy_until = time.monotonic() + LINGERS
+            self._busy_until = time.monotonic() + IDLE_AFTER
 
 
 class _Clock:
@@ -62,7 +62,7 @@ class _Clock:
         return getattr(time, name)
 
 
-def let_rest(rest: Rest) -> None:
+def install(rest: Rest) -> None:
     """Have the scheduler of this process sleep by this."""
     scheduler_job_runner.time = _Clock(rest)  # type: ignore[assignment,attr-defined]
 
@@ -83,7 +83,7 @@ class Waker(SchedulerThread):
             cursor.execute(f"LISTEN {CHANNEL}")
         self._rest.wake()  # what was made before
         while not self._stopped.is_set():
-            if select.select([listening], [], [], _LOOK)[0]:
+            if select.select([listening], [], [], _IDLE_TIMEOUT)[0]:
                 listening.poll()
                 if listening.notifies:
                     listening.notifies.clear()

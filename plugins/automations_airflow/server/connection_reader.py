@@ -21,13 +21,13 @@ from automations_airflow.secrets import AIRFLOW_SECRETS
 app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
 
 
-class Wanted(BaseModel):
+class ConnectionRequest(BaseModel):
     """The connection that is wanted."""
 
     id: str = Field(min_length=1, max_length=250)
 
 
-class Sealed(BaseModel):
+class SealedConnection(BaseModel):
     """A connection; None when there is none, or why it is not given."""
 
     connection: str | None = None
@@ -35,7 +35,7 @@ class Sealed(BaseModel):
 
 
 @app.post("/read")
-def read(wanted: Wanted, user: GetUserDep) -> Sealed:
+def read(wanted: ConnectionRequest, user: GetUserDep) -> SealedConnection:
     """Read a connection that the setting ``connection_allow`` names for any workspace."""
     if user.get_name() != get_settings().airflow_username:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "This is for the bridge.")
@@ -44,7 +44,7 @@ def read(wanted: Wanted, user: GetUserDep) -> Sealed:
     try:
         found = AIRFLOW_SECRETS.connection(wanted.id)
     except StepError as error:
-        return Sealed(refused=error.message)
+        return SealedConnection(refused=error.message)
     if found is None:
-        return Sealed()
-    return Sealed(connection=vault.cipher().encrypt(json.dumps(asdict(found))))
+        return SealedConnection()
+    return SealedConnection(connection=vault.cipher().encrypt(json.dumps(asdict(found))))

@@ -49,9 +49,9 @@ from automations_airflow.server import begun_runs, source_events
 
 log = logging.getLogger(__name__)
 
-MOST = 200
+MAX_RUNS = 200
 """Runs of one request: its transaction takes a second or two, not a minute."""
-_LOOKED_BACK = 20
+_MAX_VERSIONS = 20
 """Versions of a DAG: a run that was begun elsewhere comes soon after."""
 _PLAIN_ID = re.compile(r"[a-z0-9]{1,200}")
 """Of runs of ours: nothing is to be checked of it, as Airflow does of others."""
@@ -75,10 +75,10 @@ class NewRun(BaseModel):
 class Batch(BaseModel):
     """DagRuns that are wanted."""
 
-    runs: list[NewRun] = Field(max_length=MOST)
+    runs: list[NewRun] = Field(max_length=MAX_RUNS)
 
 
-class Made(BaseModel):
+class CreationResult(BaseModel):
     """What has become of one: it is there, its DAG or its version is not, or it was refused."""
 
     run_id: str
@@ -99,7 +99,9 @@ class Refused(Exception):
 
 
 @app.post("/runs")
-def make(batch: Batch, dags: DagBagDep, user: GetUserDep, session: SessionDep) -> list[Made]:
+def make(
+    batch: Batch, dags: DagBagDep, user: GetUserDep, session: SessionDep
+) -> list[CreationResult]:
     """Make DagRuns, or say of each why it was not made."""
     is_bridge = user.get_name() == get_settings().airflow_username
     if not is_bridge and any(run.before or run.source for run in batch.runs):
@@ -120,10 +122,12 @@ def make(batch: Batch, dags: DagBagDep, user: GetUserDep, session: SessionDep) -
         if (dag := dags.get_latest_version_of_dag(dag_id, session=session)) is not None
     }
     there = _there(session, batch.runs)
-    maker = _Maker(session, known, user.get_name(), dags)
+    maker = _DagRunCreator(session, known, user.get_name(), dags)
     there |= maker.make_together([run for run in batch.runs if _key(run) not in there])
     answers = [
-        Made(run_id=run.run_id, outcome="there") if _key(run) in there else maker.make(run)
+        CreationResult(run_id=run.run_id, outcome="there")
+        if _key(run) in there
+        else maker.make(run)
         for run in batch.runs
     ]
     # Of runs that have ended before, the scheduler has nothing to do.
@@ -143,7 +147,7 @@ def _there(session: Session, runs: Sequence[NewRun]) -> set[tuple[str, str]]:
     return {(row.dag_id, row.run_id) for row in known}
 
 
-class _Maker:
+class _DagRunCreator:
     """Makes the DagRuns of one request."""
 
     def __init__(
@@ -160,14 +164,14 @@ class _Maker:
         self._of_versions: dict[tuple[str, int], _Structure | None] = {}
         self._sources: dict[tuple[str, str], list[AssetEvent]] = {}
 
-    def make(self, run: NewRun) -> Made:
+    def make(self, run: NewRun) -> CreationResult:
         """Make one as the public route does, unless it can be made as it stands."""
         if run.dag_id not in self._known:
-            return Made(run_id=run.run_id, outcome="unknown")
+            return CreationResult(run_id=run.run_id, outcome="unknown")
         if not self._has_version(run):
-            return Made(run_id=run.run_id, outcome="gone")
+            return CreationResult(run_id=run.run_id, outcome="gone")
         if run.before is not None and self.make_together([run]):
-            return Made(run_id=run.run_id, outcome="there")
+            return CreationResult(run_id=run.run_id, outcome="there")
         try:
             dag = self._checked(run)
             if run.before is not None and run.before.exact:
@@ -192,13 +196,13 @@ class _Maker:
             if not _there(self._session, [run]):
                 # Its other lines hold the whole row.
                 reason = str(error.orig).partition("\n")[0]
-                return Made(run_id=run.run_id, outcome="refused", reason=reason)
+                return CreationResult(run_id=run.run_id, outcome="refused", reason=reason)
         except Refused as refused:
-            return Made(run_id=run.run_id, outcome="refused", reason=str(refused))
+            return CreationResult(run_id=run.run_id, outcome="refused", reason=str(refused))
         except Exception as error:  # it is told, and the others are made
             log.warning("%s of %s cannot be made", run.run_id, run.dag_id, exc_info=True)
-            return Made(run_id=run.run_id, outcome="refused", reason=_told(error))
-        return Made(run_id=run.run_id, outcome="there")
+            return CreationResult(run_id=run.run_id, outcome="refused", reason=_told(error))
+        return CreationResult(run_id=run.run_id, outcome="there")
 
     def make_together(self, runs: Sequence[NewRun]) -> set[tuple[str, str]]:
         """Make those that are as ours are by few statements; returns which are there now."""
@@ -314,7 +318,7 @@ class _Maker:
 
     def _found(self, dag_id: str, version: int) -> _Structure | None:
         query = select(DagVersion).where(DagVersion.dag_id == dag_id)
-        newest_first = query.order_by(DagVersion.version_number.desc()).limit(_LOOKED_BACK)
+        newest_first = query.order_by(DagVersion.version_number.desc()).limit(_MAX_VERSIONS)
         for one in self._session.scalars(newest_first):
             dag = self._dags.get_dag(one.id, session=self._session)
             if dag is not None and dag.timetable.description.endswith(f"; version {version}"):

@@ -50,8 +50,8 @@ APPS = [
         "name": "Automations: connections for tests of steps",
     },
     {
-        "app": ServerApp("console_door"),
+        "app": ServerApp("console_sign_in"),
         "url_prefix": "/automations/console",
-        "name": "Automations: the door to the console",
+        "name": "Automations: sign-in to the console",
     },
 ]

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from automations.ports import SourceEvent
 
-_AROUND = timedelta(minutes=1)
+_TIME_TOLERANCE = timedelta(minutes=1)
 """Before and after we have recorded it: two clocks, and a transaction that may take a while."""
-_LOOKED_AT = 100
+_MAX_EVENTS = 100
 """Events of one task's run at most, of which more would be alike."""
 
 
@@ -30,10 +30,10 @@ def find(session: Session, source: SourceEvent) -> AssetEvent | None:
             AssetEvent.source_dag_id.is_not_distinct_from(source.dag_id),
             AssetEvent.source_task_id.is_not_distinct_from(source.task_id),
             AssetEvent.source_run_id.is_not_distinct_from(source.run_id),
-            AssetEvent.timestamp.between(source.at - _AROUND, source.at + _AROUND),
+            AssetEvent.timestamp.between(source.at - _TIME_TOLERANCE, source.at + _TIME_TOLERANCE),
         )
         .order_by(AssetEvent.timestamp.desc())
-        .limit(_LOOKED_AT)
+        .limit(_MAX_EVENTS)
     )
     alike = (one for one in session.scalars(query) if one.extra == source.extra)
     return min(alike, key=lambda one: abs(one.timestamp - source.at), default=None)

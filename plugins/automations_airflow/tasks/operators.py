@@ -36,8 +36,8 @@ from automations_airflow.tasks.retries import (
     DatabaseAway,
     StepFailed,
     StepRetryPolicy,
-    told_deaths,
-    told_failure,
+    reported_deaths,
+    reported_failure,
 )
 from automations_airflow.ui.links import links_of
 from automations_airflow.waits.waiting import answer_of, ask, park_for_people, park_until
@@ -71,7 +71,7 @@ class StepTask:
         self.template_fields = ()
 
     def execute(self, context: Any) -> Any:
-        if (failed := told_failure()) is not None:
+        if (failed := reported_failure()) is not None:
             raise failed
         return self._do(context, lambda engine, ref, journal: engine.run(ref, journal))
 
@@ -130,7 +130,7 @@ class StepTask:
             conf=run.conf or {},
             started_by=run.triggering_user_name,
             due_at=run.logical_date,
-            deaths=told_deaths(),
+            deaths=reported_deaths(),
             is_skipped=is_skipped,
         )
 

@@ -32,7 +32,7 @@ from automations_airflow.tasks.overtaken_logs import logging_as
 
 log = logging.getLogger(__name__)
 
-PATIENCE = timedelta(seconds=1)
+MARK_TIMEOUT = timedelta(seconds=1)
 """For the marks: a scheduler that is slow must not hold up the task for long."""
 
 
@@ -61,7 +61,7 @@ def overtake(
     try:
         # The limit of this task's own time ends with its step.
         signal.setitimer(signal.ITIMER_REAL, 0)
-        run_ahead.go_on(engine, ref, done, in_its_name, budget)
+        run_ahead.run_following(engine, ref, done, in_its_name, budget)
     except (Exception, AirflowTaskTimeout):
         log.exception("A step that was done ahead of its task has ended without a result")
     try:
@@ -98,7 +98,7 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
 def _hand_over(ref: TaskRef, leg: Leg, ti: Any, dag: Any) -> None:
     marks = marks_of(ref, leg, ti, ti.hostname, dag)
     names = ", ".join(one.node_id for one in leg.overtaken)
-    if handovers.hand_over(ref.run_id, marks.to_json(), PATIENCE):
+    if handovers.hand_over(ref.run_id, marks.to_json(), MARK_TIMEOUT):
         log.info("Done in this process, too: %s", names)
     else:
         log.warning("Done in this process, too, and not marked in time: %s", names)

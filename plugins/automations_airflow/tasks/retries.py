@@ -85,7 +85,7 @@ def max_retries(attempts: int) -> int:
 
 
 @contextmanager
-def telling(failed: Retry) -> Iterator[None]:
+def reporting(failed: Retry) -> Iterator[None]:
     """Have a process that is forked in the block be told that this try is over."""
     said = {"error": failed.error, "delay": failed.delay.total_seconds()}
     os.environ[FAILED_BEFORE] = json.dumps(said)
@@ -95,7 +95,7 @@ def telling(failed: Retry) -> Iterator[None]:
         del os.environ[FAILED_BEFORE]
 
 
-def told_failure() -> AttemptFailed | None:
+def reported_failure() -> AttemptFailed | None:
     """How the attempt of this try has failed, where it was made before this process began.
 
     By the record alone a delay that is over by now would have the next attempt made in this try.
@@ -107,6 +107,6 @@ def told_failure() -> AttemptFailed | None:
     return AttemptFailed(failed["error"], timedelta(seconds=failed["delay"]))
 
 
-def told_deaths() -> int:
+def reported_deaths() -> int:
     """How many processes of this task were killed since it was last begun."""
     return int(os.environ.get(DEATHS, "0"))

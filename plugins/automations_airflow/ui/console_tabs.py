@@ -11,7 +11,7 @@ from automations.settings import get_settings
 from automations_airflow import installation
 
 DOOR = "/automations/console"
-"""Where the door to the console is mounted in Airflow's api-server."""
+"""Where the sign-in to the console is mounted in Airflow's api-server."""
 
 
 def door(query: str = "") -> str:

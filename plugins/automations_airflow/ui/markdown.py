@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from automations.kit.values import JSON
 
-_MAX_ROWS, _MAX_COLUMNS, _MAX_LETTERS = 60, 8, 2_000
+_MAX_ROWS, _MAX_COLUMNS, _MAX_CHARACTERS = 60, 8, 2_000
 
 
 def plain(text: str | None) -> str:
@@ -37,12 +37,12 @@ def cell(value: JSON) -> str:
         case bool():
             return "Yes" if value else "No"
         case str():
-            return plain(value[:_MAX_LETTERS])
+            return plain(value[:_MAX_CHARACTERS])
         case int() | float():
             return str(value)
         case list() if all(isinstance(one, str | int | float) for one in value):
             return ", ".join(cell(one) for one in value[:_MAX_ROWS])
-    return plain(json.dumps(value, ensure_ascii=False)[:_MAX_LETTERS])
+    return plain(json.dumps(value, ensure_ascii=False)[:_MAX_CHARACTERS])
 
 
 def fenced(value: JSON) -> str:

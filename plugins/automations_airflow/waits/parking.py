@@ -43,21 +43,21 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from automations_airflow.own_dags import PATTERN, is_own
-from automations_airflow.scheduler.resting import Rest, let_rest
+from automations_airflow.scheduler.resting import Rest, install
 from automations_airflow.scheduler.scheduler_threads import SchedulerThread
 from automations_airflow.waits.waiting import QUESTION_KEY
 
 log = logging.getLogger(__name__)
 
-THOROUGH = 5.0
+FULL_LOOK_INTERVAL = 5.0
 """Seconds between two looks of which the dear one is a part."""
-TRUSTED = 30.0
+TRUST_TIMEOUT = 30.0
 """Seconds since the last look for which what is parked is left out: later, nobody may look."""
 
-SETTLES = timedelta(seconds=2)
+SETTLE_TIME = timedelta(seconds=2)
 """So much older than the last look a change must be to have been seen by it: a change is dated
 before it is committed."""
-UNSEEN = timedelta(seconds=10)
+MAX_SKIP = timedelta(seconds=10)
 """The longest time without a look at a run of which a task is in hand: what else may be due, such
 as the end of the run's own time, is so in seconds."""
 
@@ -200,18 +200,18 @@ class Parker(SchedulerThread):
     @property
     def is_trusted(self) -> bool:
         """Whether what is parked is still looked after."""
-        return time.monotonic() - self._looked < TRUSTED
+        return time.monotonic() - self._looked < TRUST_TIMEOUT
 
     def watch(self, connection: Connection) -> None:
         prepare(connection)
         leave_out(self, self._rest)
-        let_rest(self._rest)
+        install(self._rest)
         while not self._stopped.is_set():
             self._told.wait(self.interval)
             self._told.clear()
             self.look(connection)
 
-    def hurry(self) -> None:
+    def poll_soon(self) -> None:
         """Have it look now, since somebody may have been answered."""
         self._told.set()
 
@@ -221,7 +221,7 @@ class Parker(SchedulerThread):
 
     def _look(self, connection: Connection) -> None:
         woken = wake_answered(connection)
-        if time.monotonic() - self._looked_well > THOROUGH:
+        if time.monotonic() - self._looked_well > FULL_LOOK_INTERVAL:
             self._looked_well = time.monotonic()
             woken += wake_busy(connection)
         refreshed = refresh_questions(connection)
@@ -252,10 +252,10 @@ _IN_HAND = _TASK.state.in_(
 # A retry of Airflow's is due by the clock alone.
 _MAY_BE_DUE = _TASK.state.in_(
     (TaskInstanceState.UP_FOR_RETRY, TaskInstanceState.UP_FOR_RESCHEDULE)
-) | (_TASK.updated_at >= _RUNNING.last_scheduling_decision - literal(SETTLES, Interval))
+) | (_TASK.updated_at >= _RUNNING.last_scheduling_decision - literal(SETTLE_TIME, Interval))
 _TO_DECIDE = or_(
     _RUNNING.last_scheduling_decision.is_(None),
-    _RUNNING.last_scheduling_decision < func.now() - literal(UNSEEN, Interval),
+    _RUNNING.last_scheduling_decision < func.now() - literal(MAX_SKIP, Interval),
     exists().where(_OF_RUN, _MAY_BE_DUE),
     ~exists().where(_OF_RUN, _IN_HAND),
     ~_RUNNING.dag_id.regexp_match(PATTERN),

@@ -16,7 +16,7 @@ from automations.domain.forms.schema import DISPLAY, UNTYPED
 from automations.execution.verdicts import AskPeople
 from automations.services.waits import questions
 from automations.services.waits.answers import REASON
-from automations.services.waits.questions import Standing
+from automations.services.waits.questions import QuestionState
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
 from automations_airflow.ui import limits, markdown
@@ -25,12 +25,12 @@ from automations_airflow.ui.params import NOTHING
 SUBJECT_LENGTH = 250
 
 
-def standing_of(verdict: AskPeople) -> Standing:
+def state_of(verdict: AskPeople) -> QuestionState:
     """How a question stands, as far as that concerns the users of this Airflow."""
-    return questions.standing(verdict.wait_id, _users())
+    return questions.state(verdict.wait_id, _users())
 
 
-def request_of(verdict: AskPeople, standing: Standing, page: str) -> dict[str, Any]:
+def request_of(verdict: AskPeople, state: QuestionState, page: str) -> dict[str, Any]:
     """What Airflow is given of a question.
 
     Args:
@@ -38,10 +38,10 @@ def request_of(verdict: AskPeople, standing: Standing, page: str) -> dict[str, A
     """
     return {
         "subject": verdict.question.subject[:SUBJECT_LENGTH],
-        "body": body_of(verdict, standing, page),
+        "body": body_of(verdict, state, page),
         "options": list(verdict.options),
         "params": params_of(verdict.question),
-        "assigned_users": _assigned(standing),
+        "assigned_users": _assigned(state),
     }
 
 
@@ -53,34 +53,34 @@ def _users() -> list[str]:
     return [user.partition(":")[0].strip() for user in listed]
 
 
-def _assigned(standing: Standing) -> list[dict[str, str]]:
-    if not standing.entitled:
+def _assigned(state: QuestionState) -> list[dict[str, str]]:
+    if not state.entitled:
         return []
     # It brings the answers that come by other ways.
-    users = [*standing.entitled, get_settings().airflow_username]
+    users = [*state.entitled, get_settings().airflow_username]
     return [{"id": user, "name": user} for user in dict.fromkeys(users)]
 
 
-def body_of(verdict: AskPeople, standing: Standing, page: str) -> str:
+def body_of(verdict: AskPeople, state: QuestionState, page: str) -> str:
     """The question as Markdown: what was refused, its text, its data, and how it stands."""
     question = verdict.question
-    parts = [f"> **An answer was not taken.** {markdown.plain(standing.refused)}"] * bool(
-        standing.refused
+    parts = [f"> **An answer was not taken.** {markdown.plain(state.refused)}"] * bool(
+        state.refused
     )
     if question.body:
         parts.append(question.body)
     if question.data is not None:
         parts.append(markdown.data(question.data))
     parts += _unshown(question.form, page)
-    parts.append(" · ".join((*_facts(verdict, standing), f"[Its page in the console]({page})")))
+    parts.append(" · ".join((*_facts(verdict, state), f"[Its page in the console]({page})")))
     return "\n\n".join(parts)
 
 
-def _facts(verdict: AskPeople, standing: Standing) -> Iterator[str]:
-    if standing.asked:
-        yield f"Asked: {markdown.plain(', '.join(standing.asked))}"
+def _facts(verdict: AskPeople, state: QuestionState) -> Iterator[str]:
+    if state.asked:
+        yield f"Asked: {markdown.plain(', '.join(state.asked))}"
     if verdict.question.quorum > 1:
-        yield f"{standing.approvals} of {verdict.question.quorum} approvals"
+        yield f"{state.approvals} of {verdict.question.quorum} approvals"
     yield f"Until {verdict.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 

@@ -31,16 +31,16 @@ from automations_airflow.waits.triggers import ELAPSED, NOTIFIED
 
 log = logging.getLogger(__name__)
 
-LOOK = timedelta(seconds=1)
+LOOK_INTERVAL = timedelta(seconds=1)
 """Between two looks for pauses that end by themselves until the next one."""
-PATIENCE = timedelta(seconds=5)
+SLEEP_TIMEOUT = timedelta(seconds=5)
 """For a task to go to sleep whose pause is over already; then it is left to its trigger."""
-POLL = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two looks for such a task."""
-_AFTERMATH, _AGAIN = 1.0, 0.15
+_HURRY_TIME, _HURRY_INTERVAL = 1.0, 0.15
 """Seconds after an answer in which runs are looked at, and how often: a person's is brought to
 Airflow by a job, a moment later."""
-_MOST = 500
+_BATCH_SIZE = 500
 """Tasks that are looked for by one query."""
 _SUBMIT = Trigger.submit_event.__func__  # type: ignore[attr-defined]
 """What the triggerer does with an event, as Airflow has it."""
@@ -65,7 +65,7 @@ def take_turns() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class _EndedPause:
     """A sleeper whose pause is over.
 
     Args:
@@ -113,18 +113,18 @@ class Resumer(SchedulerThread):
 
     Args:
         engine: of Airflow's database, whose statements are parts of transactions.
-        hurry: is called when runs may have to be looked at.
+        poll_soon: is called when runs may have to be looked at.
     """
 
     task = "resume sleeping tasks"
     interval = 0.0
 
-    def __init__(self, engine: Engine, hurry: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, poll_soon: Callable[[], None]) -> None:
         super().__init__(engine)
-        self._hurry = hurry
+        self._hurry = poll_soon
         self._hurried = self._hurry_until = 0.0
         self._due: dict[str, Sleeper] = {}
-        self._ended: dict[str, _Ended] = {}
+        self._ended: dict[str, _EndedPause] = {}
         self._seen: dict[str, datetime] = {}
         """Pauses that were due, and when: they stay open until their tasks have begun."""
         self._looked_to = datetime.min.replace(tzinfo=UTC)
@@ -134,7 +134,7 @@ class Resumer(SchedulerThread):
             while not self._stopped.is_set():
                 if told := hear(self._rest()):
                     self._note(sleepers.ended(told), NOTIFIED)
-                    self._hurry_until = time.monotonic() + _AFTERMATH
+                    self._hurry_until = time.monotonic() + _HURRY_TIME
                 self._look_at_clock()
                 if self._ended and self._resume(connection):
                     self._hurry_until = max(self._hurry_until, time.monotonic())
@@ -143,9 +143,13 @@ class Resumer(SchedulerThread):
     def _rest(self) -> float:
         """Seconds until there is something to do, if nothing is told."""
         if self._ended:
-            return POLL
+            return POLL_INTERVAL
         now = common_clock.now()
-        left = LOOK if time.monotonic() > self._hurry_until else timedelta(seconds=_AGAIN)
+        left = (
+            LOOK_INTERVAL
+            if time.monotonic() > self._hurry_until
+            else timedelta(seconds=_HURRY_INTERVAL)
+        )
         # No longer than a look's time, whatever becomes of the clock.
         moments = [self._looked_to, now + left, *(one.due_at for one in self._due.values())]
         return max((min(moments) - now).total_seconds(), 0.0)
@@ -154,9 +158,9 @@ class Resumer(SchedulerThread):
         sleepers.look_at_clock()
         now = common_clock.now()
         # Also when somebody has set the clock back.
-        if not now < self._looked_to <= now + LOOK:
+        if not now < self._looked_to <= now + LOOK_INTERVAL:
             # What is overdue for longer is its trigger's: it may wait for much else.
-            since, self._looked_to = now - PATIENCE, now + LOOK
+            since, self._looked_to = now - SLEEP_TIMEOUT, now + LOOK_INTERVAL
             self._seen = {one: at for one, at in self._seen.items() if at >= since}
             found = sleepers.due(since, self._looked_to)
             self._due = {one.wait_id: one for one in found if one.wait_id not in self._seen}
@@ -166,13 +170,13 @@ class Resumer(SchedulerThread):
         self._note(over, ELAPSED)
 
     def _note(self, over: Iterable[Sleeper], woken: str) -> None:
-        until = time.monotonic() + PATIENCE.total_seconds()
+        until = time.monotonic() + SLEEP_TIMEOUT.total_seconds()
         for one in over:
-            self._ended.setdefault(one.wait_id, _Ended(one, woken, until))
+            self._ended.setdefault(one.wait_id, _EndedPause(one, woken, until))
 
     def _resume(self, connection: Connection) -> int:
         """Resume those that sleep by now; how many."""
-        some = dict(list(self._ended.items())[:_MOST])
+        some = dict(list(self._ended.items())[:_BATCH_SIZE])
         with Session(connection) as session, session.begin():
             asked = {wait_id: (one.sleeper, one.woken) for wait_id, one in some.items()}
             resumed = resume(session, asked)
@@ -188,6 +192,6 @@ class Resumer(SchedulerThread):
 
     def _pass_on(self) -> None:
         now = time.monotonic()
-        if self._hurried <= self._hurry_until and now - self._hurried >= _AGAIN:
+        if self._hurried <= self._hurry_until and now - self._hurried >= _HURRY_INTERVAL:
             self._hurried = now
             self._hurry()

@@ -31,7 +31,7 @@ RECHECK_SECONDS = 60.0
 DATABASE_TIMEOUT = 5.0
 """Seconds; what hangs for longer holds up the waits that are due."""
 
-_GATHERING = 0.02
+_COALESCE_WINDOW = 0.02
 """Seconds in which further new waits come along, to be asked for by one query."""
 
 NOTIFIED = "notified"
@@ -164,7 +164,7 @@ class Waits:
             left = min(left, (self._due[0][0] - common_clock.now()).total_seconds())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._added.wait(), max(left, 0.01))
-            await asyncio.sleep(_GATHERING)
+            await asyncio.sleep(_COALESCE_WINDOW)
         self._added.clear()
 
     @staticmethod

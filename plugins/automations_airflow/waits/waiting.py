@@ -18,7 +18,7 @@ from automations.services.waits import answers
 from automations.settings import get_settings
 from automations.steps.outcomes import Answer
 from automations_airflow.ui.links import approval_page
-from automations_airflow.waits.questions import request_of, standing_of
+from automations_airflow.waits.questions import request_of, state_of
 from automations_airflow.waits.triggers import WaitTrigger
 
 RESUME = "resume"
@@ -31,11 +31,11 @@ QUESTION_KEY = "automations_question"
 def ask(verdict: AskPeople, context: Any) -> None:
     """Put a question on Airflow's Required Actions page, as it stands now."""
     ti = context["ti"]
-    standing = standing_of(verdict)
-    request = request_of(verdict, standing, approval_page(ti.dag_id, ti.run_id))
+    state = state_of(verdict)
+    request = request_of(verdict, state, approval_page(ti.dag_id, ti.run_id))
     upsert_hitl_detail(ti_id=ti.id, **request)
     # Airflow keeps the first question of a task that asks once more.
-    if standing.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
+    if state.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
         # As text: an XCom has the names of an object, and so its fields, in an order of its own.
         ti.xcom_push(QUESTION_KEY, {**request, "params": json.dumps(request["params"])})
 

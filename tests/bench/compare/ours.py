@@ -13,7 +13,7 @@ import requests
 from tests.bench.compare.shapes import Measure, Shape
 from tests.bench.first_run import APPROVAL, LIGHT
 from tests.bench.measuring import answer_of, until
-from tests.bench.product import PATIENCE, Stack
+from tests.bench.product import TIMEOUT, Stack
 
 
 class Ours:
@@ -88,7 +88,7 @@ class Ours:
         def asked() -> bool | None:
             return self._stack.get(path)["run"]["status"] == "PAUSED" or None
 
-        until("the question", asked, PATIENCE)
+        until("the question", asked, TIMEOUT)
         began = time.monotonic()
         self._stack.post(f"/api/workflows/runs/{run}/resume", {"decision": "approved"})
         self._stack.wait_completed(workflow, run)
@@ -97,7 +97,7 @@ class Ours:
     @staticmethod
     def _deliver(url: str) -> float:
         began = time.monotonic()
-        answer_of(requests.post(url, json={}, timeout=PATIENCE))
+        answer_of(requests.post(url, json={}, timeout=TIMEOUT))
         return time.monotonic() - began
 
 

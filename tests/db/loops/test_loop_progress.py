@@ -12,7 +12,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import LoopCursor, LoopResult, Run
 from automations.execution import loop_progress
 from automations.execution.engine import Engine
-from automations.execution.loop_log import MAX_LINES, LoopLog, Place
+from automations.execution.loop_log import MAX_LINES, IterationPath, LoopLog
 from automations.execution.loop_records import (
     ItemDone,
     ItemFailed,
@@ -220,7 +220,7 @@ def test_lines_of_several_items_at_once_are_all_there_and_no_more_than_may_be(
 
     def fail(count: int) -> None:
         for _ in range(count):
-            log.add(Place((0,)), body, Fail("no"), datetime.now(UTC))
+            log.add(IterationPath((0,)), body, Fail("no"), datetime.now(UTC))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(fail, [MAX_LINES // 10] * 8))

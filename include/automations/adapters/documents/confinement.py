@@ -28,13 +28,13 @@ class Unconfined(Exception):
     """The kernel does not do its part; nothing may be done then."""
 
 
-def confine(parent: int, seconds: int, memory: int, patience: float, program_memory: int) -> None:
+def confine(parent: int, seconds: int, memory: int, timeout: float, program_memory: int) -> None:
     """Give up, for good, what the work does not need; only outside programs may have more.
 
     Args:
         seconds: of computing, for this process.
         memory: address space in bytes, of this process.
-        patience: seconds after which everything is ended.
+        timeout: seconds after which everything is ended.
         program_memory: what a program may have that needs more.
 
     Raises:
@@ -42,7 +42,7 @@ def confine(parent: int, seconds: int, memory: int, patience: float, program_mem
     """
     die_with(parent, signal.SIGKILL)
     # Of all processors that a program uses, in the time that it has.
-    most = max(seconds + 1, 4 * math.ceil(patience))
+    most = max(seconds + 1, 4 * math.ceil(timeout))
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE_BYTES, _MAX_FILE_BYTES))

@@ -25,9 +25,9 @@ _BEGINNINGS = {
 _END = "\u202c"
 _UPRIGHT = ("lrTb", "lrTbV")
 """Text that runs as ever."""
-_LETTER = 160
+_CHARACTER_HEIGHT = 160
 """The room of a letter, in twentieths of a point: a row is to be as high as its text is long."""
-_HIGHEST = 9_000
+_MAX_ROW_HEIGHT = 9_000
 """That of a row: what is longer goes on in a line beside."""
 
 
@@ -73,7 +73,7 @@ def _made_high(row: Any) -> bool:
     if not any(lengths):
         return False
     height = OxmlElement("w:trHeight")
-    height.set(qn("w:val"), str(min((max(lengths) + 2) * _LETTER, _HIGHEST)))
+    height.set(qn("w:val"), str(min((max(lengths) + 2) * _CHARACTER_HEIGHT, _MAX_ROW_HEIGHT)))
     height.set(qn("w:hRule"), "atLeast")
     row.get_or_add_trPr().append(height)
     return True

@@ -21,7 +21,7 @@ _CONFIGURATION = """\
   </rejectfont></selectfont>
 </fontconfig>
 """
-_SECONDS = 30
+_TIMEOUT = 30
 """For a program that answers at once."""
 # Letters that every machine has: Latin, Greek, Cyrillic, and the signs of their texts.
 _EVERYWHERE = 0x0530
@@ -29,7 +29,7 @@ _SYMBOL_FONTS = range(0xF000, 0xF100)
 """How Word writes the characters of fonts like Wingdings, which are mapped to others."""
 _BOXES = frozenset("□▢◻☐⬜")
 """Drawn as what stands for a missing glyph is drawn."""
-_NAMED = 8
+_MAX_NAMED = 8
 _MISSING = "\U0010fffe"
 """A character that no font has, as it is no character."""
 _PAGE = '#set page(width: 9cm, height: 9cm)\n#set text(font: "Libertinus Serif")\n'
@@ -70,7 +70,7 @@ def unknown_to_fontconfig(characters: Iterable[str], folder: Path) -> list[str]:
             env={"FONTCONFIG_FILE": str(configuration(folder))},
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return []
@@ -106,8 +106,10 @@ def unknown_to_typst(characters: Iterable[str], folder: Path) -> list[str]:
 def named(characters: Iterable[str]) -> str:
     """Characters for people: the first of them, with their numbers."""
     characters = list(characters)
-    listed = ", ".join(f"{character} (U+{ord(character):04X})" for character in characters[:_NAMED])
-    more = len(characters) - _NAMED
+    listed = ", ".join(
+        f"{character} (U+{ord(character):04X})" for character in characters[:_MAX_NAMED]
+    )
+    more = len(characters) - _MAX_NAMED
     return f"{listed} and {more} more" if more > 0 else listed
 
 

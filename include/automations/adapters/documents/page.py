@@ -17,10 +17,10 @@ from automations.adapters.documents.styles import is_on
 
 _A4 = (595.3, 841.9)
 _MARGIN = 70.9
-_LINE = 14.0
+_LINE_HEIGHT = 14.0
 _ALIGNMENTS = {WD_ALIGN_PARAGRAPH.CENTER: "center", WD_ALIGN_PARAGRAPH.RIGHT: "right"}
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_EMU = 12_700
+_EMU_PER_POINT = 12_700
 _TABLE = re.compile(r"^#figure\(\n  align\(center\)\[#table\(\n", re.MULTILINE)
 _RULES = """\
 #let horizontalrule = line(length: 100%, stroke: 0.5pt + luma(60%))
@@ -128,7 +128,7 @@ def _content(part: Any) -> tuple[str, float]:
             paragraph.alignment or paragraph.style.paragraph_format.alignment, "left"
         )
         lines.append(f"align({alignment}, {{ {'; '.join(pieces)} }})")
-        height += _LINE * (1 + pieces.count("linebreak()"))
+        height += _LINE_HEIGHT * (1 + pieces.count("linebreak()"))
         height += sum(_picture_height(extent) for extent in _extents(paragraph))
     if not any("{  }" not in line for line in lines):
         return "{}", 0.0
@@ -189,7 +189,9 @@ def _piece(element: Any, part: Any) -> Iterator[str]:
         if target is not None and not target.is_external:
             name = literal(f"media/{str(target.target_part.partname).rpartition('/')[2]}")
             extents = list(_extents_of(element))
-            width = f", width: {int(extents[0].get('cx')) / _EMU:.1f}pt" if extents else ""
+            width = (
+                f", width: {int(extents[0].get('cx')) / _EMU_PER_POINT:.1f}pt" if extents else ""
+            )
             yield f"box(image({name}{width}))"
 
 
@@ -208,7 +210,7 @@ def _extents(paragraph: Any) -> list[Any]:
 
 
 def _picture_height(extent: Any) -> float:
-    return int(extent.get("cy", "0")) / _EMU
+    return int(extent.get("cy", "0")) / _EMU_PER_POINT
 
 
 def _tables(document: Any, body: str) -> str:

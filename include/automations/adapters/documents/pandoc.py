@@ -14,7 +14,7 @@ from docx.oxml.ns import qn
 
 from automations.adapters.documents import programs
 
-_SECONDS = 30
+_TIMEOUT = 30
 """Far longer than it takes."""
 # Without everything by which a text could reach a later program unescaped.
 _MARKDOWN = (
@@ -118,5 +118,5 @@ def typst_from_docx(document: Path) -> str:
 
 def _run(*arguments: str) -> None:
     programs.run(
-        [pypandoc.get_pandoc_path(), "--sandbox", "--wrap=none", *arguments], seconds=_SECONDS
+        [pypandoc.get_pandoc_path(), "--sandbox", "--wrap=none", *arguments], seconds=_TIMEOUT
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from automations.adapters.documents.problems import DocumentProblem
 
-_EXCERPT = 500
+_MAX_EXCERPT = 500
 
 
 def run(
@@ -57,5 +57,5 @@ def run(
             raise DocumentProblem(f"{name} took longer than {seconds:.0f} s") from error
         if code != 0:
             said.seek(0)
-            text = said.read(10_000).decode(errors="replace").strip()[-_EXCERPT:]
+            text = said.read(10_000).decode(errors="replace").strip()[-_MAX_EXCERPT:]
             raise DocumentProblem(f"{name} failed ({code}): {text}")

@@ -18,8 +18,8 @@ from typing import Any
 
 import automations
 from automations.adapters.documents import package
+from automations.adapters.documents.fair_semaphore import FairSemaphore
 from automations.adapters.documents.problems import TemplateProblem
-from automations.adapters.documents.turns import Turns
 from automations.errors import StepError, TemplateError
 from automations.kit.values import JSON
 from automations.ports import RenderedDocument
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 _CODE = Path(automations.__file__).parents[1]
 _NOWHERE = "http://127.0.0.1:9"
-AT_ONCE = max(4, os.cpu_count() or 1)
+MAX_CONCURRENT = max(4, os.cpu_count() or 1)
 """Children of one process: each may take hundreds of megabytes, and a core."""
-_children = Turns(AT_ONCE, of_one=AT_ONCE // 2)
+_children = FairSemaphore(MAX_CONCURRENT, per_key=MAX_CONCURRENT // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class Limits:
         seconds: of computing, to fill a template.
         memory: address space in bytes, to fill a template.
         program_memory: that of an outside program.
-        patience: seconds after which everything is ended when nobody says other.
+        timeout: seconds after which everything is ended when nobody says other.
         max_bytes: bytes of a document.
     """
 
     seconds: int = 20
     memory: int = 1 << 30
     program_memory: int = 4 << 30
-    patience: float = 120
+    timeout: float = 120
     max_bytes: int = 10_000_000
 
 
@@ -136,35 +136,35 @@ class ConfinedRenderer:
         whose: str,
         seconds: float | None = None,
     ) -> dict[str, Any]:
-        patience = self._limits.patience if seconds is None else seconds
-        until = time.monotonic() + patience
+        timeout = self._limits.timeout if seconds is None else seconds
+        until = time.monotonic() + timeout
         answer: dict[str, Any] | None = None
-        with _children.one(whose, until) as may_begin:
+        with _children.hold(whose, until) as may_begin:
             if may_begin:
                 left = max(0.0, until - time.monotonic())
                 answer = self._child(folder, content, job, left)
         if answer is None:
             raise StepError(
-                f"The document took more time than it may ({patience:g} s).",
+                f"The document took more time than it may ({timeout:g} s).",
                 kind="timeout",
                 retryable=True,
             )
         return answer
 
     def _child(
-        self, folder: Path, content: bytes, job: dict[str, Any], patience: float
+        self, folder: Path, content: bytes, job: dict[str, Any], timeout: float
     ) -> dict[str, Any] | None:
         """What the child says; None when it had to be ended."""
         limits = {
             "parent": os.getpid(),
             "seconds": self._limits.seconds,
             "memory": self._limits.memory,
-            "patience": patience,
+            "timeout": timeout,
             "program_memory": self._limits.program_memory,
         }
         (folder / "template").write_bytes(content)
         (folder / "job.json").write_text(json.dumps({**job, "limits": limits}))
-        code = _run(folder, patience)
+        code = _run(folder, timeout)
         if code is None:
             return None
         answer: Any = None
@@ -189,7 +189,7 @@ def _check_package(content: bytes) -> None:
         raise TemplateError(str(problem)) from problem
 
 
-def _run(folder: Path, patience: float) -> int | None:
+def _run(folder: Path, timeout: float) -> int | None:
     """The child's exit code; None when it had to be ended."""
     with (folder / "stderr").open("wb") as said:
         process = subprocess.Popen(
@@ -202,7 +202,7 @@ def _run(folder: Path, patience: float) -> int | None:
             start_new_session=True,
         )
     try:
-        return process.wait(patience)
+        return process.wait(timeout)
     except subprocess.TimeoutExpired:
         return None
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from automations.adapters.documents import fonts, programs
 from automations.adapters.documents.problems import DocumentProblem
 
-MEMORY = 4 << 30
+MEMORY_LIMIT = 4 << 30
 _SETTINGS = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry">
@@ -55,7 +55,7 @@ def pdfs_from_docx(program: str, documents: Sequence[Path], folder: Path) -> Non
             "--nolockcheck", "--nodefault", "--nologo", "--convert-to", _PDF,
             "--outdir", str(folder), *map(str, documents),
         ],
-        memory=MEMORY,
+        memory=MEMORY_LIMIT,
         environment={"FONTCONFIG_FILE": str(fonts.configuration(folder))},
     )  # fmt: skip
     for document in documents:

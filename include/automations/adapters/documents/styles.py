@@ -8,7 +8,7 @@ from typing import Any
 from docx.oxml.ns import qn
 
 _OFF = frozenset({"0", "false", "off"})
-_DEPTH = 20
+_MAX_DEPTH = 20
 
 
 def is_on(element: Any) -> bool:
@@ -39,7 +39,7 @@ class Styles:
 
     def chain(self, style_id: str | None) -> Iterator[Any]:
         """A style, and those that it is based on."""
-        for _ in range(_DEPTH):
+        for _ in range(_MAX_DEPTH):
             style = self._by_id.get(style_id)
             if style is None:
                 return

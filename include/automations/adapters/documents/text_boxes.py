@@ -18,7 +18,7 @@ _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _WPS = "{http://schemas.microsoft.com/office/word/2010/wordprocessingShape}"
 _VML = "{urn:schemas-microsoft-com:vml}"
 _RUNNING = (".header+xml", ".footer+xml")
-_EMU = 12_700
+_EMU_PER_POINT = 12_700
 _FROM = {"page": "page", "margin": "margin"}
 _BOX = """\
 <w:pict {spaces} xmlns:v="urn:schemas-microsoft-com:vml"
@@ -84,8 +84,8 @@ def _made(anchor: Any, box: Any, number: int) -> Any:
             number=number + 1,
             x=x,
             y=y,
-            width=int(extent.get("cx")) / _EMU,
-            height=int(extent.get("cy")) / _EMU,
+            width=int(extent.get("cx")) / _EMU_PER_POINT,
+            height=int(extent.get("cy")) / _EMU_PER_POINT,
             across={"column": "text"}.get(across, _FROM.get(across, "margin")),
             down={"paragraph": "text", "line": "text"}.get(down, _FROM.get(down, "margin")),
             look=look,
@@ -102,5 +102,5 @@ def _place(anchor: Any, name: str) -> tuple[str, float]:
     if position is None:
         return "", 0.0
     offset = position.find(qn("wp:posOffset"))
-    points = 0.0 if offset is None or not offset.text else int(offset.text) / _EMU
+    points = 0.0 if offset is None or not offset.text else int(offset.text) / _EMU_PER_POINT
     return position.get("relativeFrom", ""), points

@@ -11,9 +11,16 @@ from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
 from automations.adapters.language_model.prices import check_cost, cost, most_spent
 from automations.errors import StepError
 from automations.kit.json_text import parsed
-from automations.kit.storable import MAX_DEPTH, nearest, same, storable
+from automations.kit.storable import MAX_DEPTH, same, sanitized, storable
 from automations.kit.values import JSON
-from automations.ports import NOTHING, HostConnection, ModelAnswer, ModelQuestion, Spending, Spent
+from automations.ports import (
+    NOTHING,
+    HostConnection,
+    ModelAnswer,
+    ModelQuestion,
+    Spending,
+    TokenUsage,
+)
 
 Accounts = Callable[[str, str | None, HostConnection | None], ModelAccount | None]
 """Finds a workspace's account with a provider, or its first one when no provider is named.
@@ -72,7 +79,7 @@ class ProviderModels:
         if not getattr(usage, "unmeasured_requests", 0):
             price = cost(account.provider, model, usage)
         tokens = usage.input_tokens + usage.output_tokens
-        self._spending.settle(question.run_id, most, Spent(tokens, price))
+        self._spending.settle(question.run_id, most, TokenUsage(tokens, price))
         end = _end_of(response)
         _check_end(response, end, account.provider)
         data = None if question.schema is None else _data(response, end, TOOL)
@@ -81,7 +88,7 @@ class ProviderModels:
             text=text,
             data=data,
             provider=account.provider,
-            model=str(nearest(response.model_name or model)),
+            model=str(sanitized(response.model_name or model)),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=None if price is None else float(price),
@@ -147,7 +154,7 @@ def _check_end(response: Any, end: str, provider: str) -> None:
         StepError: kind ``rejected`` or ``unavailable``.
     """
     details = response.provider_details or {}
-    said = str(nearest(details.get("refusal") or ""))[:500]
+    said = str(sanitized(details.get("refusal") or ""))[:500]
     if said:
         raise StepError(f"The model refused to answer: {said}", kind="rejected")
     if end == _FILTERED:
@@ -156,7 +163,7 @@ def _check_end(response: Any, end: str, provider: str) -> None:
             kind="rejected",
         )
     if end not in ("stop", "tool_call", _CUT) or details.get("finish_reason") == _BROKEN:
-        by = "by an error" if end in ("stop", _BROKEN) else f"by '{str(nearest(end))[:100]}'"
+        by = "by an error" if end in ("stop", _BROKEN) else f"by '{str(sanitized(end))[:100]}'"
         raise StepError(
             f"{provider} broke the answer off {by}.", kind="unavailable", retryable=True
         )

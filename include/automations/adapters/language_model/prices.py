@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from automations.errors import StepError
-from automations.ports import ModelQuestion, Spent
+from automations.ports import ModelQuestion, TokenUsage
 
-_FRAME = 1_000
+_OVERHEAD_TOKENS = 1_000
 """Tokens that roles, separators and the description of a tool may take beside the texts."""
 
 
@@ -22,7 +22,9 @@ def cost(provider: str, model: str, usage: Any) -> Decimal | None:
         return None
 
 
-def most_spent(question: ModelQuestion, provider: str, model: str, written: str) -> Spent | None:
+def most_spent(
+    question: ModelQuestion, provider: str, model: str, written: str
+) -> TokenUsage | None:
     """What a question may take; None when its answer has no bound.
 
     Args:
@@ -33,12 +35,12 @@ def most_spent(question: ModelQuestion, provider: str, model: str, written: str)
     from genai_prices import Usage
 
     # No token has less than one byte.
-    sent = len(written.encode(errors="replace")) + _FRAME
+    sent = len(written.encode(errors="replace")) + _OVERHEAD_TOKENS
     usage = Usage(input_tokens=sent, output_tokens=question.max_tokens)
-    return Spent(sent + question.max_tokens, cost(provider, model, usage))
+    return TokenUsage(sent + question.max_tokens, cost(provider, model, usage))
 
 
-def check_cost(question: ModelQuestion, model: str, most: Spent | None) -> None:
+def check_cost(question: ModelQuestion, model: str, most: TokenUsage | None) -> None:
     """Refuse a question that could cost more than it may.
 
     Raises:

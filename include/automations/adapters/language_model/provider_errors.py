@@ -64,11 +64,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 _WORDS = ("error", "message", "detail", "msg", "errors")
 """Where providers say what is wrong, from the outside in."""
-_LEVELS = 4
+_MAX_DEPTH = 4
 
 
 def _said(error: Exception) -> str:
-    message = _words(getattr(error, "body", None), _LEVELS)
+    message = _words(getattr(error, "body", None), _MAX_DEPTH)
     return f": {message[:500]}" if message else "."
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from automations.adapters import authorities
+from automations.adapters import tls_contexts
 from automations.kit.json_text import parsed
 from automations.kit.storable import MAX_DEPTH
 
@@ -22,7 +22,7 @@ class NotExact(Exception):
     """The SDK that reads the answer would change a part of its data."""
 
 
-class _Counted(httpx2.AsyncByteStream):
+class _CountedStream(httpx2.AsyncByteStream):
     def __init__(self, inner: httpx2.AsyncByteStream, most: int) -> None:
         self._inner = inner
         self._left = most
@@ -46,7 +46,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, most: int, address: str | None = None) -> None:
-        super().__init__(verify=authorities.of_web(), trust_env=False)
+        super().__init__(verify=tls_contexts.of_web(), trust_env=False)
         self._most = most
         self._address = address
 
@@ -63,7 +63,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
             # Packed, a few bytes can become any number.
             raise TooLong
         if isinstance(response.stream, httpx2.AsyncByteStream):
-            response.stream = _Counted(response.stream, self._most)
+            response.stream = _CountedStream(response.stream, self._most)
         if response.status_code == 200 and _JSON in response.headers.get("content-type", ""):
             return _judged(response, await response.aread())
         return response

@@ -22,9 +22,9 @@ from automations.adapters.quickjs.rejections import Rejections
 _START, _STATE, _ANSWER, _REJECTED = range(4)
 _THREW_NULL = 3
 _REASON = "the reason of a rejection that nobody awaited"
-_STACK = 512 * 1024
+_STACK_SIZE = 512 * 1024
 # An answer must be written also when the script has left nothing of its memory.
-_RESERVE = 8_000_000
+_RESERVED_BYTES = 8_000_000
 _OVERHEAD = 64_000_000
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     globals_, prelude = map(_source, ("globals.js", "prelude.js"))
     taken, rejections = _Memory(), Rejections()
     try:
-        confine(request["seconds"], request["memory"] + _RESERVE + _OVERHEAD)
+        confine(request["seconds"], request["memory"] + _RESERVED_BYTES + _OVERHEAD)
     except (OSError, ValueError) as error:
         # Without its walls nothing is run.
         answer = json.dumps({"stopped": f"the sandbox cannot be set up: {error}"}).encode()
@@ -75,7 +75,7 @@ def _run(
     request: dict[str, Any], sources: tuple[str, str], taken: _Memory, rejections: Rejections
 ) -> str:
     context = _quickjs.Context()
-    context.set_max_stack_size(_STACK)
+    context.set_max_stack_size(_STACK_SIZE)
     globals_, prelude = sources
     context.eval(globals_)
     control = context.eval(prelude)
@@ -106,7 +106,7 @@ def _run(
         if rejections.left():
             rejections.tell(_REASON)
             control(_REJECTED, _REASON)
-        context.set_memory_limit(request["memory"] + _RESERVE)
+        context.set_memory_limit(request["memory"] + _RESERVED_BYTES)
         context.set_time_limit(max(deadline - time.monotonic(), 0.05))
         answer = control(_ANSWER)
     except (_quickjs.JSException, MemoryError) as error:

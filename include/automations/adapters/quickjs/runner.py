@@ -17,17 +17,17 @@ from typing import Any
 
 from automations.adapters.quickjs.absent import told
 from automations.errors import StepError
-from automations.kit.storable import nearest, storable
+from automations.kit.storable import sanitized, storable
 from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
 
-_GRACE = 1.0
+_GRACE_PERIOD = 1.0
 """Seconds for the process to say by itself that its script took too long."""
 _MAX_INPUT_BYTES = 10_000_000
 """It is written to a process, and parsed in the memory that the script has."""
 _MAX_LINES = 1_000
 """What is logged is kept with the run for good."""
-_MAX_LETTERS = 50_000
+_MAX_CHARACTERS = 50_000
 """The same, where lines are long."""
 _LINES_BEFORE = 1_000
 """Lines of the prelude's wrapper before the user's first one."""
@@ -65,7 +65,7 @@ class QuickJsRunner:
             StepError: kind ``timeout``, ``memory``, ``output``, ``input`` or ``script``.
         """
         request = self._request(code, given, variables, limits)
-        most = limits.output_bytes + 8 * _MAX_LETTERS
+        most = limits.output_bytes + 8 * _MAX_CHARACTERS
         return _result(self._exchange(request, most, limits), limits)
 
     @staticmethod
@@ -83,10 +83,10 @@ class QuickJsRunner:
             "code": code,
             "input": written,
             "variables": known,
-            "limits": json.dumps({"lines": _MAX_LINES, "letters": _MAX_LETTERS}),
+            "limits": json.dumps({"lines": _MAX_LINES, "letters": _MAX_CHARACTERS}),
             "seconds": limits.seconds,
             "memory": limits.memory_bytes,
-            "bytes": limits.output_bytes + 6 * _MAX_LETTERS,
+            "bytes": limits.output_bytes + 6 * _MAX_CHARACTERS,
         }
         return json.dumps(request).encode()
 
@@ -101,7 +101,7 @@ class QuickJsRunner:
             cwd="/",
             start_new_session=True,
         ) as process:
-            killer = threading.Timer(limits.seconds + _GRACE, process.kill)
+            killer = threading.Timer(limits.seconds + _GRACE_PERIOD, process.kill)
             killer.start()
             answer = b""
             try:
@@ -147,11 +147,11 @@ def _result(answer: bytes, limits: ScriptLimits) -> ScriptResult:
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
         raise TypeError("logs")
-    return [str(nearest(line)) for line in value[:_MAX_LINES]]
+    return [str(sanitized(line)) for line in value[:_MAX_LINES]]
 
 
 def _fault(found: Any, limits: ScriptLimits) -> ScriptFault:
-    name, message, stack = (str(nearest(found[key])) for key in ("name", "message", "stack"))
+    name, message, stack = (str(sanitized(found[key])) for key in ("name", "message", "stack"))
     if name == "InternalError" and message in ("interrupted", "out of memory"):
         raise _stopped("timeout" if message == "interrupted" else "memory", limits)
     lines = [int(place) - _LINES_BEFORE for place in _PLACE.findall(stack)]

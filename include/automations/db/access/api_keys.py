@@ -15,7 +15,7 @@ from automations.db.session import statement
 from automations.db.tables import ApiKey, Workspace
 from automations.kit.ids import new_id
 
-_LAST_USE = timedelta(minutes=1)
+_LAST_USE_INTERVAL = timedelta(minutes=1)
 
 # Every request asks this: so it is one plain statement.
 _CREDENTIAL = text("""
@@ -103,7 +103,7 @@ def note_use(session: Session, key_id: str) -> ApiKey | None:
         update(ApiKey)
         .where(
             ApiKey.id == key_id,
-            or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now - _LAST_USE),
+            or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now - _LAST_USE_INTERVAL),
         )
         .values(last_used_at=now)
         .returning(ApiKey)

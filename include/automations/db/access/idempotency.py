@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import IdempotencyKey
 
-KEPT = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 """As long as clients may come back with a key, as the API says."""
-_PRUNED_AT_ONCE = 100
+_PRUNE_BATCH_SIZE = 100
 """Beside each new key, so that none are left over, and no request deletes thousands."""
 
 
@@ -31,7 +31,7 @@ def find(session: Session, workspace_id: str, key: str) -> IdempotencyKey | None
         select(IdempotencyKey).where(
             IdempotencyKey.workspace_id == workspace_id,
             IdempotencyKey.key == key,
-            IdempotencyKey.created_at > func.clock_timestamp() - KEPT,
+            IdempotencyKey.created_at > func.clock_timestamp() - RETENTION,
         )
     )
 
@@ -74,8 +74,8 @@ def prune(session: Session) -> int:
     """Delete some of the keys that are no longer kept, without waiting for anybody; how many."""
     old = (
         select(IdempotencyKey.workspace_id, IdempotencyKey.key)
-        .where(IdempotencyKey.created_at < func.clock_timestamp() - KEPT)
-        .limit(_PRUNED_AT_ONCE)
+        .where(IdempotencyKey.created_at < func.clock_timestamp() - RETENTION)
+        .limit(_PRUNE_BATCH_SIZE)
         .with_for_update(skip_locked=True)
     )
     gone = session.scalars(

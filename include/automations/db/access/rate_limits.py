@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import RateLimit
 
-_WAITED = timedelta(minutes=1)
+_MAX_WAIT = timedelta(minutes=1)
 """Longer than a hit waits for those before it, one of which may have begun the window."""
 _LEFT = extract("epoch", RateLimit.ends_at - func.clock_timestamp())
 """The seconds until a key's window ends, by the one clock that all processes share."""
@@ -25,7 +25,7 @@ def hit(session: Session, key: str, *, limit: int, seconds: int, by: int = 1) ->
     # Both by the moment of this hit: a window that is over gives way to the one begun just now.
     # So is one that ends later than any does which has begun: the clock was set back since.
     is_over = (RateLimit.ends_at <= new.ends_at - length) | (
-        RateLimit.ends_at > new.ends_at + max(length, _WAITED)
+        RateLimit.ends_at > new.ends_at + max(length, _MAX_WAIT)
     )
     query = query.on_conflict_do_update(
         index_elements=["key"],

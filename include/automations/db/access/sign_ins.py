@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from automations.db.session import statement
 from automations.db.tables import Member, MemberPassword, SignIn, Workspace
 
-IDLE = timedelta(days=1)
+IDLE_TIMEOUT = timedelta(days=1)
 """How long a session lasts without being used."""
 
 # Every request of the console asks this: so it is one plain statement.
@@ -49,7 +49,7 @@ class SignedIn:
 def signed_in(token_hash: str) -> SignedIn | None:
     """The session that has this hash, while it lasts."""
     with statement() as connection:
-        found = connection.execute(_SIGNED_IN, {"hash": token_hash, "idle": IDLE}).first()
+        found = connection.execute(_SIGNED_IN, {"hash": token_hash, "idle": IDLE_TIMEOUT}).first()
     return SignedIn(*found) if found else None
 
 
@@ -119,5 +119,5 @@ def end_others(session: Session, member_id: str, sign_in_id: str | None) -> None
 def forget_ended(session: Session) -> None:
     """Delete the sessions that last no longer."""
     now = func.clock_timestamp()
-    ended = or_(SignIn.expires_at < now, SignIn.last_used_at < now - IDLE)
+    ended = or_(SignIn.expires_at < now, SignIn.last_used_at < now - IDLE_TIMEOUT)
     session.execute(delete(SignIn).where(ended))

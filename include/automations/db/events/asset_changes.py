@@ -59,7 +59,7 @@ ORDER BY 1
 """)
 # What a statement stamps is a little older than the number its transaction gets by it.
 _SETTLED = text("""
-SELECT greatest(least(min(xact_start), clock_timestamp()), clock_timestamp() - :patience)
+SELECT greatest(least(min(xact_start), clock_timestamp()), clock_timestamp() - :timeout)
     - interval '1 second'
 FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL
 """)
@@ -79,13 +79,13 @@ class Change:
     last_id: str
 
 
-def settled(session: Session, patience: timedelta) -> datetime:
+def settled(session: Session, timeout: timedelta) -> datetime:
     """The moment up to which all is committed that was stamped: none who writes began before it.
 
     Args:
-        patience: for how long a transaction that goes on is waited for.
+        timeout: for how long a transaction that goes on is waited for.
     """
-    moment: datetime = session.execute(_SETTLED, {"patience": patience}).scalar_one()
+    moment: datetime = session.execute(_SETTLED, {"timeout": timeout}).scalar_one()
     return moment
 
 

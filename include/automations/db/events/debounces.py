@@ -13,11 +13,11 @@ from automations.db.queue import jobs
 from automations.db.tables import DebouncedEvents, Event, JobKind, Run
 from automations.kit.ids import new_id
 
-_PATIENCE = timedelta(seconds=60)
+_OVERDUE_AFTER = timedelta(seconds=60)
 """After which what is due has lost its job: one that is only late is not to be told twice."""
 
 
-class Collected(NamedTuple):
+class DebounceResult(NamedTuple):
     """Where an event was put: which one counts now, which not any more, and when it will start."""
 
     event_id: str
@@ -32,7 +32,7 @@ def collect(
     event: Event,
     delay: timedelta,
     most: timedelta | None,
-) -> Collected:
+) -> DebounceResult:
     """Put an event to those of its key that were not waited for long enough yet.
 
     The later one counts, by when they were taken, in whatever order they are matched.
@@ -72,7 +72,7 @@ def collect(
     ).one()
     if row.events == 1:
         jobs.enqueue(session, JobKind.END_DEBOUNCE, row.id, delay)
-    return Collected(row.event_id, row.replaced_id, row.due_at)
+    return DebounceResult(row.event_id, row.replaced_id, row.due_at)
 
 
 def lock(session: Session, debounce_id: str) -> tuple[DebouncedEvents, timedelta] | None:
@@ -88,7 +88,7 @@ def look_again(session: Session, limit: int = 1_000) -> None:
     """Have those ended whose time came a while ago."""
     query = (
         select(DebouncedEvents.id)
-        .where(DebouncedEvents.due_at < func.clock_timestamp() - _PATIENCE)
+        .where(DebouncedEvents.due_at < func.clock_timestamp() - _OVERDUE_AFTER)
         .limit(limit)
     )
     for debounce_id in session.scalars(query).all():

@@ -17,7 +17,7 @@ from automations.domain.statuses import EventStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
 
-_OF_ONE_TRANSACTION = timedelta(minutes=2)
+_MAX_TRANSACTION_TIME = timedelta(minutes=2)
 """Far longer than one takes that tells of something."""
 
 
@@ -58,7 +58,7 @@ def of_submission(
         moments: when something was done with it, which was told in the same transaction.
     """
     near = [
-        Event.created_at.between(moment - _OF_ONE_TRANSACTION, moment + _OF_ONE_TRANSACTION)
+        Event.created_at.between(moment - _MAX_TRANSACTION_TIME, moment + _MAX_TRANSACTION_TIME)
         for moment in moments
     ]
     return session.scalars(
@@ -119,7 +119,7 @@ def match_again(session: Session, event: Event) -> bool:
     return found is not None
 
 
-def outrun(session: Session, event_id: str, reason: str, *, of_use: bool) -> None:
+def supersede(session: Session, event_id: str, reason: str, *, of_use: bool) -> None:
     """Say that a later event took this one's place; one that is to be matched again still is.
 
     Args:

@@ -152,7 +152,7 @@ def release_unknown(session: Session, me: int, known: Iterable[int]) -> None:
     session.execute(_RELEASE_UNKNOWN, {"me": me, "known": list(known)})
 
 
-def take_from_later(session: Session) -> None:
+def undo_clock_jump(session: Session) -> None:
     """Have what was asked for before the clock was set back not wait until it is there again."""
     session.execute(_FROM_LATER, {"channel": WAKE, "slow": SLOW, "express": EXPRESS})
 
@@ -278,7 +278,7 @@ def retry(session: Session, job: Job, delay: timedelta, error: str) -> None:
     _put_back(session, job, delay, error, job.failures + 1)
 
 
-def go_on(session: Session, job: Job, delay: timedelta = timedelta(0)) -> bool:
+def requeue(session: Session, job: Job, delay: timedelta = timedelta(0)) -> bool:
     """Put a job back for its next part; that it failed before is forgiven.
 
     Returns:
@@ -302,7 +302,7 @@ def _put_back(
     return done.rowcount == 1
 
 
-def bury(session: Session, job: Job, error: str) -> bool:
+def dead_letter(session: Session, job: Job, error: str) -> bool:
     """Give a job up; it stays, with its error, until somebody replays it.
 
     Returns:

@@ -72,7 +72,7 @@ OWNED = frozenset(kind for kinds in _OWNERS for kind in kinds)
 
 # Most claims find nothing of most kinds, and to plan what gives jobs out takes milliseconds. In the
 # orders of the indexes: without them PostgreSQL reads all jobs where none of a kind is there.
-_STANDING = text("""
+_QUEUED = text("""
 SELECT wanted AS kind,
     (
         SELECT true FROM job WHERE kind = wanted AND lane IS NULL AND dead_at IS NULL
@@ -86,7 +86,7 @@ SELECT wanted AS kind,
 FROM unnest(CAST(:kinds AS text[])) AS wanted
 """)
 
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 """Oldest jobs of a kind, and newest ones, that are put into line by a statement: 20 µs for each."""
 
 
@@ -96,7 +96,7 @@ def _due(order: str) -> str:
         SELECT id FROM job
         WHERE kind = wanted AND lane IS NULL AND dead_at IS NULL
             AND available_at <= statement_timestamp()
-        ORDER BY available_at {order}, id {order} LIMIT {_AT_ONCE} FOR UPDATE SKIP LOCKED
+        ORDER BY available_at {order}, id {order} LIMIT {_BATCH_SIZE} FOR UPDATE SKIP LOCKED
     ) due
     """  # noqa: S608 -- the words are ours
 
@@ -199,7 +199,7 @@ WITH chosen AS (
 SELECT id, workspace_id, lane FROM turns ORDER BY turn, workspace LIMIT :limit
 """)  # noqa: S608 -- the words are ours
 
-_URGENT_OF = 4
+_URGENT_INTERVAL = 4
 """Of so many claims one begins with what nobody waits for, the others with what somebody does."""
 
 
@@ -246,10 +246,10 @@ class Turns:
         self, session: Session, limit: int, kinds: Collection[str], room: Room
     ) -> dict[int, str]:
         """Lock those who are next in line, and give their ids and lines in the order of turns."""
-        standing = session.execute(_STANDING, {"kinds": list(kinds)}).all()
-        if due := frozenset(row.kind for row in standing if row.due):
+        queued = session.execute(_QUEUED, {"kinds": list(kinds)}).all()
+        if due := frozenset(row.kind for row in queued if row.due):
             session.execute(_line_up(due), {"kinds": list(due)})
-        values = {"kinds": [row.kind for row in standing if row.due or row.in_line]}
+        values = {"kinds": [row.kind for row in queued if row.due or row.in_line]}
         if not values["kinds"]:
             return {}
         waiting = session.execute(
@@ -263,7 +263,7 @@ class Turns:
             },
         ).all()
         self._claims += 1
-        urgent_first = self._claims % _URGENT_OF != 0
+        urgent_first = self._claims % _URGENT_INTERVAL != 0
         found: dict[int, str] = {}
         for urgent in (urgent_first, not urgent_first):
             there = [row.workspace_id for row in waiting if row.urgent is urgent]

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages
-from automations.db.rows.row_filters import SORTED_BY, comparable, condition, ordered
+from automations.db.rows.row_filters import SORT_LENGTH, comparable, condition, ordered
 from automations.db.tables import DataRow, DataTable
 from automations.domain.tables.filters import Group, Order
 from automations.errors import ValidationFailed
@@ -34,12 +34,12 @@ from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
 _AS_MADE = Order()
-_AT_ONCE = 1_000
+_BATCH_SIZE = 1_000
 """Rows in a statement, whose parameters PostgreSQL counts with 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPosition:
     """A row's place in an order: its value in the column of the order, if one is, breaks no tie."""
 
     created_at: datetime
@@ -47,12 +47,12 @@ class Place:
     value: JSON = None
 
 
-def place_of(row: DataRow, order: Order) -> Place:
+def place_of(row: DataRow, order: Order) -> RowPosition:
     """Where a row is in an order."""
     value = row.data.get(order.column.key) if order.column else None
     if isinstance(value, str):
-        value = value[:SORTED_BY]
-    return Place(row.created_at, row.id, value)
+        value = value[:SORT_LENGTH]
+    return RowPosition(row.created_at, row.id, value)
 
 
 def find(session: Session, table_id: str, row_id: str, *, lock: bool = False) -> DataRow | None:
@@ -84,7 +84,7 @@ def page(
     table_id: str,
     wanted: Group,
     order: Order,
-    after: Place | None,
+    after: RowPosition | None,
     limit: int,
     offset: int = 0,
 ) -> Sequence[DataRow]:
@@ -119,7 +119,7 @@ def all_of(
     """
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     query = keyset_pages.between(query, DataRow.created_at, since, until)
-    query = query.order_by(*_ordering(order)).execution_options(yield_per=_AT_ONCE)
+    query = query.order_by(*_ordering(order)).execution_options(yield_per=_BATCH_SIZE)
     with bounded(session):
         yield from session.scalars(query)
 
@@ -168,7 +168,7 @@ def add_many(
         {"id": new_id(), "table_id": table_id, "data": data, "key_hash": one}
         for data, one in zip(rows, hashed, strict=hashes is not None)
     )
-    while some := list(islice(made, _AT_ONCE)):
+    while some := list(islice(made, _BATCH_SIZE)):
         session.execute(insert(DataRow), some)
         ids += [str(row["id"]) for row in some]
     return ids
@@ -202,7 +202,7 @@ def _ordering(order: Order) -> list[ColumnElement[Any]]:
     return [sorted_by.nulls_last(), DataRow.created_at.expression, DataRow.id.expression]
 
 
-def _after(order: Order, after: Place) -> ColumnElement[bool]:
+def _after(order: Order, after: RowPosition) -> ColumnElement[bool]:
     here = tuple_(DataRow.created_at, DataRow.id)
     there = tuple_(literal(after.created_at), literal(after.row_id))
     if order.column is None:

@@ -14,7 +14,7 @@ from automations.db.tables import DataRow
 from automations.domain.tables.columns import key_hash, key_set
 from automations.kit.values import JSON
 
-_AT_ONCE = 1_000
+_BATCH_SIZE = 1_000
 """Keys in a statement: a sync of any size is held in memory by the thousand."""
 
 # Compared as JSON, for which 1 and 1.0 are the same number. Hashes are alike but for their digits,
@@ -49,7 +49,7 @@ WHERE r.id = v.id
 
 
 @dataclass(frozen=True, slots=True)
-class KnownRow:
+class StoredRow:
     """A row as it is kept."""
 
     id: str
@@ -86,7 +86,7 @@ def lock_keys(session: Session, table_ids: Iterable[str]) -> None:
 
 def find_all(
     session: Session, table_id: str, keys: Sequence[str], wanted: Mapping[str, Mapping[str, JSON]]
-) -> dict[str, KnownRow]:
+) -> dict[str, StoredRow]:
     """The oldest rows with some values in the key columns, by their hash, locked.
 
     Args:
@@ -102,10 +102,10 @@ def find_all(
     return found
 
 
-def _locked(session: Session, *which: ColumnElement[bool]) -> Iterator[KnownRow]:
+def _locked(session: Session, *which: ColumnElement[bool]) -> Iterator[StoredRow]:
     query = select(DataRow.id, DataRow.data, DataRow.key_hash).where(*which)
     for row_id, data, hashed in session.execute(query.order_by(DataRow.id).with_for_update()):
-        yield KnownRow(row_id, data, hashed)
+        yield StoredRow(row_id, data, hashed)
 
 
 def _unhashed(
@@ -129,19 +129,19 @@ def _unhashed(
     return {row_id: hashed for hashed, row_id in found}
 
 
-def change_many(session: Session, changes: Sequence[KnownRow]) -> None:
+def change_many(session: Session, changes: Sequence[StoredRow]) -> None:
     """Give rows, which are locked, other values and hashes."""
     _in_parts(session, _CHANGE, changes)
 
 
-def mark_many(session: Session, rows: Sequence[KnownRow]) -> None:
+def mark_many(session: Session, rows: Sequence[StoredRow]) -> None:
     """Give rows, which are locked, other hashes."""
     _in_parts(session, _MARK, rows)
 
 
-def _in_parts(session: Session, statement: TextClause, rows: Sequence[KnownRow]) -> None:
-    for start in range(0, len(rows), _AT_ONCE):
-        part = rows[start : start + _AT_ONCE]
+def _in_parts(session: Session, statement: TextClause, rows: Sequence[StoredRow]) -> None:
+    for start in range(0, len(rows), _BATCH_SIZE):
+        part = rows[start : start + _BATCH_SIZE]
         values = {
             "ids": [row.id for row in part],
             "hashes": [row.hashed for row in part],

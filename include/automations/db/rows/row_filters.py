@@ -12,7 +12,7 @@ from automations.db.tables import DataRow
 from automations.domain.tables.columns import Column
 from automations.domain.tables.filters import Comparison, Group
 
-SORTED_BY = 200
+SORT_LENGTH = 200
 """How many characters of a text count in an order."""
 _EMPTY: tuple[Any, ...] = ("", [], {})
 
@@ -29,7 +29,7 @@ def ordered(column: Column) -> ColumnElement[Any]:
     """What rows are sorted by; of a long text only its beginning, which a cursor can hold."""
     if column.type in ("number", "boolean", "date", "datetime"):
         return sortable(column)
-    beginning: ColumnElement[Any] = func.left(DataRow.data[column.key].astext, SORTED_BY)
+    beginning: ColumnElement[Any] = func.left(DataRow.data[column.key].astext, SORT_LENGTH)
     return beginning.collate("C")
 
 

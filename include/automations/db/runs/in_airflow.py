@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from automations.domain.statuses import RunStatus, StepStatus, WaitStatus
 
-_STUCK = timedelta(minutes=5)
+_STUCK_AFTER = timedelta(minutes=5)
 """A run in which nothing has happened for so long is held up by something else than its turn: its
 DAG is paused in Airflow, or broken. It must not hold up those of other automations."""
 
@@ -51,7 +51,7 @@ SELECT due.any, there.workflow_id, there.runs FROM (
 
 def count(session: Session) -> int:
     """How many they are."""
-    return int(session.scalar(_COUNT, {"stuck": _STUCK}) or 0)
+    return int(session.scalar(_COUNT, {"stuck": _STUCK_AFTER}) or 0)
 
 
 def count_for_due(session: Session, kinds: Collection[str]) -> dict[str, int] | None:
@@ -60,7 +60,7 @@ def count_for_due(session: Session, kinds: Collection[str]) -> dict[str, int] | 
     Returns:
         None, and nothing is counted, when none is.
     """
-    found = session.execute(_COUNT_FOR_DUE, {"stuck": _STUCK, "kinds": list(kinds)}).all()
+    found = session.execute(_COUNT_FOR_DUE, {"stuck": _STUCK_AFTER, "kinds": list(kinds)}).all()
     if not found[0].any:
         return None
     return {row.workflow_id: row.runs for row in found if row.workflow_id is not None}

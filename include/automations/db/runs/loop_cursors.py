@@ -27,7 +27,7 @@ def results(session: Session, node: Node) -> Sequence[LoopResult]:
     return session.scalars(select(LoopResult).where(*_of(LoopResult, node))).all()
 
 
-def standing(session: Session, run_id: str) -> tuple[RunStatus, int] | None:
+def run_status(session: Session, run_id: str) -> tuple[RunStatus, int] | None:
     """Status and generation of a run."""
     row = session.execute(select(Run.status, Run.generation).where(Run.id == run_id)).first()
     return (row[0], row[1]) if row else None

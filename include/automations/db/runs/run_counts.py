@@ -59,7 +59,7 @@ def of_each(
     return found
 
 
-def sum_up(session: Session) -> int:
+def compact(session: Session) -> int:
     """Replace parts by their sum, unless another process does it now; returns how many."""
     if not session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
         return 0

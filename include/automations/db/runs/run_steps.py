@@ -223,7 +223,7 @@ def end(
     return {step.node_id, *(others or ())}
 
 
-def put_out(
+def add_output(
     session: Session, run_id: str, node_id: str, generation: int, more: dict[str, JSON]
 ) -> None:
     """Add to what a node of a generation has put out."""

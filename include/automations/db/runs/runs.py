@@ -63,7 +63,7 @@ class NewRun:
     express: bool = False
 
 
-class Claimed(NamedTuple):
+class ClaimedRun(NamedTuple):
     """A run for whoever has claimed its job.
 
     Args:
@@ -163,11 +163,11 @@ def lock_at(session: Session, run_id: str, node_id: str) -> Standing | None:
     return None if (row := found.first()) is None else Standing(*row)
 
 
-def lock_claimed(session: Session, job: Job) -> Claimed | None:
+def lock_claimed(session: Session, job: Job) -> ClaimedRun | None:
     """The run that a job is for, its row locked for this transaction."""
     values = {"run": job.subject_id, "job": job.id, "claims": job.claims}
     found = session.execute(_CLAIMED, values, execution_options={"populate_existing": True}).first()
-    return None if found is None else Claimed(*found)
+    return None if found is None else ClaimedRun(*found)
 
 
 def other_unfinished(session: Session, workflow_id: str, run_id: str) -> str | None:

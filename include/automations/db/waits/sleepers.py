@@ -13,7 +13,7 @@ from automations.db.tables import Run, Wait
 from automations.domain.statuses import WaitKind, WaitStatus
 
 _BY_TIME = (WaitKind.DELAY, WaitKind.RETRY)
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 """More are due later."""
 
 
@@ -56,6 +56,6 @@ def _found(session: Session, *which: ColumnElement[bool]) -> list[Sleeper]:
         .join(Run, Run.id == Wait.run_id)
         .where(*which)
         .order_by(Wait.due_at)
-        .limit(_AT_ONCE)
+        .limit(_BATCH_SIZE)
     )
     return [Sleeper(*row) for row in session.execute(query)]

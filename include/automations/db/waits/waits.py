@@ -166,7 +166,7 @@ def settle(session: Session, wait: Wait, ending: Ending) -> bool:
     if won is None:
         return False
     session.refresh(wait)
-    go_on(session, wait.run_id)
+    show_as_running(session, wait.run_id)
     jobs.notify(session, WOKEN, wait.id)
     return True
 
@@ -179,7 +179,7 @@ def cancel(session: Session, wait: Wait) -> None:
         .values(status=WaitStatus.CANCELLED)
     )
     session.refresh(wait)
-    go_on(session, wait.run_id)
+    show_as_running(session, wait.run_id)
 
 
 def note_refusal(session: Session, wait: Wait, why: str | None) -> None:
@@ -216,7 +216,7 @@ def answer(session: Session, wait: Wait, ending: Ending) -> bool:
     return True
 
 
-def go_on(session: Session, run_id: str) -> None:
+def show_as_running(session: Session, run_id: str) -> None:
     """Show a run whose pause has ended as running."""
     session.execute(
         update(Run).where(Run.id == run_id, Run.status.in_(PARKED)).values(status=RunStatus.RUNNING)

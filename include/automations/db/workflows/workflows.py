@@ -101,7 +101,7 @@ def find_newest(
     return None if found is None else (found[0], found[1])
 
 
-def meant(
+def matching(
     session: Session,
     workspace_id: str,
     ids: Collection[str],

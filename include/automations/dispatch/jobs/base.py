@@ -62,7 +62,7 @@ class Handler(ABC):
         """Bury a job, and end what cannot go on without it."""
         with unit_of_work() as session:
             # Who has lost the lease decides nothing: another one handles the job now.
-            if jobs.bury(session, job, error):
+            if jobs.dead_letter(session, job, error):
                 self.end_subject(session, job.subject_id, error)
 
     def end_subject(  # noqa: B027 -- most subjects go on without the job
@@ -88,9 +88,9 @@ def done(job: Job) -> None:
         jobs.done(session, job)
 
 
-def come_back(session: Session, job: Job, after: timedelta | None) -> None:
+def reschedule_or_finish(session: Session, job: Job, after: timedelta | None) -> None:
     """Put a job back until then, or remove it when it is not to come back."""
     if after is None:
         jobs.done(session, job)
     else:
-        jobs.go_on(session, job, after)
+        jobs.requeue(session, job, after)

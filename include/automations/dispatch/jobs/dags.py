@@ -18,9 +18,9 @@ from automations.ports import OPERATOR_DAG, DagRunState, DagRunStatus, NewDagRun
 from automations.services.runs import dag_calls as calls
 from automations.services.runs import notes
 
-_SOONEST, _LATEST = timedelta(seconds=1), timedelta(seconds=30)
+_MIN_POLL_INTERVAL, _MAX_POLL_INTERVAL = timedelta(seconds=1), timedelta(seconds=30)
 """Between two looks at a DagRun: a tenth of how long it takes already, within these."""
-_PARSED_WITHIN = timedelta(minutes=15)
+_PARSE_TIMEOUT = timedelta(minutes=15)
 """A file that has not changed is parsed again after ten."""
 MAX_RETURNED = 1024 * 1024
 """Bytes of what the tasks of a DagRun have returned."""
@@ -51,7 +51,7 @@ class CallDag(AirflowHandler):
         with unit_of_work() as session:
             wanted = calls.begun(session, call)
             if wanted and call.awaited:
-                jobs.go_on(session, job, _SOONEST)
+                jobs.requeue(session, job, _MIN_POLL_INTERVAL)
             elif wanted:
                 jobs.done(session, job)
         if not wanted:
@@ -65,12 +65,12 @@ class CallDag(AirflowHandler):
 
     def _make(self, call: DagCall) -> str | None:
         """Make the DagRun; why there is none, if that is so."""
-        standing = self._orchestrator.standing(call.dag_id)
-        if standing is None or standing.gone:
+        dag_status = self._orchestrator.dag_status(call.dag_id)
+        if dag_status is None or dag_status.gone:
             return self._missing(call)
-        if standing.broken:
+        if dag_status.broken:
             return f"DAG {call.dag_id} has import errors in Airflow."
-        if standing.paused:
+        if dag_status.paused:
             return f"DAG {call.dag_id} is paused in Airflow, where its runs would not begin."
         with unit_of_work() as session:
             note = notes.called(session.get_one(Run, call.run_id))
@@ -88,7 +88,7 @@ class CallDag(AirflowHandler):
         if call.dag_id != OPERATOR_DAG:
             return f"{missing}."
         # Ours is there again once its file is parsed, whoever has deleted it.
-        if common_clock.now() - call.created_at < _PARSED_WITHIN:
+        if common_clock.now() - call.created_at < _PARSE_TIMEOUT:
             raise NotVisibleYet(f"{missing} yet.")
         return f"{missing}: its dag-processor is to have AUTOMATIONS_OPERATOR_ALLOW, too."
 
@@ -109,7 +109,9 @@ class CallDag(AirflowHandler):
         else:
             age = common_clock.now() - call.created_at
             with unit_of_work() as session:
-                jobs.go_on(session, job, min(max(age / 10, _SOONEST), _LATEST))
+                jobs.requeue(
+                    session, job, min(max(age / 10, _MIN_POLL_INTERVAL), _MAX_POLL_INTERVAL)
+                )
 
     def _why(self, call: DagCall) -> str:
         failure = self._orchestrator.failure(call.dag_id, call.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind
-from automations.dispatch.jobs.base import Handler, come_back
+from automations.dispatch.jobs.base import Handler, reschedule_or_finish
 from automations.kit import tracing
 from automations.services.events import matching
 
@@ -30,4 +30,4 @@ class EndDebounce(Handler):
 
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
-            come_back(session, job, matching.end_debounce(session, job.subject_id))
+            reschedule_or_finish(session, job, matching.end_debounce(session, job.subject_id))

@@ -7,7 +7,7 @@ import time
 from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind
-from automations.dispatch.jobs.base import Handler, come_back
+from automations.dispatch.jobs.base import Handler, reschedule_or_finish
 from automations.errors import StepError
 from automations.services.pipelines import pulls
 
@@ -34,7 +34,7 @@ class SyncPipeline(Handler):
             more = False
         with unit_of_work() as session:
             if more:
-                jobs.go_on(session, job)
+                jobs.requeue(session, job)
             else:
                 jobs.done(session, job)
 
@@ -50,4 +50,4 @@ class SchedulePipeline(Handler):
 
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
-            come_back(session, job, pulls.due(session, job.subject_id))
+            reschedule_or_finish(session, job, pulls.due(session, job.subject_id))

@@ -56,7 +56,7 @@ class NameOverride(AirflowHandler):
         by = f"{people.IN_AIRFLOW}{user}" if user else answers.UNKNOWN_IN_AIRFLOW
         with unit_of_work() as session:
             waits.name(session, wait, by)
-            run_steps.put_out(session, run.id, wait.node_id, wait.generation, {"decidedBy": by})
+            run_steps.add_output(session, run.id, wait.node_id, wait.generation, {"decidedBy": by})
             unknown = answers.UNKNOWN_IN_AIRFLOW
             run_steps.name_in_log(session, run.id, wait.node_id, unknown, by)
             audit.record(

@@ -26,7 +26,7 @@ WITH_OPTIONS = ("select", "radio", "multiselect", "checkbox", "country")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FieldPosition:
     """Where a section is, or a field of it, or may be."""
 
     section: int
@@ -42,7 +42,7 @@ class Place:
         return path if self.field is None else f"{path}.fields.{self.field}"
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str) -> FieldPosition:
     """A place as it is written: ``0`` or ``0.3``.
 
     Raises:
@@ -51,7 +51,7 @@ def place_of(text: str) -> Place:
     found = _PLACE.fullmatch(text)
     if found is None:
         raise NotFound("There is no such place in the form.")
-    return Place(int(found[1]), None if found[2] is None else int(found[2]))
+    return FieldPosition(int(found[1]), None if found[2] is None else int(found[2]))
 
 
 def laid_out(title: str, description: str, schema: Mapping[str, Any]) -> Draft:
@@ -68,7 +68,7 @@ def sections(draft: Draft) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def find(draft: Draft, place: Place) -> Draft:
+def find(draft: Draft, place: FieldPosition) -> Draft:
     """The section or field at a place.
 
     Raises:
@@ -82,7 +82,7 @@ def find(draft: Draft, place: Place) -> Draft:
     return dict(found)
 
 
-def changed(draft: Draft, place: Place, made: Mapping[str, Any]) -> Draft:
+def changed(draft: Draft, place: FieldPosition, made: Mapping[str, Any]) -> Draft:
     """With another section or field at a place."""
     find(draft, place)
     new = copy.deepcopy(draft)
@@ -93,7 +93,7 @@ def changed(draft: Draft, place: Place, made: Mapping[str, Any]) -> Draft:
     return new
 
 
-def added(draft: Draft, place: Place, kind: str, label: str) -> Draft:
+def added(draft: Draft, place: FieldPosition, kind: str, label: str) -> Draft:
     """With a new field of a type at a place."""
     field: Draft = {"id": new_id(), "key": key_for(label or kind, _keys(draft)), "type": kind}
     if kind != "divider":
@@ -111,7 +111,7 @@ def added_section(draft: Draft, index: int, title: str = "") -> Draft:
     return new
 
 
-def copied(draft: Draft, place: Place) -> tuple[Draft, Place]:
+def copied(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition]:
     """With a copy of a section or field behind it, and where that is."""
     made = copy.deepcopy(find(draft, place))
     made["id"] = new_id()
@@ -124,27 +124,27 @@ def copied(draft: Draft, place: Place) -> tuple[Draft, Place]:
     if place.field is None:
         new = copy.deepcopy(draft)
         sections(new).insert(place.section + 1, made)
-        return new, Place(place.section + 1)
-    behind = Place(place.section, place.field + 1)
+        return new, FieldPosition(place.section + 1)
+    behind = FieldPosition(place.section, place.field + 1)
     return _put(draft, behind, made), behind
 
 
-def removed(draft: Draft, place: Place) -> tuple[Draft, Place | None]:
+def removed(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition | None]:
     """Without a section or field, and what is next to where it was."""
     find(draft, place)
     new = copy.deepcopy(draft)
     if place.field is None:
         del sections(new)[place.section]
         left = len(sections(new))
-        return new, Place(min(place.section, left - 1)) if left else None
+        return new, FieldPosition(min(place.section, left - 1)) if left else None
     fields = sections(new)[place.section]["fields"]
     del fields[place.field]
     if fields:
-        return new, Place(place.section, min(place.field, len(fields) - 1))
-    return new, Place(place.section)
+        return new, FieldPosition(place.section, min(place.field, len(fields) - 1))
+    return new, FieldPosition(place.section)
 
 
-def moved(draft: Draft, place: Place, to: Place) -> tuple[Draft, Place]:
+def moved(draft: Draft, place: FieldPosition, to: FieldPosition) -> tuple[Draft, FieldPosition]:
     """With a section or field before what is at another place now, and where it is then."""
     made = find(draft, place)
     new = copy.deepcopy(draft)
@@ -153,44 +153,44 @@ def moved(draft: Draft, place: Place, to: Place) -> tuple[Draft, Place]:
         del listed[place.section]
         index = min(to.section - (to.section > place.section), len(listed))
         listed.insert(index, made)
-        return new, Place(index)
+        return new, FieldPosition(index)
     del sections(new)[place.section]["fields"][place.field]
     index = to.field or 0
     if to.section == place.section and index > place.field:
         index -= 1
-    then = Place(to.section, index)
+    then = FieldPosition(to.section, index)
     return _put(new, then, made), then
 
 
-def neighbours(draft: Draft, place: Place) -> Mapping[str, Place]:
+def neighbours(draft: Draft, place: FieldPosition) -> Mapping[str, FieldPosition]:
     """Where a section or field comes by one step up or down, as ``moved`` takes it."""
-    ways: dict[str, Place] = {}
+    ways: dict[str, FieldPosition] = {}
     listed = sections(draft)
     if place.field is None:
         if place.section > 0:
-            ways["up"] = Place(place.section - 1)
+            ways["up"] = FieldPosition(place.section - 1)
         if place.section < len(listed) - 1:
-            ways["down"] = Place(place.section + 2)
+            ways["down"] = FieldPosition(place.section + 2)
         return ways
     if place.field > 0:
-        ways["up"] = Place(place.section, place.field - 1)
+        ways["up"] = FieldPosition(place.section, place.field - 1)
     elif place.section > 0:
-        ways["up"] = Place(place.section - 1, len(listed[place.section - 1]["fields"]))
+        ways["up"] = FieldPosition(place.section - 1, len(listed[place.section - 1]["fields"]))
     if place.field < len(listed[place.section]["fields"]) - 1:
-        ways["down"] = Place(place.section, place.field + 2)
+        ways["down"] = FieldPosition(place.section, place.field + 2)
     elif place.section < len(listed) - 1:
-        ways["down"] = Place(place.section + 1, 0)
+        ways["down"] = FieldPosition(place.section + 1, 0)
     return ways
 
 
-def walk(draft: Draft) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+def walk(draft: Draft) -> Iterator[tuple[FieldPosition, Mapping[str, Any]]]:
     """All fields, in their order."""
     for number, section in enumerate(sections(draft)):
         for index, field in enumerate(section["fields"]):
-            yield Place(number, index), field
+            yield FieldPosition(number, index), field
 
 
-def keys_but(draft: Draft, place: Place) -> set[str]:
+def keys_but(draft: Draft, place: FieldPosition) -> set[str]:
     """The keys of all other fields."""
     return {str(field.get("key")) for at, field in walk(draft) if at != place}
 
@@ -209,8 +209,8 @@ def _keys(draft: Draft) -> list[str]:
     return [str(field.get("key")) for _, field in walk(draft)]
 
 
-def _put(draft: Draft, place: Place, field: Draft) -> Draft:
-    find(draft, Place(place.section))
+def _put(draft: Draft, place: FieldPosition, field: Draft) -> Draft:
+    find(draft, FieldPosition(place.section))
     new = copy.deepcopy(draft)
     fields = sections(new)[place.section]["fields"]
     fields.insert(min(place.field or 0, len(fields)), field)

@@ -18,7 +18,7 @@ from automations.kit.workbooks.package import NotAWorkbook
 
 MAX_ROWS = 50_000
 """Of one file, which is one transaction."""
-_NAMED_PROBLEMS = 100
+_MAX_PROBLEMS = 100
 SEPARATORS = (",", ";", "\t", "|")
 SAID = re.compile(r'"?sep=([^"\r\n])"?\r?\n', re.IGNORECASE)
 """A first line by which spreadsheets are told what separates values."""
@@ -61,12 +61,12 @@ def rows_in(columns: Sequence[Column], source: Source) -> Iterator[dict[str, JSO
         path = f"rows.{index}.data"
         kept, problems = checked(columns, data, path)
         wrong |= problems | {f"{path}.{key}": messages for key, messages in unread.items()}
-        if len(wrong) >= _NAMED_PROBLEMS:
+        if len(wrong) >= _MAX_PROBLEMS:
             break
         if not wrong:
             yield kept
     if wrong:
-        raise ValidationFailed(dict(islice(wrong.items(), _NAMED_PROBLEMS)))
+        raise ValidationFailed(dict(islice(wrong.items(), _MAX_PROBLEMS)))
 
 
 def workbook_text(content: bytes, sheet: str | None) -> str:

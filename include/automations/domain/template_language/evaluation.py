@@ -29,7 +29,7 @@ Write = Callable[[Any, Meter], str]
 _Left = Literal["break", "continue"] | None
 """How a loop's body was left."""
 
-_BLOCK = 5
+_BLOCK_COST = 5
 """Pieces of work that it takes to enter a block with names of its own."""
 _MAX_EXACT = 2.0**53
 """Up to here a double tells each whole number from the next."""
@@ -160,7 +160,7 @@ class Evaluation:
         self._loop(node, self._value(node.iter), 0)
 
     def _loop(self, node: nodes.For, over: Any, depth: int) -> None:
-        self._meter.charge(_BLOCK)
+        self._meter.charge(_BLOCK_COST)
         found = values.items(over, self._meter)
         around, scope = self._scopes.now(), Scope()
 
@@ -176,7 +176,7 @@ class Evaluation:
             for item in found:
                 scope.clear()
                 self._scopes.assign(node.target, item)
-                loop.go_on()
+                loop.advance()
                 scope["loop"] = loop
                 if self._execute(node.body) == "break":
                     break
@@ -370,7 +370,7 @@ class Evaluation:
         named: dict[str, Any],
         caller: Macro | None,
     ) -> str:
-        self._meter.charge(_BLOCK)
+        self._meter.charge(_BLOCK_COST)
         names = [parameter.name for parameter in macro.node.args]
         if len(arguments) > len(names) or named.keys() - set(names[len(arguments) :]):
             raise TemplateFault(f"'{name}' does not take these arguments")

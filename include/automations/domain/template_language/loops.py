@@ -32,7 +32,7 @@ class Loop:
         self._watched: list[Any] | None = None
         self.recurse = recurse
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         """Go to the next item."""
         self._place += 1
 

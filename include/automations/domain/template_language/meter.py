@@ -11,7 +11,7 @@ MAX_TEXT = 1_000_000
 MAX_DEPTH = 100
 """Lists and objects inside of each other."""
 
-_CHARACTERS = 16
+_CHARACTERS_PER_UNIT = 16
 """So many characters are one piece of work: their memory costs more than their time."""
 
 
@@ -50,7 +50,7 @@ class Meter:
 
     def letters(self, number: int) -> None:
         """Count letters of a text that is about to be read, or copied to be looked at."""
-        self.charge(number // _CHARACTERS + 1)
+        self.charge(number // _CHARACTERS_PER_UNIT + 1)
 
     def items(self, number: int) -> None:
         """Count a list that is about to be made."""

@@ -19,7 +19,7 @@ from automations.kit.numbers import InexactText, truncated, typed
 
 _MAX_WIDTH = 1_000
 """Of what is padded: wider is no text for people."""
-_LETTERS = 3
+_CHARACTERS_PER_UNIT = 3
 """Of a word that is handled on its own for one piece of work."""
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL)
 _SPACES = re.compile(r"\s+")
@@ -43,7 +43,7 @@ def _of_words(change: Callable[[str], Any]) -> Callable[..., Any]:
 
     def changed(run: Run, value: Any) -> Any:
         text = values.text(value, run.meter)
-        run.meter.charge(len(text) // _LETTERS)
+        run.meter.charge(len(text) // _CHARACTERS_PER_UNIT)
         return change(text)
 
     return changed

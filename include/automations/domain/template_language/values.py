@@ -17,7 +17,7 @@ MAX_NUMBER = 2**127
 """Whole numbers of more bits would make one multiplication cost like a thousand."""
 
 
-_LETTERS = 10_000
+_CHARACTERS_PER_UNIT = 10_000
 """So many of two texts are compared for one piece of work."""
 
 
@@ -127,7 +127,7 @@ def equal(left: Any, right: Any, meter: Meter) -> bool:
         # Python walks both together, and so no further than the one.
         meter.tree(left)
     elif isinstance(left, str) and isinstance(right, str) and len(left) == len(right):
-        meter.charge(len(left) // _LETTERS)
+        meter.charge(len(left) // _CHARACTERS_PER_UNIT)
     return same(left, right)
 
 

@@ -47,7 +47,7 @@ class Validation(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class Instance:
     """A value at its place, with the schema that is being applied to it."""
 
     run: Validation
@@ -94,7 +94,7 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
 }
 
 
-def _type(at: At, expected: JSON) -> Violations:
+def _type(at: Instance, expected: JSON) -> Violations:
     names = expected if isinstance(expected, list) else [expected]
     if any(_TYPES[name](at.value) for name in names):
         return []
@@ -102,7 +102,7 @@ def _type(at: At, expected: JSON) -> Violations:
     return at.not_so("type", expected, f"{shown(at.value)} is not of type {wanted}")
 
 
-def _enum(at: At, expected: JSON) -> Violations:
+def _enum(at: Instance, expected: JSON) -> Violations:
     choices = at.run.schema.choices(expected, at.run.identity)
     # A large value is read as a whole only where one of its size is among the choices.
     may_be = not isinstance(at.value, list | dict) or len(at.value) in choices.sizes
@@ -112,7 +112,7 @@ def _enum(at: At, expected: JSON) -> Violations:
     return at.not_so("enum", expected, f"{shown(at.value)} is not one of {wanted}")
 
 
-def _const(at: At, expected: JSON) -> Violations:
+def _const(at: Instance, expected: JSON) -> Violations:
     if at.run.identity(at.value) == at.run.identity(expected):
         return []
     return at.not_so("const", expected, f"{shown(expected)} was expected")
@@ -120,8 +120,8 @@ def _const(at: At, expected: JSON) -> Violations:
 
 def _bound(
     keyword: str, holds: Callable[[Any, Any], bool], word: str
-) -> Callable[[At, JSON], Violations]:
-    def bound(at: At, expected: JSON) -> Violations:
+) -> Callable[[Instance, JSON], Violations]:
+    def bound(at: Instance, expected: JSON) -> Violations:
         if not _is_number(at.value) or holds(at.value, expected):
             return []
         return at.not_so(keyword, expected, f"{shown(at.value)} is {word} {shown(expected)}")
@@ -129,7 +129,7 @@ def _bound(
     return bound
 
 
-def _multiple_of(at: At, expected: JSON) -> Violations:
+def _multiple_of(at: Instance, expected: JSON) -> Violations:
     if not _is_number(at.value):
         return []
     try:
@@ -148,8 +148,8 @@ def _multiple_of(at: At, expected: JSON) -> Violations:
 
 def _size(
     keyword: str, kind: type[Any], holds: Callable[[Any, Any], bool], word: str
-) -> Callable[[At, JSON], Violations]:
-    def size(at: At, expected: JSON) -> Violations:
+) -> Callable[[Instance, JSON], Violations]:
+    def size(at: Instance, expected: JSON) -> Violations:
         if not isinstance(at.value, kind) or holds(len(at.value), expected):
             return []
         return at.not_so(keyword, expected, f"{shown(at.value)} {word} {shown(expected)}")
@@ -157,13 +157,13 @@ def _size(
     return size
 
 
-def _pattern(at: At, expected: JSON) -> Violations:
+def _pattern(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, str) or at.run.match(expected, at.value):
         return []
     return at.not_so("pattern", expected, f"does not match '{expected}'")
 
 
-def _format(at: At, expected: JSON) -> Violations:
+def _format(at: Instance, expected: JSON) -> Violations:
     holds = at.run.formats.get(expected)
     if holds is None or not isinstance(at.value, str):
         return []
@@ -173,7 +173,7 @@ def _format(at: At, expected: JSON) -> Violations:
     return at.not_so("format", expected, f"{shown(at.value)} is not a '{expected}'")
 
 
-def _items(at: At, expected: JSON) -> Violations:
+def _items(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, list):
         return []
     first = len(at.schema.get("prefixItems", ()))
@@ -184,14 +184,14 @@ def _items(at: At, expected: JSON) -> Violations:
     ]
 
 
-def _prefix_items(at: At, expected: JSON) -> Violations:
+def _prefix_items(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, list):
         return []
     pairs = zip(expected, range(len(at.value)), strict=False)
     return [violation for schema, place in pairs for violation in at.inside(schema, place)]
 
 
-def _contains(at: At, expected: JSON) -> Violations:
+def _contains(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, list):
         return []
     least, most = at.schema.get("minContains", 1), at.schema.get("maxContains", len(at.value))
@@ -209,7 +209,7 @@ def _contains(at: At, expected: JSON) -> Violations:
     )
 
 
-def _unique_items(at: At, expected: JSON) -> Violations:
+def _unique_items(at: Instance, expected: JSON) -> Violations:
     if not expected or not isinstance(at.value, list):
         return []
     seen = set()
@@ -220,7 +220,7 @@ def _unique_items(at: At, expected: JSON) -> Violations:
     return at.not_so("uniqueItems", expected, "an item of the list is there twice")
 
 
-def _properties(at: At, expected: JSON) -> Violations:
+def _properties(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     # Whichever are fewer: a schema may name many of which there are none.
@@ -233,12 +233,12 @@ def _properties(at: At, expected: JSON) -> Violations:
     return [violation for name in names for violation in at.inside(expected[name], name)]
 
 
-def _by_pattern(at: At, name: str) -> list[JSON]:
+def _by_pattern(at: Instance, name: str) -> list[JSON]:
     schemas = at.schema.get("patternProperties", {})
     return [schema for pattern, schema in schemas.items() if at.run.match(pattern, name)]
 
 
-def _pattern_properties(at: At, expected: JSON) -> Violations:
+def _pattern_properties(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     return [
@@ -249,7 +249,7 @@ def _pattern_properties(at: At, expected: JSON) -> Violations:
     ]
 
 
-def _additional_properties(at: At, expected: JSON) -> Violations:
+def _additional_properties(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     known = at.schema.get("properties", {})
@@ -263,7 +263,7 @@ def _additional_properties(at: At, expected: JSON) -> Violations:
     return at.not_so("additionalProperties", expected, message, names=tuple(extra))
 
 
-def _property_names(at: At, expected: JSON) -> Violations:
+def _property_names(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     return [
@@ -273,7 +273,7 @@ def _property_names(at: At, expected: JSON) -> Violations:
     ]
 
 
-def _required(at: At, expected: JSON) -> Violations:
+def _required(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     at.run.charge(len(expected) // 10)
@@ -287,7 +287,7 @@ def _required(at: At, expected: JSON) -> Violations:
     ]
 
 
-def _dependent_required(at: At, expected: JSON) -> Violations:
+def _dependent_required(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     return [
@@ -298,7 +298,7 @@ def _dependent_required(at: At, expected: JSON) -> Violations:
     ]
 
 
-def _dependent_schemas(at: At, expected: JSON) -> Violations:
+def _dependent_schemas(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     at.run.charge(len(expected) // 10)
@@ -310,11 +310,11 @@ def _dependent_schemas(at: At, expected: JSON) -> Violations:
     ]
 
 
-def _all_of(at: At, expected: JSON) -> Violations:
+def _all_of(at: Instance, expected: JSON) -> Violations:
     return [violation for schema in expected for violation in at.here(schema)]
 
 
-def _any_of(at: At, expected: JSON) -> Violations:
+def _any_of(at: Instance, expected: JSON) -> Violations:
     first: Violations | None = None
     held = False
     for schema in expected:
@@ -330,7 +330,7 @@ def _any_of(at: At, expected: JSON) -> Violations:
     return at.not_so("anyOf", expected, message, causes=tuple(first or ()))
 
 
-def _one_of(at: At, expected: JSON) -> Violations:
+def _one_of(at: Instance, expected: JSON) -> Violations:
     holding = sum(at.holds(schema) for schema in expected)
     if holding == 1:
         return []
@@ -338,38 +338,38 @@ def _one_of(at: At, expected: JSON) -> Violations:
     return at.not_so("oneOf", expected, message)
 
 
-def _not(at: At, expected: JSON) -> Violations:
+def _not(at: Instance, expected: JSON) -> Violations:
     if at.run.apply(expected, at.value, at.path):
         return []
     return at.not_so("not", expected, f"{shown(at.value)} is what it must not be")
 
 
-def _if(at: At, expected: JSON) -> Violations:
+def _if(at: Instance, expected: JSON) -> Violations:
     branch = "then" if at.holds(expected) else "else"
     return at.here(at.schema[branch]) if branch in at.schema else []
 
 
-def _reference(at: At, expected: JSON) -> Violations:
+def _reference(at: Instance, expected: JSON) -> Violations:
     if expected not in at.run.schema.targets:
         raise SchemaFault(f"'{expected}' is not in this schema")
     return at.here(at.run.schema.targets[expected])
 
 
-def _unevaluated_properties(at: At, expected: JSON) -> Violations:
+def _unevaluated_properties(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     left = [name for name in at.value if name not in at.evaluated.names]
     return [violation for name in left for violation in at.inside(expected, name)]
 
 
-def _unevaluated_items(at: At, expected: JSON) -> Violations:
+def _unevaluated_items(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, list):
         return []
     left = [place for place in range(len(at.value)) if place not in at.evaluated.places]
     return [violation for place in left for violation in at.inside(expected, place)]
 
 
-KEYWORDS: Mapping[str, Callable[[At, JSON], Violations]] = {
+KEYWORDS: Mapping[str, Callable[[Instance, JSON], Violations]] = {
     # What is cheap, and what bounds the rest, comes first.
     "type": _type,
     "maxItems": _size("maxItems", list, lambda size, most: size <= most, "has more items than"),

@@ -30,7 +30,7 @@ _OF_OTHER_DRAFTS: Mapping[str, str] = {
     "extends": "allOf",
 }
 """What would be passed over in silence, with what says the same here."""
-_ALIKE = 0.85
+_MIN_SIMILARITY = 0.85
 """Of two keywords' letters, from which on one may be meant for the other."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 
@@ -229,7 +229,7 @@ def _meant(keyword: str) -> str | None:
     if is_own or keyword in _ASKS_FOR_NOTHING or keyword in names.values():
         return None
     letters = re.sub(r"[\W_]", "", keyword).casefold()
-    for one in difflib.get_close_matches(letters, names, 1, _ALIKE):
+    for one in difflib.get_close_matches(letters, names, 1, _MIN_SIMILARITY):
         if abs(len(one) - len(letters)) <= 1 and names[one] not in _ASKS_FOR_NOTHING:
             return names[one]
     return None

@@ -8,9 +8,9 @@ from automations.kit.json_schema.equality import identity
 from automations.kit.json_schema.keywords import (
     BOUNDING,
     KEYWORDS,
-    At,
     Evaluated,
     Formats,
+    Instance,
     Violations,
 )
 from automations.kit.json_schema.schemas import Schema, SchemaFault
@@ -24,7 +24,7 @@ MAX_VIOLATIONS = 100
 
 _MAX_DEPTH = 200
 """Schemas inside of schemas, references included, that one part of a value comes to."""
-_APPLY = 4
+_APPLY_COST = 4
 """What it takes to apply one schema to one value, without its keywords."""
 _TEXT_UNIT = 100
 """Characters that are compared for one check's price."""
@@ -107,7 +107,7 @@ class _Validation:
         self, schema: JSON, value: JSON, path: Path, evaluated: Evaluated | None = None
     ) -> Violations:
         """What a value is not; notes in ``evaluated`` the parts that the schema had a say in."""
-        self.charge(_APPLY)
+        self.charge(_APPLY_COST)
         if schema is True:
             return []
         if schema is False:
@@ -126,7 +126,7 @@ class _Validation:
     def _applied(
         self, schema: dict[str, JSON], value: JSON, path: Path, evaluated: Evaluated | None
     ) -> Violations:
-        at = At(self, schema, value, path, Evaluated())
+        at = Instance(self, schema, value, path, Evaluated())
         found: Violations = []
         for keyword, check in KEYWORDS.items():
             if keyword in schema:

@@ -8,7 +8,7 @@ from automations.kit.values import JSON
 
 Path = tuple[str | int, ...]
 
-_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def shown(value: JSON) -> str:
     if isinstance(value, dict):
         return "the object" if value else "{}"
     if isinstance(value, str):
-        return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+        return repr(value if len(value) <= _MAX_SHOWN else value[:_MAX_SHOWN] + "…")
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    return str(value) if abs(value) < 10**_SHOWN else "the number"
+    return str(value) if abs(value) < 10**_MAX_SHOWN else "the number"

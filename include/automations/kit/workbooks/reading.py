@@ -168,7 +168,7 @@ class _Styles:
         return [known[one] for one in self._of_cells]
 
 
-class _Enough(Exception):
+class _EnoughRows(Exception):
     """There are more rows than are wanted."""
 
 
@@ -190,7 +190,7 @@ class _Cells:
 
     def read(self, package: Package, part: str) -> None:
         """Go through a sheet."""
-        with suppress(_Enough):
+        with suppress(_EnoughRows):
             package.parse(part, self._begin, self._end, self._text)
 
     def written(self) -> str:
@@ -278,7 +278,7 @@ class _Cells:
         self._writer.writerow(self._line)
         self._filled += bool(self._line)
         if self._filled > self._most:
-            raise _Enough
+            raise _EnoughRows
 
 
 def _column(letters: str) -> int:

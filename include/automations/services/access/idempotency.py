@@ -31,14 +31,14 @@ class Request:
     Args:
         sha256: of all that makes it another one.
         outside: whether it acts outside of the database, and so commits step by step.
-        patient: whether it may take long, so that it has no connection of the pool's.
+        slow: whether it may take long, so that it has no connection of the pool's.
     """
 
     workspace_id: str
     key: str
     sha256: str
     outside: bool = False
-    patient: bool = False
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def begin(request: Request) -> Claim | Stored:
         raise ValidationFailed({"Idempotency-Key": ["must be 1 to 255 visible ASCII characters"]})
     # Before anything is done: without a key of ours the answer could not be kept.
     vault.cipher()
-    transaction = SharedTransaction(pooled=not (request.patient or request.outside))
+    transaction = SharedTransaction(pooled=not (request.slow or request.outside))
     try:
         found = _locked(request, transaction)
         if found is not None and found.status is not None and found.answer is not None:

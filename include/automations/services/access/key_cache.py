@@ -1,7 +1,7 @@
 """API keys that this process has checked a moment ago, so that not every request asks for its key.
 
 A key that this process revokes or rotates is forgotten at once; what another process does to one
-is known here when ``TRUSTED_FOR`` is over.
+is known here when ``TTL`` is over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 from automations.domain.principals import Principal
 
-TRUSTED_FOR = 1.0
+TTL = 1.0
 """Seconds for which another process's revocation may go unnoticed."""
 _MAX_KEYS = 10_000
 """Bounds the memory; when there are more, all are asked for anew."""
@@ -35,7 +35,7 @@ def keep(kept: Kept, token_hash: str, holder: Principal) -> None:
     """Keep the holder of a valid key where ``place`` said before it was read."""
     if len(kept) >= _MAX_KEYS:
         kept.clear()
-    kept[token_hash] = time.monotonic() + TRUSTED_FOR, holder
+    kept[token_hash] = time.monotonic() + TTL, holder
 
 
 def forget() -> None:

@@ -17,7 +17,7 @@ _WINDOW = 60
 """Seconds."""
 _MAX_MISSES = 60
 """In a minute of one network; a sender with an old URL makes a few."""
-_SHARE = 50
+_LOCAL_BATCH_SIZE = 50
 """Tries that are counted here before the database is told: the fewer, the more it writes."""
 
 _uncounted: Counter[str] = Counter()
@@ -74,7 +74,7 @@ def check_roughly(key: str, limit: int) -> None:
     with _lock:
         closed = _over.get(key, 0) - now
         _uncounted[key] += 1
-        share = _uncounted.pop(key) if _uncounted[key] >= min(_SHARE, limit) else 0
+        share = _uncounted.pop(key) if _uncounted[key] >= min(_LOCAL_BATCH_SIZE, limit) else 0
     if share:
         with unit_of_work(apart=True) as session:
             wait = rate_limits.hit(session, key, limit=limit, seconds=_WINDOW, by=share)

@@ -28,9 +28,9 @@ from automations.services.access.members import Member
 from automations.services.audit import audit
 from automations.tokens import hash_token
 
-LASTS = timedelta(days=7)
+LIFETIME = timedelta(days=7)
 """However much a session is used: a stolen one does not last for ever."""
-INVITE_LASTS = timedelta(days=3)
+INVITE_LIFETIME = timedelta(days=3)
 """Whoever has an invitation's token becomes the member: it lies in a mailbox, so not for long."""
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
 """Characters of a password."""
@@ -159,7 +159,7 @@ def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
         NotAllowed: whoever has the token may do more than whoever asks for it.
         Conflict: it is Airflow that says who the member is.
     """
-    token, expires_at = secrets.token_urlsafe(32), common_clock.now() + INVITE_LASTS
+    token, expires_at = secrets.token_urlsafe(32), common_clock.now() + INVITE_LIFETIME
     with unit_of_work() as session:
         member = members.lock(session, by.workspace_id, member_id)
         if member is None:
@@ -225,7 +225,7 @@ def _signed_in(by: Principal) -> tuple[str, str]:
     return by.member_id, by.session_id
 
 
-def opened(session: Session, member: MemberRow, lasts: timedelta = LASTS) -> NewSession:
+def opened(session: Session, member: MemberRow, lasts: timedelta = LIFETIME) -> NewSession:
     """Begin a session of a member, in a transaction of its own or of others."""
     token = f"ss_{secrets.token_urlsafe(32)}"
     made = SignIn(

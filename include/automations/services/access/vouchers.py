@@ -31,9 +31,9 @@ from automations.services.audit import audit
 from automations.settings import get_settings
 from automations.tokens import derive_token
 
-LASTS = timedelta(seconds=60)
+LIFETIME = timedelta(seconds=60)
 """From Airflow to the bridge is one redirect."""
-_SESSION_LASTS = timedelta(hours=12)
+_SESSION_LIFETIME = timedelta(hours=12)
 """Whom Airflow lets in no longer is out of the console by the next day."""
 BROWSER = "automations_browser"
 """The cookie that says which browser asks; a host's cookies are those of all its ports."""
@@ -80,7 +80,7 @@ def browser_token(known: str | None) -> str:
 
 def issue(user: str, role: str, browser: str) -> str:
     """Vouch for a user of Airflow, to the browser with this token."""
-    until = common_clock.now() + LASTS
+    until = common_clock.now() + LIFETIME
     said = {
         "user": user,
         "role": role,
@@ -108,7 +108,7 @@ def read(voucher: str) -> Voucher:
     return Voucher(said["user"], said["role"], until, said["id"], said["browser"])
 
 
-def use_up(voucher: str) -> None:
+def revoke(voucher: str) -> None:
     """Have a voucher let nobody in any more.
 
     Raises:
@@ -134,7 +134,7 @@ def redeem(voucher: str) -> NewSession:
         if not rate_limits.use_once(session, f"voucher:{found.id}", found.until):
             raise NotAuthenticated(_NOT_GOOD)
         member = _member(session, workspace_id, found)
-        return opened(session, member, _SESSION_LASTS)
+        return opened(session, member, _SESSION_LIFETIME)
 
 
 def _member(session: Session, workspace_id: str, voucher: Voucher) -> Member:

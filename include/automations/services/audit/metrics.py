@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from automations.db import counters, gauges
 from automations.db.session import unit_of_work
-from automations.domain.metrics import Counted, Gauges
+from automations.domain.metrics import CounterValue, Gauges
 
 _MAX_COUNTER_ROWS = 5_000
 """So many are still read in a few milliseconds; above it they are put together."""
@@ -18,7 +18,7 @@ class Totals:
     """How things stand, and what has happened so far."""
 
     gauges: Gauges
-    counters: Sequence[Counted]
+    counters: Sequence[CounterValue]
 
 
 def read() -> Totals:

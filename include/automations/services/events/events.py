@@ -25,7 +25,7 @@ _OF_A_MATTER = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class IncomingEvent:
     """An event from outside.
 
     Args:
@@ -39,14 +39,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class IntakeResult:
     """What became of an event from outside."""
 
     event_id: str
     duplicate: bool
 
 
-def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
+def take(workspace_id: str, sent: Sequence[IncomingEvent]) -> list[IntakeResult]:
     """Take events from outside, all or none; those that were taken before are told apart.
 
     Raises:
@@ -76,7 +76,7 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
                     actors=audit.actors(),
                 ),
             )
-            taken.append(Taken(event_id, not is_new))
+            taken.append(IntakeResult(event_id, not is_new))
         fresh = [one for one in taken if not one.duplicate]
         if fresh:
             # One line for a batch: the events themselves say what they are and who sent them.

@@ -127,6 +127,6 @@ def _collect(
     if collected.replaced_id not in (None, event.id):
         replaced = str(collected.replaced_id)
         reason = f"'{workflow.name}' takes event {event.id}, which came later (debounce)."
-        events.outrun(session, replaced, reason, of_use=debounces.is_of_use(session, replaced))
+        events.supersede(session, replaced, reason, of_use=debounces.is_of_use(session, replaced))
     due = timestamp(collected.due_at)
     return f"'{workflow.name}' waits until {due} for later ones (debounce)."

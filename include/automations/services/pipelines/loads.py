@@ -17,7 +17,7 @@ from automations.kit.values import JSON, from_attributes
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
 from automations.services.audit import audit
 from automations.services.pipelines.connections import mappings_of
-from automations.services.pipelines.syncs import AT_ONCE, Sync, finish, usable, write
+from automations.services.pipelines.syncs import BATCH_SIZE, Sync, finish, usable, write
 
 
 def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> Sync:
@@ -34,7 +34,7 @@ def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> Sync:
     run = _begin(reference, key)
     remaining = iter(records)
     try:
-        while part := list(islice(remaining, AT_ONCE)):
+        while part := list(islice(remaining, BATCH_SIZE)):
             _take(run, part)
     except BaseException as error:
         # A sync that was stopped, or whose connection is gone, has ended already.

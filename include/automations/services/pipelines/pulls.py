@@ -17,8 +17,8 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.paging import Page
 from automations.definitions.pipelines import PUSH, HttpConfig
-from automations.domain.answer_bodies import json_in_parts, json_of
 from automations.domain.fields import parse_duration
+from automations.domain.response_bodies import json_in_parts, json_of
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
 from automations.kit import common_clock
@@ -26,7 +26,7 @@ from automations.kit.declared_text import legible
 from automations.kit.masking import Masker
 from automations.kit.queries import pairs_of, without
 from automations.kit.record_paths import NOTHING, value_at
-from automations.kit.retry_after import MAX_DELAY, wished_delay
+from automations.kit.retry_after import MAX_DELAY, requested_delay
 from automations.kit.storable import Unkept
 from automations.kit.values import JSON, from_attributes
 from automations.ports import HttpClient, HttpRequest, HttpResponse
@@ -246,7 +246,7 @@ def _secret(workspace_id: str, config: HttpConfig) -> str | None:
 
 def _error_of(response: HttpResponse, masker: Masker) -> StepError:
     now = common_clock.now()
-    delay = wished_delay(response.headers.get("retry-after"), now)
+    delay = requested_delay(response.headers.get("retry-after"), now)
     limited = response.headers.get("x-ratelimit-remaining") == "0"
     if delay is None and limited:
         delay = _until(response.headers.get("x-ratelimit-reset"), now)

@@ -24,11 +24,11 @@ from automations.services.audit import audit
 from automations.services.pipelines.connections import find, mappings_of
 from automations.services.tables import row_syncs
 from automations.services.tables.row_syncs import Synced
-from automations.services.tables.rows import NAMED_ROWS
+from automations.services.tables.rows import MAX_NAMED_ROWS
 
 MAX_RECORDS = 50_000
 """Of one push, which is one transaction: it keeps its tables' keys locked until it ends."""
-AT_ONCE = 1_000
+BATCH_SIZE = 1_000
 """How many records one statement takes."""
 _MAX_NAMED_ERRORS = 100
 """Kept with the sync for people to read; the rest is only counted."""
@@ -218,8 +218,8 @@ def _found(session: Session, workspace_id: str, connection_id: str, run_id: str)
 
 
 def _parts(records: Sequence[JSON]) -> Iterator[Sequence[JSON]]:
-    for start in range(0, len(records), AT_ONCE):
-        yield records[start : start + AT_ONCE]
+    for start in range(0, len(records), BATCH_SIZE):
+        yield records[start : start + BATCH_SIZE]
 
 
 def _added(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:
@@ -233,13 +233,13 @@ def _added(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:
         "updated": old["updated"] + len(synced.updated),
         "unchanged": old["unchanged"] + synced.unchanged,
         "failed": old["failed"] + len(synced.errors),
-        "createdRowIds": [*old["createdRowIds"], *synced.created][:NAMED_ROWS],
-        "updatedRowIds": [*old["updatedRowIds"], *synced.updated][:NAMED_ROWS],
+        "createdRowIds": [*old["createdRowIds"], *synced.created][:MAX_NAMED_ROWS],
+        "updatedRowIds": [*old["updatedRowIds"], *synced.updated][:MAX_NAMED_ROWS],
     }
 
 
 def _announce(session: Session, run: PipelineRun, name: str, counts: Mapping[str, Any]) -> None:
-    rows = [*counts["createdRowIds"], *counts["updatedRowIds"]][:NAMED_ROWS]
+    rows = [*counts["createdRowIds"], *counts["updatedRowIds"]][:MAX_NAMED_ROWS]
     emit(
         session,
         run.workspace_id,

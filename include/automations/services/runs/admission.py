@@ -26,7 +26,7 @@ from automations.services.runs import cancellations
 
 _MAX_BATCH = 100
 """Runs that are looked at in one transaction; another job goes on with the rest."""
-_SHOWN_AFTER = timedelta(seconds=0.5)
+_SHOW_DELAY = timedelta(seconds=0.5)
 """Runs that have ended are shown in Airflow many at once, and not while a burst is under way."""
 
 
@@ -124,7 +124,7 @@ def leave_express(session: Session, run: Run) -> None:
     if run.status in UNFINISHED or run.status == RunStatus.FAILED:
         bring(session, run)
     elif run_steps.has_begun(session, run.id):
-        jobs.enqueue(session, JobKind.SHOW_RUN, run.id, _SHOWN_AFTER)
+        jobs.enqueue(session, JobKind.SHOW_RUN, run.id, _SHOW_DELAY)
 
 
 def _skip(session: Session, run: Run, why: str) -> None:

@@ -14,7 +14,7 @@ from automations.kit.values import from_attributes
 from automations.services.audit import audit
 from automations.services.workflows.lookups import require_any
 
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 """Runs that are looked for at once."""
 
 
@@ -46,7 +46,7 @@ def end_of_deleted(workflow_id: str) -> None:
     """
     while True:
         with unit_of_work() as session:
-            found = runs.unfinished_of(session, workflow_id, _AT_ONCE)
+            found = runs.unfinished_of(session, workflow_id, _BATCH_SIZE)
         if not found:
             return
         for run_id in found:

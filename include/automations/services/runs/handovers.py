@@ -15,21 +15,21 @@ from typing import Any
 from automations.db.runs import handovers
 from automations.db.session import reading, unit_of_work
 
-_BATCH = 10
+_BATCH_SIZE = 10
 """Who waits for the first of them waits for all."""
-_FIRST_LOOK = 0.002
+_MIN_POLL_INTERVAL = 0.002
 """Seconds; most are taken after a few milliseconds."""
-_LAST_LOOK = 0.1
+_MAX_POLL_INTERVAL = 0.1
 """Seconds between two looks at one that takes long, as each costs 3 ms of the processor."""
 
-_FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+_MIN_RETRY_DELAY, _MAX_RETRY_DELAY = 1.0, 60.0
 """Seconds: to try one takes as long as its rows are waited for."""
 
 Mark = Callable[[dict[str, Any]], bool]
 """Shows what a handover says; False when that cannot be done now."""
 
 
-def hand_over(run_id: str, marks: dict[str, Any], patience: timedelta) -> bool:
+def hand_over(run_id: str, marks: dict[str, Any], timeout: timedelta) -> bool:
     """Hand over what was overtaken; whether it was taken in time.
 
     Args:
@@ -37,10 +37,10 @@ def hand_over(run_id: str, marks: dict[str, Any], patience: timedelta) -> bool:
     """
     with unit_of_work() as session:
         handover = handovers.add(session, run_id, marks)
-    until, pause = time.monotonic() + patience.total_seconds(), _FIRST_LOOK
+    until, pause = time.monotonic() + timeout.total_seconds(), _MIN_POLL_INTERVAL
     while time.monotonic() < until:
         time.sleep(pause)
-        pause = min(2 * pause, _LAST_LOOK)
+        pause = min(2 * pause, _MAX_POLL_INTERVAL)
         with reading() as session:
             if not handovers.is_there(session, handover):
                 return True
@@ -52,7 +52,7 @@ def listening() -> AbstractContextManager[Callable[[float], object]]:
     return handovers.listening()
 
 
-class Taker:
+class HandoverConsumer:
     """Takes what was handed over, oldest first.
 
     What cannot be marked now is tried once more at once, and then later and later: others behind it
@@ -70,12 +70,12 @@ class Taker:
         now = self._clock()
         later = [one for one, (at, _) in self._aside.items() if at > now]
         with unit_of_work() as session:
-            found = handovers.claim(session, _BATCH, later)
+            found = handovers.claim(session, _BATCH_SIZE, later)
             taken = [one.id for one in found if self._mark(one.marks)]
             if taken:
                 handovers.remove(session, taken)
         kept = {one.id: self._put_off(one.id) for one in found if one.id not in taken}
-        full = len(found) == _BATCH
+        full = len(found) == _BATCH_SIZE
         # Of those that are due and were not found, others have taken some; or there was no room.
         left = self._aside if full else dict.fromkeys(later)
         waiting = {one: self._aside[one] for one in left if one not in taken}
@@ -85,5 +85,5 @@ class Taker:
     def _put_off(self, one: int) -> tuple[float, float]:
         if one not in self._aside:
             return self._clock(), 0.0
-        pause = min(max(2 * self._aside[one][1], _FIRST_PAUSE), _LAST_PAUSE)
+        pause = min(max(2 * self._aside[one][1], _MIN_RETRY_DELAY), _MAX_RETRY_DELAY)
         return self._clock() + pause, pause

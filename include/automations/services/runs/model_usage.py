@@ -9,14 +9,14 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.definitions.model import Budget
 from automations.errors import StepError
-from automations.ports import NOTHING, Spent
+from automations.ports import NOTHING, TokenUsage
 from automations.services.workflows.definitions import load
 
 
 class RunSpending:
     """Counts in the run's own row; of several that ask at once, none overdraws the budget."""
 
-    def reserve(self, run_id: str, most: Spent | None) -> None:
+    def reserve(self, run_id: str, most: TokenUsage | None) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, run_id)
             budget = load(session, run.workflow_id, run.version).definition.budget
@@ -34,14 +34,14 @@ class RunSpending:
                 session.refresh(run)
                 raise StepError(_too_much(run, budget, most), kind="budget")
 
-    def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
+    def settle(self, run_id: str, most: TokenUsage | None, spent: TokenUsage) -> None:
         reserved = NOTHING if most is None else most
         cost = (spent.cost or Decimal(0)) - (reserved.cost or Decimal(0))
         with unit_of_work() as session:
             runs.spend(session, run_id, spent.tokens - reserved.tokens, cost)
 
 
-def _too_much(run: Run, budget: Budget, most: Spent) -> str:
+def _too_much(run: Run, budget: Budget, most: TokenUsage) -> str:
     tokens = budget.max_tokens
     if tokens is not None and run.model_tokens + most.tokens > tokens:
         left = max(tokens - run.model_tokens, 0)

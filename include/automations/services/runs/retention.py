@@ -15,7 +15,7 @@ from automations.definitions.published import dag_id
 from automations.ports import Orchestrator
 from automations.services.audit import audit
 
-_AT_ONCE = 4
+_MAX_CONCURRENT = 4
 """DagRuns that Airflow deletes at a time; it has other things to do."""
 
 
@@ -117,7 +117,7 @@ def _forgotten(orchestrator: Orchestrator, page: Sequence[Run]) -> list[Run]:
             dag_id(run.workflow_id), run.in_airflow
         )
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_MAX_CONCURRENT) as pool:
         return [run for run, gone in zip(page, pool.map(forget, page), strict=True) if gone]
 
 

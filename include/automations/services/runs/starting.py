@@ -22,7 +22,7 @@ MAX_CHAIN_DEPTH = 10
 """Automations that set off each other, or themselves, end after so many runs."""
 
 
-class Prepared(NamedTuple):
+class PreparedRun(NamedTuple):
     """A run as it may be inserted, and why it may not begin, if there is a reason.
 
     Args:
@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
 
 def prepare(
     session: Session, workflow: Workflow, new: NewRun, stored: Mapping[str, Any]
-) -> Prepared:
+) -> PreparedRun:
     """Give a run its first variables, and what it counts for in the automation's limits.
 
     Whatever starts it, this is where its input is held against the trigger's schema.
@@ -56,7 +56,7 @@ def prepare(
         rejection = problem
     express = stored.get("execution") == "express" and get_settings().express_seconds > 0
     ready = replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key, express=express)
-    return Prepared(ready, rejection)
+    return PreparedRun(ready, rejection)
 
 
 def start_run(

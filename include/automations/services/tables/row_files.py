@@ -15,12 +15,12 @@ from automations.domain.tables.previews import Choices, Preview
 from automations.errors import Conflict, ValidationFailed
 from automations.services.tables import rows, tables
 
-_SHOWN = 10
+_MAX_SHOWN = 10
 _MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ParsedFile:
     """A file that somebody looks at, as it is read; or why it cannot be.
 
     Args:
@@ -54,7 +54,7 @@ def size(by: Principal, table_id: str) -> int:
         return row_files.size(session, table_id, by.editor)
 
 
-def find(by: Principal, table_id: str, choices: Choices) -> Kept | None:
+def find(by: Principal, table_id: str, choices: Choices) -> ParsedFile | None:
     """The file that somebody looks at, read as they choose; None when there is none.
 
     Raises:
@@ -67,11 +67,11 @@ def find(by: Principal, table_id: str, choices: Choices) -> Kept | None:
         return None
     preview, problem = None, None
     try:
-        preview = previews.read(columns_of(table.columns), file.content, choices, _SHOWN)
+        preview = previews.read(columns_of(table.columns), file.content, choices, _MAX_SHOWN)
     except ValidationFailed as error:
         problem = error
     sheets = previews.sheets(file.content)
-    return Kept(file.name, len(file.content), _mark(file.content), preview, problem, sheets)
+    return ParsedFile(file.name, len(file.content), _mark(file.content), preview, problem, sheets)
 
 
 def load(by: Principal, table_id: str, choices: Choices, *, seen: str, leave_out: bool) -> int:
@@ -98,7 +98,7 @@ def load(by: Principal, table_id: str, choices: Choices, *, seen: str, leave_out
                 "You have chosen another file meanwhile than the one that was shown here: look at "
                 "it again. Nothing was added."
             )
-        preview = previews.read(columns_of(table.columns), file.content, choices, _SHOWN)
+        preview = previews.read(columns_of(table.columns), file.content, choices, _MAX_SHOWN)
         if choices.targets is not None and list(choices.targets) != list(preview.targets):
             raise Conflict("The file has other columns than were shown: look at it again.")
         if preview.wrong:

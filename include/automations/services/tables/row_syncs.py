@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from automations.db.rows import data_rows, keyed_rows
-from automations.db.rows.keyed_rows import KnownRow
+from automations.db.rows.keyed_rows import StoredRow
 from automations.db.session import Session
 from automations.definitions.pipelines import TableMapping
 from automations.domain.tables.columns import Column, checked, columns_of, key_hash, key_values
 from automations.errors import Conflict
-from automations.kit.storable import nearest, same
+from automations.kit.storable import same, sanitized
 from automations.kit.values import JSON
 from automations.services.tables import tables
 
@@ -44,7 +44,7 @@ class Synced:
         """Note what is wrong with a record; its own keys may hold what cannot be kept."""
         first = islice(wrong.items(), _MAX_NAMED_FIELDS)
         named: Any = {path[:_MAX_PATH_LENGTH]: list(messages) for path, messages in first}
-        error = {"record": place, "tableId": self.table_id, "fieldErrors": nearest(named)}
+        error = {"record": place, "tableId": self.table_id, "fieldErrors": sanitized(named)}
         self.errors.append(error)
 
 
@@ -76,8 +76,8 @@ def sync(
     keys = {hashed: given.keys for hashed, given in wanted.items()}
     known = keyed_rows.find_all(session, table.id, mapping.key_columns, keys)
     new: dict[str, dict[str, JSON]] = {}
-    changed: list[KnownRow] = []
-    marked: list[KnownRow] = []
+    changed: list[StoredRow] = []
+    marked: list[StoredRow] = []
     for hashed, given in wanted.items():
         row = known.get(hashed)
         kept, wrong = checked(columns, {**row.data, **given.values} if row else given.values)
@@ -86,11 +86,11 @@ def sync(
         elif row is None:
             new[hashed] = kept
         elif not same(kept, row.data):
-            changed.append(KnownRow(row.id, kept, hashed))
+            changed.append(StoredRow(row.id, kept, hashed))
         else:
             synced.unchanged += 1
             if row.hashed != hashed:
-                marked.append(KnownRow(row.id, kept, hashed))
+                marked.append(StoredRow(row.id, kept, hashed))
     synced.created = data_rows.add_many(session, table.id, list(new.values()), list(new))
     keyed_rows.change_many(session, changed)
     keyed_rows.mark_many(session, marked)

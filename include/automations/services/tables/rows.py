@@ -9,7 +9,7 @@ from typing import Any
 
 from automations.db.events.events import emit
 from automations.db.rows import data_rows, keyed_rows
-from automations.db.rows.data_rows import Place
+from automations.db.rows.data_rows import RowPosition
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataRow, DataTable
 from automations.definitions.triggers import event_key
@@ -34,7 +34,7 @@ from automations.ports.tables import RowFilter
 from automations.services.audit import audit
 from automations.services.tables import tables
 
-NAMED_ROWS = 100
+MAX_NAMED_ROWS = 100
 """How many ids of rows an event of many names."""
 
 
@@ -147,7 +147,7 @@ def add_many(session: Session, workspace_id: str, table_id: str, source: Source)
     table = tables.writable(session, workspace_id, table_id)
     ids = data_rows.add_many(session, table.id, rows_in(columns_of(table.columns), source))
     if ids:
-        data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
+        data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:MAX_NAMED_ROWS]}
         _announce(session, table, "ROW_ADDED", data, cause=None)
         audit.record(session, "row.import", table, name=table.name, count=len(ids))
     return ids
@@ -305,9 +305,9 @@ def _cursor(row: DataRow, order: Order) -> str:
     return cursors.encode(place.created_at, place.row_id, order.column.key, place.value)
 
 
-def _place(cursor: str, order: Order) -> Place:
+def _place(cursor: str, order: Order) -> RowPosition:
     if order.column is None:
-        return Place(*cursors.decode(cursor))
+        return RowPosition(*cursors.decode(cursor))
     at, row_id, given = cursors.decode_ordered(cursor)
     if len(given) != 2 or given[0] != order.column.key:
         raise cursors.unknown_cursor()
@@ -318,4 +318,4 @@ def _place(cursor: str, order: Order) -> Place:
         value = None if given[1] is None else value_of(plain, given[1])
     except ValueError as error:
         raise cursors.unknown_cursor() from error
-    return Place(at, row_id, value)
+    return RowPosition(at, row_id, value)

@@ -63,7 +63,7 @@ class Closed(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SubmittedAnswer:
     """An answer as somebody gives it.
 
     Args:
@@ -134,7 +134,7 @@ def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
     return Closed.EXPIRED if wait.due_at <= at else None
 
 
-def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
+def take(session: Session, run: Run, wait: Wait, given: SubmittedAnswer) -> Accepted:
     """Check an answer, and note the vote that it is; that it is the first is seen when it ends.
 
     Raises:
@@ -171,7 +171,7 @@ def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
     return Accepted(decision, data, ends, reason=given.reason)
 
 
-def _going_on(wait: Wait, given: Given) -> Accepted:
+def _going_on(wait: Wait, given: SubmittedAnswer) -> Accepted:
     """The answer to a pause in which nothing is decided."""
     if given.decision == Decision.REJECTED:
         raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
@@ -180,7 +180,7 @@ def _going_on(wait: Wait, given: Given) -> Accepted:
     return Accepted(Decision.RESUMED, given.data, reason=given.reason)
 
 
-def _check_open(run: Run, wait: Wait, given: Given) -> None:
+def _check_open(run: Run, wait: Wait, given: SubmittedAnswer) -> None:
     if wrong := faults(given.data, "data") | faults(given.reason, "reason"):
         raise ValidationFailed(wrong)
     if given.reason is not None and len(given.reason) > MAX_REASON:
@@ -200,7 +200,7 @@ def _has_started(session: Session, run: Run, person: Set[str]) -> bool:
     return not person.isdisjoint(people.identities(session, run.workspace_id, run.starters))
 
 
-def _fitting(session: Session, run: Run, question: Question, given: Given) -> JSON:
+def _fitting(session: Session, run: Run, question: Question, given: SubmittedAnswer) -> JSON:
     """The data with its files as we know them, when it fits the form."""
     approved = given.decision == Decision.APPROVED
     if not isinstance(given.data or {}, dict):

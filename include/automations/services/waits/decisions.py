@@ -29,7 +29,7 @@ from automations.services.waits import answers
 from automations.services.waits.answers import (
     Accepted,
     Closed,
-    Given,
+    SubmittedAnswer,
 )
 from automations.services.workflows.definitions import load
 from automations.steps.outcomes import Question
@@ -82,7 +82,7 @@ def resume(
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
         now = common_clock.now()
-        given = Given(
+        given = SubmittedAnswer(
             decision,
             data,
             by.name,
@@ -140,7 +140,7 @@ def decide(
         approver, wait, run = _of_token(session, token)
         address, now = approver.address, common_clock.now()
         who = people.mailbox(address)
-        given = Given(decision, data, address, who, now, sent=sent, reason=reason)
+        given = SubmittedAnswer(decision, data, address, who, now, sent=sent, reason=reason)
         accepted = answers.take(session, run, wait, given)
         uploads.keep(session, run.workspace_id, sent, run_id=run.id)
         audit.record(

@@ -22,7 +22,7 @@ MAX_LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenDecision:
     """A decision that is open.
 
     Args:
@@ -49,7 +49,7 @@ class Asked:
     may: bool
 
 
-def listed(by: Principal, run_id: str | None = None) -> Sequence[Asked]:
+def listed(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision]:
     """The decisions that are open, those that the reader was asked for before the others.
 
     Args:
@@ -70,7 +70,7 @@ def count(workspace_id: str) -> int:
 
 def _asked(
     session: Session, by: Principal, person: Set[str], wait: Wait, run: Run, name: str
-) -> Asked:
+) -> OpenDecision:
     question = Question.of(wait.question or {})
     approvers = waits.approvers(session, wait.id)
     mine = [one for one in approvers if mailbox(one.address) in person]
@@ -79,7 +79,7 @@ def _asked(
     waits_for_them = any(one.used_at is None for one in mine)
     asked_for = waits_for_them if mine else not approvers or by.administers
     may = by.may("MEMBER") and asked_for and not barred
-    return Asked(
+    return OpenDecision(
         run_id=run.id,
         workflow_id=run.workflow_id,
         workflow_name=name,

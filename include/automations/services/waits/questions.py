@@ -16,7 +16,7 @@ from automations.steps.outcomes import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuestionState:
     """How far a question has come.
 
     Args:
@@ -38,7 +38,7 @@ class Standing:
         return bool(self.refused or self.approvals)
 
 
-def standing(wait_id: str, users: Iterable[str]) -> Standing:
+def state(wait_id: str, users: Iterable[str]) -> QuestionState:
     """How a question stands now.
 
     Args:
@@ -48,7 +48,7 @@ def standing(wait_id: str, users: Iterable[str]) -> Standing:
         wait = session.get_one(Wait, wait_id)
         asked = waits.approvers(session, wait.id)
         stored = wait.question or {}
-        return Standing(
+        return QuestionState(
             asked=tuple(one.address for one in asked),
             approvals=sum(one.decision == Decision.APPROVED for one in asked),
             refused=stored.get(waits.REFUSED),

@@ -31,7 +31,7 @@ class Loaded:
     plan: Plan
 
 
-class _Kept:
+class _VersionCache:
     """The versions that were used last; safe to be used by several threads."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class _Kept:
             self._loaded.clear()
 
 
-_kept = _Kept()
+_kept = _VersionCache()
 
 
 def read(session: Session, workflow_id: str, version: int) -> Definition:

@@ -22,7 +22,7 @@ UNWRITTEN = ("formId",)
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedWorkflow:
     """An automation that no file can hold, and why."""
 
     workflow_id: str
@@ -31,11 +31,11 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """Automations as files hold them, and those that are left out."""
 
     automations: list[dict[str, JSON]]
-    left_out: list[LeftOut]
+    left_out: list[SkippedWorkflow]
 
 
 class Stored(NamedTuple):
@@ -47,20 +47,22 @@ class Stored(NamedTuple):
     definition: Mapping[str, Any]
 
 
-def export(workspace_id: str, ids: Sequence[str] = ()) -> Exported:
+def export(workspace_id: str, ids: Sequence[str] = ()) -> ExportResult:
     """Automations as files hold them: these, or all of the workspace, the first one first.
 
     Raises:
         NotFound: there is no automation with an id.
     """
-    exported = Exported([], [])
+    exported = ExportResult([], [])
     with reading() as session:
         keys = workflows.keys(session, workspace_id)
         for stored in _stored(session, workspace_id, ids):
             try:
                 exported.automations.append(written(stored, keys))
             except Unreadable as error:
-                exported.left_out.append(LeftOut(stored.workflow_id, stored.name, error.reason))
+                exported.left_out.append(
+                    SkippedWorkflow(stored.workflow_id, stored.name, error.reason)
+                )
     return exported
 
 

@@ -28,7 +28,7 @@ class Entry:
     workflow_id: str
 
 
-class Known:
+class Existing:
     """What there is so far of what the automations of a file may mean, read at once and locked."""
 
     def __init__(self, session: Session, workspace_id: str, payloads: Sequence[Any]) -> None:
@@ -37,7 +37,7 @@ class Known:
         by_name = [_known_by(one) for one in said if one.get("id") is None]
         names = {name for _, name in by_name if name is not None}
         keys = {key for key, _ in by_name if key is not None}
-        found = workflows.meant(session, workspace_id, ids, keys, names)
+        found = workflows.matching(session, workspace_id, ids, keys, names)
         self.by_id = {one.id: one for one in found}
         self.by_key = {one.key: one for one in found if one.key is not None}
         self.by_name: dict[str, list[Workflow]] = {}
@@ -116,7 +116,7 @@ def _known_by(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return key if isinstance(key, str) else None, name if isinstance(name, str) else None
 
 
-def _found(known: Known, workflow_id: Any, given: Mapping[str, Any]) -> Workflow | None:
+def _found(known: Existing, workflow_id: Any, given: Mapping[str, Any]) -> Workflow | None:
     if workflow_id is not None:
         workflow = known.by_id.get(str(workflow_id))
         if workflow is None:

@@ -24,10 +24,10 @@ from automations.ports import Ports
 from automations.services.workflows import writing
 from automations.services.workflows.definitions import understood
 from automations.services.workflows.exports import UNWRITTEN, written_trigger
-from automations.services.workflows.file_entries import Entries, Keys, Known
+from automations.services.workflows.file_entries import Entries, Existing, Keys
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.workflows import change, check_references, key_taken
-from automations.services.workflows.writing import Checked
+from automations.services.workflows.writing import CheckedWorkflow
 
 _MAX_COMPARED = 20_000
 """Lines before and after: the time of a comparison grows with their square."""
@@ -100,7 +100,7 @@ class _File:
         self._errors: dict[str, list[str]] = {}
         self._applied: dict[int, Applied] = {}
         self._written: dict[int, WorkflowDetail] = {}
-        self._known = Known(session, by.workspace_id, payloads)
+        self._known = Existing(session, by.workspace_id, payloads)
         self._entries = Entries()
         for index, payload in enumerate(payloads):
             with self._collected(index, payload):
@@ -109,7 +109,7 @@ class _File:
 
     def write(self) -> None:
         """Change those that are there, where they differ, and create the others."""
-        new: dict[int, Checked] = {}
+        new: dict[int, CheckedWorkflow] = {}
         for index, entry in self._entries.of.items():
             with self._collected(index, entry.given):
                 given = references.by_id(entry.given, self._keys.ids)
@@ -147,7 +147,7 @@ class _File:
         if found is not None:
             self._written[index] = found
 
-    def _create(self, new: Mapping[int, Checked]) -> None:
+    def _create(self, new: Mapping[int, CheckedWorkflow]) -> None:
         created = writing.create(self._session, list(new.values()), self._by.name)
         for index, checked in new.items():
             with self._collected(index, self._entries.of[index].given):
@@ -166,7 +166,7 @@ class _File:
             self._errors.update({f"{index}.{path}": texts for path, texts in found.items()})
 
 
-def _created(checked: Checked, keys: Mapping[str, str]) -> Applied:
+def _created(checked: CheckedWorkflow, keys: Mapping[str, str]) -> Applied:
     workflow = checked.workflow
     after = _written(_wanted(checked.definition, checked.body, checked.status, keys))
     return Applied("create", workflow.id, workflow.key, workflow.name, 1, _diff("", after))

@@ -12,7 +12,7 @@ from automations.domain.workflows import WorkflowFilter
 from automations.kit import cursors
 from automations.services.workflows.workflows import get
 
-RECENT = 20
+RECENT_RUNS = 20
 """Runs of which a list shows how they ended."""
 
 
@@ -25,7 +25,7 @@ def page_after(
         listed = workflows.listed(session, workspace_id, after, size + 1, wanted)
         ids = [one.id for one in listed[:size]]
         owners = workflows.owners(session, ids)
-        recent = run_lists.newest_of_each(session, ids, RECENT)
+        recent = run_lists.newest_of_each(session, ids, RECENT_RUNS)
         counts = run_counts.of_each(session, workspace_id, ids)
     page, following = cursors.page(listed, size, lambda one: (one.created_at, one.id))
     return [
@@ -44,7 +44,7 @@ def of(workspace_id: str, workflow_id: str) -> WorkflowOverview:
         return WorkflowOverview(
             get(workspace_id, workflow_id),
             workflows.owners(session, [workflow_id]).get(workflow_id),
-            run_lists.newest_of_each(session, [workflow_id], RECENT).get(workflow_id, ()),
+            run_lists.newest_of_each(session, [workflow_id], RECENT_RUNS).get(workflow_id, ()),
             run_counts.by_status(session, workspace_id, workflow_id),
         )
 

@@ -12,7 +12,7 @@ from automations.db.workflows import versions, workflows
 from automations.definitions import uses
 from automations.definitions.integrations import NEEDED_BY
 from automations.definitions.triggers import matching_keys, sync_key
-from automations.domain.overviews import NamedWorkflow, Usage, Used
+from automations.domain.overviews import NamedWorkflow, Usage, UsedResources
 from automations.domain.statuses import WorkflowStatus
 from automations.services.integrations import integrations
 
@@ -74,13 +74,13 @@ def of_ids(workspace_id: str, ids: Collection[str]) -> Mapping[str, Sequence[Usa
     return found
 
 
-def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> Used:
+def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> UsedResources:
     """The tables and boards that an automation names."""
     named = uses.texts_of(definition)
     with reading() as session:
         tables = data_tables.listed(session, workspace_id, None)
         boards = matters.listed_templates(session, workspace_id)
-    return Used(
+    return UsedResources(
         {table.id: table.name for table in tables if table.id in named},
         {board.id: board.name for board in boards if board.id in named},
     )

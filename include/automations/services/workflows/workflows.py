@@ -114,7 +114,7 @@ def change(
         return replace(found, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = common_clock.now()
-    checked = writing.Checked(workflow, definition, body, status)
+    checked = writing.CheckedWorkflow(workflow, definition, body, status)
     written = writing.write(session, [checked], by.name).get(workflow_id)
     if written is None:
         raise key_taken(definition.key)

@@ -21,7 +21,7 @@ from automations.services.workflows import payloads, schedules, step_subjects, w
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedWorkflow:
     """An automation as it is to be written: it was checked, and nothing is written yet.
 
     Args:
@@ -36,7 +36,9 @@ class Checked:
     status: WorkflowStatus
 
 
-def new(session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str) -> Checked:
+def new(
+    session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
+) -> CheckedWorkflow:
     """An automation from a client's payload.
 
     Args:
@@ -59,10 +61,12 @@ def new(session: Session, by: Principal, payload: Any, ports: Ports, workflow_id
         # Of one that a key has made its member is the owner, whoever that comes to be.
         created_by_member_id=None if by.key_id else by.member_id,
     )
-    return Checked(workflow, definition, body, status)
+    return CheckedWorkflow(workflow, definition, body, status)
 
 
-def create(session: Session, checked: Sequence[Checked], by: str) -> dict[str, WorkflowDetail]:
+def create(
+    session: Session, checked: Sequence[CheckedWorkflow], by: str
+) -> dict[str, WorkflowDetail]:
     """Write new automations, in as many statements for many as for one.
 
     Returns:
@@ -77,7 +81,9 @@ def create(session: Session, checked: Sequence[Checked], by: str) -> dict[str, W
     return found
 
 
-def write(session: Session, checked: Sequence[Checked], by: str) -> dict[str, WorkflowDetail]:
+def write(
+    session: Session, checked: Sequence[CheckedWorkflow], by: str
+) -> dict[str, WorkflowDetail]:
     """Write the next version of each; as ``create``."""
     taken = workflows.save(session, [(one.workflow, _columns(one)) for one in checked])
     saved = [one for one in checked if one.workflow.id not in taken]
@@ -123,7 +129,7 @@ def detail(workflow: Workflow, stored: Mapping[str, Any], runs: int) -> Workflow
     )
 
 
-def _columns(checked: Checked) -> dict[str, Any]:
+def _columns(checked: CheckedWorkflow) -> dict[str, Any]:
     definition, workflow = checked.definition, checked.workflow
     columns = {
         "name": definition.name,

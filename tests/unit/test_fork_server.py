@@ -24,14 +24,14 @@ pytestmark = pytest.mark.slow  # each starts a supervisor and its parts
 PROGRAM = """
 import os, pathlib, sys
 from automations.launcher import probes
-from automations.launcher.nursery import Nursery
+from automations.launcher.fork_server import ForkServer
 from automations.launcher.part import Forked, Part
 from automations.launcher.run_state import RunFolder
 from automations.launcher.supervisor import Supervisor, handle_signals
 
-NURSERY = '''
+FORK_SERVER = '''
 import os, pathlib, sys, time
-from automations_airflow.executors.nursery import serve
+from automations_airflow.executors.fork_server import serve
 
 def run(program, arguments):
     if program == "ends":
@@ -47,13 +47,13 @@ serve(run)
 BEGIN = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('begun'); time.sleep(600)"
 home, program = pathlib.Path(sys.argv[1]), sys.argv[2]
 ready = home / "ready"
-forks = Nursery()
-nursery = Part(
-    "nursery",
-    lambda: [sys.executable, "-c", NURSERY],
+forks = ForkServer()
+fork_server = Part(
+    "fork-server",
+    lambda: [sys.executable, "-c", FORK_SERVER],
     dict(os.environ),
-    probes.nursery(forks),
-    nursery=forks,
+    probes.fork_server(forks),
+    fork_server=forks,
 )
 part = Part(
     "part",
@@ -61,17 +61,17 @@ part = Part(
     dict(os.environ),
     lambda since: ready.exists(),
     prepare=lambda: ready.unlink(missing_ok=True),
-    forked=Forked(nursery, (program, str(ready))),
+    forked=Forked(fork_server, (program, str(ready))),
 )
 folder = RunFolder(home)
-supervisor = Supervisor([part, nursery], home / "logs", folder.write)
+supervisor = Supervisor([part, fork_server], home / "logs", folder.write)
 handle_signals(supervisor)
 supervisor.run()
 """
 
 
 class Running:
-    """A supervisor in a process of its own, with a nursery and a part that it forks."""
+    """A supervisor in a process of its own, with a fork server and a part that it forks."""
 
     def __init__(self, home: Path, program: str) -> None:
         self.home = home
@@ -143,11 +143,11 @@ def test_a_part_outlives_who_forked_it_and_is_forked_by_the_next_one(start: Star
     running = start()
     running.until_running()
     part = running.part().pid
-    os.kill(running.part("nursery").pid, signal.SIGKILL)
+    os.kill(running.part("fork-server").pid, signal.SIGKILL)
 
     def is_back(state: RunState) -> bool:
-        nursery = state.parts["nursery"]
-        return nursery.restarts == 1 and nursery.state == "healthy"
+        fork_server = state.parts["fork-server"]
+        return fork_server.restarts == 1 and fork_server.state == "healthy"
 
     running.until(is_back)
     assert running.part().pid == part
@@ -158,16 +158,19 @@ def test_a_part_outlives_who_forked_it_and_is_forked_by_the_next_one(start: Star
 def test_a_part_begins_from_nothing_while_nobody_forks_it(start: Start) -> None:
     running = start()
     running.until_running()
-    os.kill(running.part("nursery").pid, signal.SIGSTOP)
+    os.kill(running.part("fork-server").pid, signal.SIGSTOP)
     try:
         running.kill_part()
         assert running.how == "begun"
         part = running.part().pid
     finally:
-        os.kill(running.part("nursery").pid, signal.SIGCONT)
+        os.kill(running.part("fork-server").pid, signal.SIGCONT)
 
     def is_back(state: RunState) -> bool:
-        return state.parts["nursery"].restarts == 1 and state.parts["nursery"].state == "healthy"
+        return (
+            state.parts["fork-server"].restarts == 1
+            and state.parts["fork-server"].state == "healthy"
+        )
 
     # It finds nobody who has waited for it, and what it has forked too late never begins.
     running.until(is_back)
@@ -188,7 +191,7 @@ def test_a_part_whose_fork_ends_before_it_works_begins_from_nothing(
 
 def test_a_fork_whose_supervisor_is_gone_before_it_begins_ends() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    code = "import time; from automations_airflow.executors.nursery import serve; "
+    code = "import time; from automations_airflow.executors.fork_server import serve; "
     code += "serve(lambda program, arguments: time.sleep(600))"
     may_begin, begin = os.pipe()
     with (
@@ -197,7 +200,7 @@ def test_a_fork_whose_supervisor_is_gone_before_it_begins_ends() -> None:
         open(os.devnull, "r+b") as nothing,
         open(may_begin, "rb"),
         open(begin, "wb", buffering=0) as beginning,
-        subprocess.Popen([sys.executable, "-c", code], stdin=theirs.fileno()) as nursery,
+        subprocess.Popen([sys.executable, "-c", code], stdin=theirs.fileno()) as fork_server,
     ):
         assert ours.recv(100) == b"ready"
         # Orphans come to another process than this one: as if this one were not there any more.
@@ -211,7 +214,7 @@ def test_a_fork_whose_supervisor_is_gone_before_it_begins_ends() -> None:
         finally:
             with suppress(psutil.NoSuchProcess):
                 fork.kill()
-            nursery.kill()
+            fork_server.kill()
 
 
 def test_no_forked_part_outlives_a_killed_supervisor(start: Start) -> None:
@@ -226,7 +229,7 @@ def test_no_forked_part_outlives_a_killed_supervisor(start: Start) -> None:
 def test_what_it_is_told_to_stop_stops(start: Start) -> None:
     running = start()
     running.until_running()
-    parts = [psutil.Process(running.part(name).pid) for name in ("part", "nursery")]
+    parts = [psutil.Process(running.part(name).pid) for name in ("part", "fork-server")]
     running.end()
     assert psutil.wait_procs(parts, timeout=30)[1] == []
     assert json.loads((running.home / "run" / "state.json").read_text())["phase"] == "down"

@@ -13,10 +13,10 @@ from typing import ClassVar
 from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
-from automations.dispatch.jobs.base import Handler, come_back, done
+from automations.dispatch.jobs.base import Handler, done, reschedule_or_finish
 from automations.domain.statuses import WaitStatus
 from automations.errors import StepError
-from automations.execution import undelivered
+from automations.execution import undelivered_mail
 from automations.kit import common_clock
 from automations.ports import Mail
 from automations.services.waits.form_requests import is_needed, link_token
@@ -24,7 +24,7 @@ from automations.tokens import callback_url, derive_token, form_url, hash_token
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Outgoing:
     """A mail that somebody is to be sent.
 
     Args:
@@ -39,14 +39,14 @@ class Letter:
     every: timedelta | None = None
 
 
-class Letters(Handler):
+class MailHandler(Handler):
     """Sends mails of one kind; one that cannot be delivered is in the run's log."""
 
     slow = True
     about: ClassVar[type[Approver] | type[FormRequest]]
 
     @abstractmethod
-    def letter(self, session: Session, subject_id: str) -> Letter | None:
+    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
         """What is to be sent now, its link kept: one that somebody has works; None for nothing."""
 
     def handle(self, job: Job) -> None:
@@ -66,7 +66,7 @@ class Letters(Handler):
         with unit_of_work() as session:
             person = self._person(session, job)
             person.sent_at, person.undelivered = common_clock.now(), None
-            come_back(session, job, letter.every)
+            reschedule_or_finish(session, job, letter.every)
 
     def give_up(self, job: Job, error: str) -> None:
         """Say in the run's log who was not reached; whoever is reminded is tried again then."""
@@ -75,12 +75,12 @@ class Letters(Handler):
             if letter is None:
                 jobs.done(session, job)
                 return
-            again = letter.every is not None and jobs.go_on(session, job, letter.every)
-            if not again and not jobs.bury(session, job, error):
+            again = letter.every is not None and jobs.requeue(session, job, letter.every)
+            if not again and not jobs.dead_letter(session, job, error):
                 return
             person = self._person(session, job)
             if person.undelivered is None:  # once, however often somebody is reminded
-                undelivered.log(session, letter.run_id, letter.key, letter.mail.to, error)
+                undelivered_mail.log(session, letter.run_id, letter.key, letter.mail.to, error)
             person.undelivered = error
 
     def _person(self, session: Session, job: Job) -> Approver | FormRequest:
@@ -89,35 +89,35 @@ class Letters(Handler):
         return found
 
 
-class AskApprover(Letters):
+class AskApprover(MailHandler):
     """Sends somebody who was not asked yet a link of their own."""
 
     kind = JobKind.ASK_APPROVER
     about = Approver
 
-    def letter(self, session: Session, subject_id: str) -> Letter | None:
+    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
         approver = session.get_one(Approver, subject_id)
         return None if approver.sent_at else _question(session, approver)
 
 
-class RemindApprover(Letters):
+class RemindApprover(MailHandler):
     """Sends somebody who has not decided their link again, and comes back after a while."""
 
     kind = JobKind.REMIND_APPROVER
     about = Approver
 
-    def letter(self, session: Session, subject_id: str) -> Letter | None:
+    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
         approver = session.get_one(Approver, subject_id)
         return None if approver.used_at else _question(session, approver, reminds=True)
 
 
-class SendForm(Letters):
+class SendForm(MailHandler):
     """Sends one person the link to a form, and reminds them when that is wished."""
 
     kind = JobKind.SEND_FORM
     about = FormRequest
 
-    def letter(self, session: Session, subject_id: str) -> Letter | None:
+    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
         request = session.get_one(FormRequest, subject_id)
         if not is_needed(session, request):
             return None
@@ -132,10 +132,10 @@ class SendForm(Letters):
             key=f"form:{request.id}:{number}",
             workspace_id=request.workspace_id,
         )
-        return Letter(mail, request.run_id, request.key, every)
+        return Outgoing(mail, request.run_id, request.key, every)
 
 
-def _question(session: Session, approver: Approver, *, reminds: bool = False) -> Letter | None:
+def _question(session: Session, approver: Approver, *, reminds: bool = False) -> Outgoing | None:
     wait = session.get_one(Wait, approver.wait_id)
     if wait.status != WaitStatus.OPEN:
         return None
@@ -156,7 +156,7 @@ def _question(session: Session, approver: Approver, *, reminds: bool = False) ->
         key=f"approver:{approver.id}{occasion}",
         workspace_id=session.get_one(Run, wait.run_id).workspace_id,
     )
-    return Letter(mail, wait.run_id, f"{wait.run_id}:{wait.node_id}", every)
+    return Outgoing(mail, wait.run_id, f"{wait.run_id}:{wait.node_id}", every)
 
 
 def _in_words(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Entries of Airflow's audit log, read as acts."""
+"""Entries of Airflow's audit log, read as people's actions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api_bridge.airflow_acts import acts_of
-from automations.ports import ActKind
+from api_bridge.airflow_audit_log import actions_of
+from automations.ports import ActionKind
 
 WHEN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -29,33 +29,33 @@ def event(name: str, extra: Any, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("told", "kind", "tasks", "state"),
     [
-        (event("patch_dag_run", {"state": "failed"}), ActKind.MARK, (), "failed"),
+        (event("patch_dag_run", {"state": "failed"}), ActionKind.MARK, (), "failed"),
         (
             event("patch_task_instance", {"new_state": "success"}, task_id="a"),
-            ActKind.MARK,
+            ActionKind.MARK,
             ("a",),
             "success",
         ),
-        (event("patch_dag_run", {"state": "queued"}), ActKind.CLEAR, (), None),
-        (event("clear_dag_run", {"dry_run": False}), ActKind.CLEAR, (), None),
+        (event("patch_dag_run", {"state": "queued"}), ActionKind.CLEAR, (), None),
+        (event("clear_dag_run", {"dry_run": False}), ActionKind.CLEAR, (), None),
         (
             event("post_clear_task_instances", {"task_ids": ["a", ["b", -1]]}),
-            ActKind.CLEAR,
+            ActionKind.CLEAR,
             ("a", "b"),
             None,
         ),
-        (event("delete_dag_run", {}), ActKind.DELETE, (), None),
-        (event("patch_dag", {"is_paused": True}, run_id=None), ActKind.PAUSE, (), None),
-        (event("patch_dag", {"is_paused": False}, run_id=None), ActKind.UNPAUSE, (), None),
+        (event("delete_dag_run", {}), ActionKind.DELETE, (), None),
+        (event("patch_dag", {"is_paused": True}, run_id=None), ActionKind.PAUSE, (), None),
+        (event("patch_dag", {"is_paused": False}, run_id=None), ActionKind.UNPAUSE, (), None),
     ],
 )
 def test_an_entry_tells_who_has_done_what(
-    told: dict[str, Any], kind: ActKind, tasks: tuple[str, ...], state: str | None
+    told: dict[str, Any], kind: ActionKind, tasks: tuple[str, ...], state: str | None
 ) -> None:
-    (act,) = acts_of(told)
-    assert (act.kind, act.tasks, act.state) == (kind, tasks, state)
-    assert (act.id, act.at, act.by) == (7, WHEN, "anna")
-    assert (act.dag_id, act.run_id) == ("automation_c1", told["run_id"])
+    (action,) = actions_of(told)
+    assert (action.kind, action.tasks, action.state) == (kind, tasks, state)
+    assert (action.id, action.at, action.by) == (7, WHEN, "anna")
+    assert (action.dag_id, action.run_id) == ("automation_c1", told["run_id"])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_entry_tells_who_has_done_what(
 )
 def test_of_what_airflow_was_sent_that_has_no_sense_nothing_is_told(told: dict[str, Any]) -> None:
     """Airflow notes what it is sent before it refuses it."""
-    assert acts_of(told) == []
+    assert actions_of(told) == []
 
 
 def test_one_entry_for_many_runs_tells_of_each() -> None:
@@ -85,15 +85,20 @@ def test_one_entry_for_many_runs_tells_of_each() -> None:
         {"action": "delete", "entities": ["z"]},
     ]
     told = event("bulk_dag_runs", {"actions": actions}, dag_id="~", run_id=None)
-    marks = [act for act in acts_of(told) if act.kind == ActKind.MARK]
-    assert [(act.run_id, act.dag_id, act.state) for act in marks] == [
+    marks = [action for action in actions_of(told) if action.kind == ActionKind.MARK]
+    assert [(action.run_id, action.dag_id, action.state) for action in marks] == [
         ("x", "automation_c1", "failed"),
         ("y", "automation_c1", "failed"),
     ]
     of_tasks = [{"task_id": "a", "dag_run_id": "x", "new_state": "success", "note": "so"}]
     told = event("bulk_task_instances", {"actions": [{"action": "update", "entities": of_tasks}]})
-    (act,) = acts_of(told)
-    assert (act.run_id, act.tasks, act.state, act.note) == ("x", ("a",), "success", "so")
+    (action,) = actions_of(told)
+    assert (action.run_id, action.tasks, action.state, action.note) == (
+        "x",
+        ("a",),
+        "success",
+        "so",
+    )
 
 
 def test_runs_that_are_cleared_together_are_each_told_of() -> None:
@@ -129,4 +134,4 @@ def test_a_group_that_is_marked_is_told_of_by_its_name() -> None:
     ],
 )
 def test_what_changes_nothing_is_no_act(name: str, extra: str | None) -> None:
-    assert list(acts_of(event(name, extra))) == []
+    assert list(actions_of(event(name, extra))) == []

@@ -90,7 +90,7 @@ class Effect:
 Tell = Callable[[Effect], None]
 
 
-def pretended(real: Ports, tell: Tell, answered: JSON = None) -> Ports:
+def dry_run(real: Ports, tell: Tell, answered: JSON = None) -> Ports:
     """Ports for one step that is tried.
 
     Args:

@@ -7,8 +7,8 @@ import json
 import re
 from typing import Any, Literal
 
-from automations.kit.declared_text import says_text, text_of
-from automations.kit.json_text import in_parts, parsed, says_json
+from automations.kit.declared_text import is_text_type, text_of
+from automations.kit.json_text import in_parts, is_json_type, parsed
 from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
@@ -77,9 +77,9 @@ def _text_of_json(content: bytes, content_type: str) -> str:
 def _reading(kind: str, content_type: str) -> Reading:
     if not kind:
         return "auto"
-    if says_json(kind):
+    if is_json_type(kind):
         return "json"
-    return "text" if says_text(content_type) else "base64"
+    return "text" if is_text_type(content_type) else "base64"
 
 
 def _kept(text: str) -> str:

@@ -3,7 +3,7 @@
 What takes most of a part's start is imports, and building the api-server's routes: seconds of a
 processor, on a busy machine a minute, in which nothing goes on when the part has died. A fork has
 it all at once, and shares the memory. Nothing is run here that a fork cannot have: no thread, no
-connection, no loop. ``python -m automations_airflow.executors.nursery SOCKET (jobs|server)``.
+connection, no loop. ``python -m automations_airflow.executors.fork_server SOCKET (jobs|server)``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from setproctitle import setproctitle
 
 from automations.kit import parent_death
 
-ME = "nursery"
+ME = "fork-server"
 """What is forked to be one more, with the imports of the first."""
 Run = Callable[[str, list[str]], None]
 """Is a program, given its arguments."""
@@ -51,7 +51,7 @@ _SERVER = (
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
     "automations_airflow.server.run_batches",
-    "automations_airflow.server.console_door",
+    "automations_airflow.server.console_sign_in",
 )
 
 
@@ -191,7 +191,7 @@ def _become(request: dict[str, Any], files: list[int], run: Run) -> None:
 
 
 def _run(program: str, arguments: list[str]) -> None:
-    be_known_as(program, arguments)
+    set_identity(program, arguments)
     if program == ME:
         main(arguments)
     else:
@@ -200,7 +200,7 @@ def _run(program: str, arguments: list[str]) -> None:
         airflow()
 
 
-def be_known_as(program: str, arguments: list[str]) -> None:
+def set_identity(program: str, arguments: list[str]) -> None:
     """Be that program to whoever looks which one this is, also to what was imported before."""
     from automations_airflow.ui import answered_by
 

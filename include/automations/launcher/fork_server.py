@@ -14,11 +14,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds for an answer; then a part begins from nothing, which takes longer and always works."""
 
 
-class Adopted:
+class ForkedProcess:
     """A child that somebody else has forked, as ``subprocess.Popen`` has its own."""
 
     def __init__(self, pid: int) -> None:
@@ -56,7 +56,7 @@ class Adopted:
         return self.returncode
 
 
-class Nursery:
+class ForkServer:
     """The process that forks parts, behind a pair of sockets whose other end is its input."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with self._lock:
             self._close()
-            ours.settimeout(PATIENCE)
+            ours.settimeout(TIMEOUT)
             self._ours, self.is_here = ours, True
         with theirs:
             yield theirs.fileno()
@@ -84,7 +84,7 @@ class Nursery:
 
     def fork(
         self, command: Sequence[str], files: Sequence[int], number: signal.Signals
-    ) -> Adopted | None:
+    ) -> ForkedProcess | None:
         """A part's process, which is signalled when this one dies.
 
         Args:
@@ -112,7 +112,7 @@ class Nursery:
             with suppress(OSError):  # it has ended already, and that is seen as of any other
                 beginning.write(b"!")
                 beginning.flush()
-            return Adopted(int(answer))
+            return ForkedProcess(int(answer))
 
     def _ready(self) -> socket.socket | None:
         """Where it is asked, once it has said that it can be, until it has ended."""

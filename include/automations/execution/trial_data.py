@@ -29,7 +29,7 @@ MAX_TIMEOUT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class TrialData:
     """Data that was given for a test or a trial.
 
     Args:
@@ -47,7 +47,7 @@ class Given:
     loop: Mapping[str, JSON] | None = None
 
 
-def earlier_run(session: Session, workflow: Workflow, given: Given) -> Run | None:
+def earlier_run(session: Session, workflow: Workflow, given: TrialData) -> Run | None:
     """The run whose data is found below what is given.
 
     Raises:
@@ -62,7 +62,7 @@ def earlier_run(session: Session, workflow: Workflow, given: Given) -> Run | Non
 
 
 def values_of_run(
-    workflow: Workflow, loaded: Loaded, given: Given, earlier: Run | None
+    workflow: Workflow, loaded: Loaded, given: TrialData, earlier: Run | None
 ) -> dict[str, Any]:
     """What the row of a run has that begins with what is given."""
     found = {} if earlier is None else earlier.trigger_data

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from automations.services.access import vouchers
 from automations_airflow import installation
-from automations_airflow.server.console_door import _roles
+from automations_airflow.server.console_sign_in import _roles
 from automations_airflow.ui import console_tabs
 from tests.airflow.definitions import workflow_id
 from tests.environment import Environment

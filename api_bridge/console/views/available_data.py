@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api_bridge.console import texts
-from api_bridge.console.views import moments
+from api_bridge.console.views import timestamps
 from automations.definitions import editing
-from automations.definitions.editing import Placed
+from automations.definitions.editing import LocatedStep
 from automations.domain.fields import is_template, parse_duration
 from automations.domain.loops import items_of, names_of_item
 from automations.domain.templating import render
@@ -29,7 +29,7 @@ _AT_ONCE = ("input", "submission", "trigger")
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Suggestion:
     """Something that can be inserted.
 
     Args:
@@ -47,7 +47,7 @@ class Group:
     """What is offered of one kind."""
 
     title: str
-    offers: Sequence[Offer]
+    offers: Sequence[Suggestion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Preview:
 
 def names_at(
     definition: editing.Draft,
-    placed: Placed | None,
+    placed: LocatedStep | None,
     names: Mapping[str, JSON],
     outputs: Mapping[str, JSON],
     secrets: Sequence[str],
@@ -85,11 +85,11 @@ def names_at(
     return found
 
 
-def before(definition: editing.Draft, placed: Placed | None) -> list[Placed]:
+def before(definition: editing.Draft, placed: LocatedStep | None) -> list[LocatedStep]:
     """The steps whose outputs a step may use: those before it, and not inside of other loops."""
     if placed is None:
         return []
-    found: list[Placed] = []
+    found: list[LocatedStep] = []
     around = set(placed.parents)
     bodies: set[str] = set()
     for one in editing.walk(definition):
@@ -107,7 +107,7 @@ def before(definition: editing.Draft, placed: Placed | None) -> list[Placed]:
 
 def groups(
     definition: editing.Draft,
-    placed: Placed | None,
+    placed: LocatedStep | None,
     names: Mapping[str, JSON],
     secrets: Sequence[str],
 ) -> list[Group]:
@@ -125,7 +125,7 @@ def groups(
         found.append(_of_step(one, steps if isinstance(steps, Mapping) else {}))
     variables = list(_offers("variables", "variables", names.get("variables")))
     found.append(Group(texts.text("offer.variables"), variables))
-    named = [Offer(f"{{{{secret.{name}}}}}", name, None) for name in secrets]
+    named = [Suggestion(f"{{{{secret.{name}}}}}", name, None) for name in secrets]
     found.append(Group(texts.text("offer.secrets"), named))
     more = [
         offer
@@ -161,12 +161,12 @@ def _duration(value: str) -> Preview | None:
     if not value.startswith("P") or len(value) > 40:
         return None
     try:
-        return Preview(moments.duration(parse_duration(value)), False)
+        return Preview(timestamps.duration(parse_duration(value)), False)
     except ValueError:
         return None
 
 
-def _loops(definition: editing.Draft, placed: Placed | None) -> list[Placed]:
+def _loops(definition: editing.Draft, placed: LocatedStep | None) -> list[LocatedStep]:
     parents = [editing.find(definition, parent) for parent in (placed.parents if placed else ())]
     return [
         one
@@ -189,7 +189,7 @@ def _first_item(step: Mapping[str, Any], names: Mapping[str, JSON]) -> JSON:
     return made
 
 
-def _of_step(placed: Placed, outputs: Mapping[str, JSON]) -> Group:
+def _of_step(placed: LocatedStep, outputs: Mapping[str, JSON]) -> Group:
     step = placed.step
     name = str(step.get("name"))
     base = f"steps[{_quoted(name)}]"
@@ -198,19 +198,19 @@ def _of_step(placed: Placed, outputs: Mapping[str, JSON]) -> Group:
         return Group(title, list(_offers(base, "", output)))
     kind = STEP_TYPES.get(str(step.get("type")))
     described = kind.outputs if kind is not None else {}
-    return Group(title, [Offer(f"{{{{{base}.{key}}}}}", key, None) for key in described])
+    return Group(title, [Suggestion(f"{{{{{base}.{key}}}}}", key, None) for key in described])
 
 
-def _of_schema(definition: Mapping[str, Any]) -> Iterator[Offer]:
+def _of_schema(definition: Mapping[str, Any]) -> Iterator[Suggestion]:
     trigger = definition.get("trigger")
     schema = trigger.get("inputSchema") if isinstance(trigger, Mapping) else None
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     for key in properties if isinstance(properties, Mapping) else ():
         path = _path("input", str(key))
-        yield Offer(f"{{{{{path}}}}}", path, None)
+        yield Suggestion(f"{{{{{path}}}}}", path, None)
 
 
-def _offers(path: str, label: str, value: JSON, depth: int = 0) -> Iterator[Offer]:
+def _offers(path: str, label: str, value: JSON, depth: int = 0) -> Iterator[Suggestion]:
     if isinstance(value, dict) and value and depth < _MAX_DEPTH:
         for key, item in list(value.items())[:_MAX_OFFERED]:
             named = _path(label, key) if label else key
@@ -220,7 +220,7 @@ def _offers(path: str, label: str, value: JSON, depth: int = 0) -> Iterator[Offe
         return
     if value == {} and depth == 0:
         return
-    yield Offer(f"{{{{{path}}}}}", label or path, _shown(value))
+    yield Suggestion(f"{{{{{path}}}}}", label or path, _shown(value))
     if isinstance(value, list) and value and depth < _MAX_DEPTH and isinstance(value[0], dict):
         yield from _offers(f"{path}[0]", f"{label}[0]", value[0], depth + 1)
 

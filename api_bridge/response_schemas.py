@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from automations_client import figures, shapes
 
-ANSWERS: dict[tuple[str, str], Any] = {
+RESPONSES: dict[tuple[str, str], Any] = {
     ("/api/workflows", "get"): list[shapes.Workflow],
     ("/api/workflows", "post"): shapes.Workflow,
     ("/api/workflows/import", "post"): shapes.AppliedFile,
@@ -75,7 +75,7 @@ def schemas(ref_template: str) -> tuple[dict[tuple[str, str], Any], dict[str, An
     """The schema of each answer, and the components that they refer to."""
     parts: dict[str, Any] = {}
     found = {}
-    for key, kind in ANSWERS.items():
+    for key, kind in RESPONSES.items():
         schema = TypeAdapter(kind).json_schema(ref_template=ref_template)
         parts |= schema.pop("$defs", {})
         if "properties" in schema:

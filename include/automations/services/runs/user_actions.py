@@ -15,7 +15,7 @@ from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import AttemptStatus, StepStatus
 from automations.errors import Unreadable
 from automations.kit.values import JSON
-from automations.ports import Act, ActKind
+from automations.ports import ActionKind, UserAction
 from automations.services.audit import audit
 from automations.services.runs import notes
 from automations.services.workflows.definitions import Loaded, load
@@ -26,62 +26,62 @@ MARKED = "marked"
 _UNDER_WAY = (StepStatus.RUNNING, StepStatus.WAITING)
 
 
-def each(session: Session, act: Act) -> list[Act]:
-    """An act on a group of steps as acts on each of them; any other as it is."""
-    group, automation = act.more.get("group"), published.workflow_id(act.dag_id)
-    if group is None or automation is None or act.run_id is None:
-        return [act]
-    run = run_queries.find(session, automation, published.run_id(automation, act.run_id))
+def each(session: Session, action: UserAction) -> list[UserAction]:
+    """An action on a group of steps as acts on each of them; any other as it is."""
+    group, automation = action.more.get("group"), published.workflow_id(action.dag_id)
+    if group is None or automation is None or action.run_id is None:
+        return [action]
+    run = run_queries.find(session, automation, published.run_id(automation, action.run_id))
     loaded = None if run is None else _readable(session, run)
     if loaded is None:
-        return [act]
-    return [replace(act, tasks=(node,)) for node in loaded.plan.in_group(group)]
+        return [action]
+    return [replace(action, tasks=(node,)) for node in loaded.plan.in_group(group)]
 
 
-def record(session: Session, act: Act, state: str | None) -> None:
-    """Put an act on record; what concerns no automation or run of ours is left alone.
+def record(session: Session, action: UserAction, state: str | None) -> None:
+    """Put an action on record; what concerns no automation or run of ours is left alone.
 
     Args:
         state: how the task that was marked stands in Airflow now.
     """
-    automation = published.workflow_id(act.dag_id)
+    automation = published.workflow_id(action.dag_id)
     workflow = workflows.by_id(session, automation) if automation else None
     if workflow is None:
         return
-    by = audit.Actor("airflow", act.by)
-    if act.run_id is None:
-        audit.record(session, f"workflow.{act.kind}", workflow, by=by, **dict(act.more))
+    by = audit.Actor("airflow", action.by)
+    if action.run_id is None:
+        audit.record(session, f"workflow.{action.kind}", workflow, by=by, **dict(action.more))
         return
-    run = runs.lock_run(session, published.run_id(workflow.id, act.run_id))
+    run = runs.lock_run(session, published.run_id(workflow.id, action.run_id))
     if run is None or run.workflow_id != workflow.id:
         return
     act = replace(act, note=notes.written(act.note, notes.origin(session, run)))
     loaded = _readable(session, run)
     nodes = {} if loaded is None else loaded.plan.nodes
     rows = [row for row in run_steps.rows(session, run.id) if row.node_id in nodes]
-    named = [task for task in act.tasks if task in nodes]
+    named = [task for task in action.tasks if task in nodes]
     details: dict[str, JSON] = {"workflowId": workflow.id}
     if named:
         details["stepIds"] = list(named)
-    if act.state:
-        details["state"] = act.state
-    if act.note:
-        details["note"] = act.note
-    audit.record(session, f"run.{act.kind}", run, by=by, **details)
+    if action.state:
+        details["state"] = action.state
+    if action.note:
+        details["note"] = action.note
+    audit.record(session, f"run.{action.kind}", run, by=by, **details)
     if loaded is None:
         return
-    if act.kind == ActKind.MARK:
+    if action.kind == ActionKind.MARK:
         _mark(
             session,
             run,
             loaded,
-            act,
+            action,
             named or _ids(row for row in rows if row.status in _UNDER_WAY),
         )
-        if state == act.state and named:
-            _stand(session, run, act, named[0])
-    elif act.kind == ActKind.CLEAR:
-        _log(session, run, loaded, act, named or _ids(rows)[:1], AttemptStatus.CLEARED)
+        if state == action.state and named:
+            _stand(session, run, action, named[0])
+    elif action.kind == ActionKind.CLEAR:
+        _log(session, run, loaded, action, named or _ids(rows)[:1], AttemptStatus.CLEARED)
 
 
 def _readable(session: Session, run: Run) -> Loaded | None:
@@ -95,21 +95,21 @@ def _ids(rows: Iterable[RunStep]) -> list[str]:
     return [row.node_id for row in sorted(rows, key=lambda row: row.started_at)]
 
 
-def _mark(session: Session, run: Run, loaded: Loaded, act: Act, nodes: list[str]) -> None:
+def _mark(session: Session, run: Run, loaded: Loaded, action: UserAction, nodes: list[str]) -> None:
     rows = {row.node_id: row for row in run_steps.rows(session, run.id)}
-    if act.state == "failed":
-        message = f"Marked as failed in Airflow by {act.by}."
+    if action.state == "failed":
+        message = f"Marked as failed in Airflow by {action.by}."
         error: dict[str, JSON] = {"error": {"message": message, "kind": MARKED}}
         for row in rows.values():
             # It is read a moment later, when somebody may have cleared the run: what has begun
             # since then was not marked.
-            was_there = row.generation == run.generation and row.started_at <= act.at
+            was_there = row.generation == run.generation and row.started_at <= action.at
             if row.node_id in nodes and was_there:
                 run_steps.end(session, row, StepStatus.FAILED, error, {"error": message})
-    elif act.state != "skipped":
+    elif action.state != "skipped":
         # Of a decision in the place of others the log has a line, or will have one.
         nodes = [node for node in nodes if node not in rows or not _is_decided(rows[node])]
-    _log(session, run, loaded, act, nodes, AttemptStatus.MARKED)
+    _log(session, run, loaded, action, nodes, AttemptStatus.MARKED)
 
 
 def _is_decided(row: RunStep) -> bool:
@@ -117,12 +117,12 @@ def _is_decided(row: RunStep) -> bool:
     return waits or (row.status == StepStatus.DONE and bool((row.output or {}).get("override")))
 
 
-def _stand(session: Session, run: Run, act: Act, node: str) -> None:
+def _stand(session: Session, run: Run, action: UserAction, node: str) -> None:
     """Have a step stand as done that Airflow takes for done; one that waits is decided on."""
     row = run_steps.step(session, run.id, node)
-    if act.state != "success" or (row is not None and row.status in _KNOWN):
+    if action.state != "success" or (row is not None and row.status in _KNOWN):
         return
-    output: dict[str, JSON] = {"decidedBy": f"{IN_AIRFLOW}{act.by}", "override": True}
+    output: dict[str, JSON] = {"decidedBy": f"{IN_AIRFLOW}{action.by}", "override": True}
     run_steps.override(session, run.id, node, run.generation, output)
 
 
@@ -131,16 +131,21 @@ _KNOWN = (StepStatus.DONE, StepStatus.WAITING)
 
 
 def _log(
-    session: Session, run: Run, loaded: Loaded, act: Act, nodes: list[str], status: AttemptStatus
+    session: Session,
+    run: Run,
+    loaded: Loaded,
+    action: UserAction,
+    nodes: list[str],
+    status: AttemptStatus,
 ) -> None:
-    said: dict[str, JSON] = {"by": f"{IN_AIRFLOW}{act.by}"}
-    if act.state:
-        said["state"] = act.state
-    if act.note:
-        said["note"] = act.note
+    said: dict[str, JSON] = {"by": f"{IN_AIRFLOW}{action.by}"}
+    if action.state:
+        said["state"] = action.state
+    if action.note:
+        said["note"] = action.note
     output = json.dumps(said, ensure_ascii=False)
     lines = (
-        run_steps.LogLine(loaded.plan.nodes[node].step, status, act.at, act.at, output)
+        run_steps.LogLine(loaded.plan.nodes[node].step, status, action.at, action.at, output)
         for node in nodes
     )
     run_steps.log(session, run.id, lines)

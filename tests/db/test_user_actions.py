@@ -15,13 +15,13 @@ from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, Run, StepLog
 from automations.definitions.published import dag_id
-from automations.dispatch.acts import Acts
 from automations.dispatch.reconciler import Reconciler
+from automations.dispatch.user_actions import UserActions
 from automations.domain.statuses import RunStatus
 from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
-from automations.ports import Act, ActKind, DagRunFailure, DagRunState, DagRunStatus
+from automations.ports import UserAction, ActionKind, DagRunFailure, DagRunState, DagRunStatus
 from automations.services.runs import notes, reading
 from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
@@ -32,18 +32,20 @@ NOW = datetime.now(UTC) + timedelta(days=1)
 
 
 class Airflow(Unreachable):
-    """One whose log tells of acts, and in which a task stands as it was marked."""
+    """One whose log tells of actions, and in which a task stands as it was marked."""
 
-    def __init__(self, *acts: Act, stands: str | None = None, note: str = "no money") -> None:
+    def __init__(self, *acts: UserAction, stands: str | None = None, note: str = "no money") -> None:
         self.log = list(acts)
         self._note = note
         self._stands = stands
         self.deleted: set[str] = set()
 
-    def acts(
+    def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
-    ) -> tuple[list[Act], int]:
-        found = [act for act in self.log if since < act.at < until][offset : offset + limit]
+    ) -> tuple[list[UserAction], int]:
+        found = [action for action in self.log if since < action.at < until][
+            offset : offset + limit
+        ]
         return found, len(found)
 
     def task_state(self, dag: str, run_id: str, task_id: str) -> str | None:
@@ -63,13 +65,15 @@ def engine(database: str) -> Engine:
     return Engine(ports())
 
 
-def act(run: Run, kind: ActKind, *tasks: str, number: int = 1, **more: Any) -> Act:
+def user_action(
+    run: Run, kind: ActionKind, *tasks: str, number: int = 1, **more: Any
+) -> UserAction:
     dag = dag_id(run.workflow_id)
-    return Act(number, NOW, "anna", kind, dag, run.id, tasks=tasks, **more)
+    return UserAction(number, NOW, "anna", kind, dag, run.id, tasks=tasks, **more)
 
 
-def look(*acts: Act, stands: str | None = None, times: int = 1) -> None:
-    following = Acts(Airflow(*acts, stands=stands))
+def look(*user_actions: UserAction, stands: str | None = None, times: int = 1) -> None:
+    following = UserActions(Airflow(*user_actions, stands=stands))
     for turn in range(times):
         following.look(NOW + timedelta(seconds=1 + turn))
 
@@ -95,7 +99,7 @@ def waiting(engine: Engine) -> Run:
 
 def test_each_act_is_on_record_once_however_often_the_log_is_read(engine: Engine) -> None:
     run = waiting(engine)
-    look(act(run, ActKind.CLEAR, "ask", note="again"), times=3)
+    look(user_action(run, ActionKind.CLEAR, "ask", note="again"), times=3)
     told = {"workflowId": run.workflow_id, "stepIds": ["ask"], "note": "again"}
     assert audited() == [("run.clear", "anna", told)]
     assert logged(run) == [("ask", "cleared", {"by": "airflow:anna", "note": "again"})]
@@ -103,25 +107,25 @@ def test_each_act_is_on_record_once_however_often_the_log_is_read(engine: Engine
 
 def test_what_is_seen_late_is_not_lost(engine: Engine) -> None:
     run = waiting(engine)
-    airflow = Airflow(act(run, ActKind.CLEAR, "ask", number=2))
-    following = Acts(airflow)
+    airflow = Airflow(user_action(run, ActionKind.CLEAR, "ask", number=2))
+    following = UserActions(airflow)
     following.look(NOW + timedelta(seconds=1))
     # Committed later than what was noted after it.
-    airflow.log.insert(0, act(run, ActKind.DELETE, number=1))
+    airflow.log.insert(0, user_action(run, ActionKind.DELETE, number=1))
     airflow.deleted = {run.id}
     following.look(NOW + timedelta(seconds=3))
     assert [action for action, *_ in audited()] == ["run.clear", "run.delete"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [(ActKind.CLEAR, {}), (ActKind.MARK, {"state": "failed"})]
+    ("kind", "more"), [(ActionKind.CLEAR, {}), (ActionKind.MARK, {"state": "failed"})]
 )
 def test_an_act_is_on_record_also_where_the_definition_cannot_be_read_any_more(
-    engine: Engine, kind: ActKind, more: dict[str, Any]
+    engine: Engine, kind: ActionKind, more: dict[str, Any]
 ) -> None:
     run = waiting(engine)
     forget_how_to_read(run)
-    look(act(run, kind, "ask", **more), times=2)
+    look(user_action(run, kind, "ask", **more), times=2)
     assert [action for action, *_ in audited()] == [f"run.{kind}"]
     assert logged(run) == []
 
@@ -139,12 +143,12 @@ class Refusing(Airflow):
 def test_an_odd_act_holds_up_no_other_one(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     run = waiting(engine)
     odd: Any = ["a list"]
-    following = Acts(
+    following = UserActions(
         Refusing(
-            act(run, ActKind.MARK, odd, state="failed", number=1),
-            act(run, ActKind.MARK, "a/b?c", state="failed", number=2),
-            act(run, ActKind.DELETE, number=3),
-            act(run, ActKind.CLEAR, "ask", number=4),
+            user_action(run, ActionKind.MARK, odd, state="failed", number=1),
+            user_action(run, ActionKind.MARK, "a/b?c", state="failed", number=2),
+            user_action(run, ActionKind.DELETE, number=3),
+            user_action(run, ActionKind.CLEAR, "ask", number=4),
         )
     )
     for turn in range(2):
@@ -154,7 +158,7 @@ def test_an_odd_act_holds_up_no_other_one(engine: Engine, caplog: pytest.LogCapt
 
 
 def test_a_run_that_airflow_did_not_delete_is_not_said_to_be(engine: Engine) -> None:
-    look(act(waiting(engine), ActKind.DELETE))
+    look(user_action(waiting(engine), ActionKind.DELETE))
     assert audited() == []
 
 
@@ -165,7 +169,9 @@ def test_a_step_that_is_marked_as_failed_says_by_whom(engine: Engine, tasks: tup
         dag_id(run.workflow_id), run.id, DagRunStatus.FAILED, "1", {}, None, "manual"
     )
     Reconciler(Airflow()).apply(state)
-    look(act(run, ActKind.MARK, *tasks, state="failed", note="no money"), stands="failed")
+    look(
+        user_action(run, ActionKind.MARK, *tasks, state="failed", note="no money"), stands="failed"
+    )
     found = reload(run)
     said = "Marked as failed in Airflow by anna: step Review (no money)."
     assert (found.status, found.error) == ("FAILED", said)
@@ -206,7 +212,7 @@ def test_a_step_that_is_marked_as_done_counts_as_completed(engine: Engine) -> No
     run = begin(fails, step("after", "condition", 1, LOOK))
     engine.run(task(run, "fails"))
     assert reload(run).status == "FAILED"
-    look(act(run, ActKind.MARK, "fails", state="success"), stands="success")
+    look(user_action(run, ActionKind.MARK, "fails", state="success"), stands="success")
     # As Airflow goes on after it.
     assert isinstance(engine.run(task(run, "after", generation=1)), Proceed)
     stands = row(run, "fails")
@@ -259,7 +265,7 @@ def test_a_group_that_is_none_is_no_whole_run(engine: Engine) -> None:
 
 def test_a_step_that_waits_and_is_skipped_has_its_line_and_no_decision(engine: Engine) -> None:
     run = waiting(engine)
-    look(act(run, ActKind.MARK, "ask", state="skipped"), stands="skipped")
+    look(user_action(run, ActionKind.MARK, "ask", state="skipped"), stands="skipped")
     (line,) = logged(run)
     assert line == ("ask", "marked", {"by": "airflow:anna", "state": "skipped"})
     assert reload(run).status == "PAUSED"
@@ -267,7 +273,7 @@ def test_a_step_that_waits_and_is_skipped_has_its_line_and_no_decision(engine: E
 
 def test_a_mark_that_airflow_has_refused_changes_nothing(engine: Engine) -> None:
     run = waiting(engine)
-    look(act(run, ActKind.MARK, "after", state="success"), stands=None)
+    look(user_action(run, ActionKind.MARK, "after", state="success"), stands=None)
     assert row(run, "after") is None
     assert reload(run).status == "PAUSED"
 
@@ -275,8 +281,8 @@ def test_a_mark_that_airflow_has_refused_changes_nothing(engine: Engine) -> None
 def test_a_run_that_was_marked_and_cleared_before_that_was_read_goes_on(engine: Engine) -> None:
     run = waiting(engine)
     before = datetime.now(UTC) - timedelta(minutes=1)
-    marked = replace(act(run, ActKind.MARK, state="failed"), at=before)
-    Acts(Airflow(marked)).look(before + timedelta(seconds=1))
+    marked = replace(user_action(run, ActionKind.MARK, state="failed"), at=before)
+    UserActions(Airflow(marked)).look(before + timedelta(seconds=1))
     asked = row(run, "ask")
     assert asked is not None
     assert (asked.status, reload(run).status) == ("WAITING", "PAUSED")
@@ -288,10 +294,10 @@ def test_what_is_done_to_a_whole_dag_is_on_the_automations_record(engine: Engine
     dag = dag_id(run.workflow_id)
     more = {"from": "2026-01-01", "to": "2026-02-01"}
     look(
-        Act(1, NOW, "anna", ActKind.PAUSE, dag),
-        Act(2, NOW, "ben", ActKind.UNPAUSE, dag),
-        Act(3, NOW, "ben", ActKind.BACKFILL, dag, more=more),
-        Act(4, NOW, "ben", ActKind.PAUSE, "somebody_elses"),
+        UserAction(1, NOW, "anna", ActionKind.PAUSE, dag),
+        UserAction(2, NOW, "ben", ActionKind.UNPAUSE, dag),
+        UserAction(3, NOW, "ben", ActionKind.BACKFILL, dag, more=more),
+        UserAction(4, NOW, "ben", ActionKind.PAUSE, "somebody_elses"),
     )
     assert audited() == [
         ("workflow.pause", "anna", {}),
@@ -302,7 +308,7 @@ def test_what_is_done_to_a_whole_dag_is_on_the_automations_record(engine: Engine
 
 def test_no_act_counts_as_an_attempt_at_a_step(engine: Engine) -> None:
     run = waiting(engine)
-    look(act(run, ActKind.CLEAR, "ask"))
+    look(user_action(run, ActionKind.CLEAR, "ask"))
     with unit_of_work() as session:
         assert [one for one in counters.totals(session) if one.kind == "step"] == []
 
@@ -310,8 +316,8 @@ def test_no_act_counts_as_an_attempt_at_a_step(engine: Engine) -> None:
 class Asked(Airflow):
     """One that counts by what it was asked."""
 
-    def __init__(self, *acts: Act) -> None:
-        super().__init__(*acts)
+    def __init__(self, *user_actions: UserAction) -> None:
+        super().__init__(*user_actions)
         self.asked: list[str] = []
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
@@ -338,7 +344,7 @@ def test_while_nothing_goes_on_the_rest_is_asked_for_when_people_have_done_somet
     reconciler.look(active=reconciler.is_active())
     reconciler.look(active=reconciler.is_active())
     assert airflow.asked == ["runs", "paused"]
-    clear = act(run, ActKind.CLEAR, number=7)
+    clear = user_action(run, ActionKind.CLEAR, number=7)
     airflow.log.append(replace(clear, at=datetime.now(UTC) - timedelta(seconds=2)))
     reconciler.look(active=reconciler.is_active())
     assert airflow.asked == ["runs", "paused", "runs"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automations.definitions import editing
-from automations.definitions.editing import Placed, Spot, spot_of
+from automations.definitions.editing import LocatedStep, Position, position_of
 from automations.errors import NotFound
 
 WHOLE = ("trigger", "settings", "yaml", "sample", "trial")
@@ -13,12 +13,12 @@ _STEP, _ADD = "step.", "add."
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenPanel:
     """What is open: one of ``WHOLE``, a step, or a place for a new one."""
 
     name: str
-    placed: Placed | None = None
-    spot: Spot | None = None
+    placed: LocatedStep | None = None
+    spot: Position | None = None
 
     @property
     def kind(self) -> str:
@@ -33,17 +33,17 @@ def of_step(step_id: str) -> str:
     return f"{_STEP}{step_id}"
 
 
-def opened(definition: editing.Draft, written: str) -> Open:
+def opened(definition: editing.Draft, written: str) -> OpenPanel:
     """What is open; the trigger where what was asked for is not there any more."""
     if written in WHOLE:
-        return Open(written)
+        return OpenPanel(written)
     try:
         if written.startswith(_STEP):
-            return Open(written, editing.find(definition, written.removeprefix(_STEP)))
+            return OpenPanel(written, editing.find(definition, written.removeprefix(_STEP)))
         if written.startswith(_ADD):
-            spot = spot_of(written.removeprefix(_ADD))
+            spot = position_of(written.removeprefix(_ADD))
             if not spot.owner or editing.find(definition, spot.owner):
-                return Open(written, spot=spot)
+                return OpenPanel(written, spot=spot)
     except NotFound:
         pass
-    return Open("trigger")
+    return OpenPanel("trigger")

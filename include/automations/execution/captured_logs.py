@@ -18,10 +18,10 @@ _MAX_LINE = 4_000
 _MAX_TEXT = 64_000
 """Characters of one step: many runs are shown by one request."""
 
-_told: ContextVar[ToldLines | None] = ContextVar("told", default=None)
+_captured: ContextVar[CapturedLog | None] = ContextVar("captured", default=None)
 
 
-class ToldLines:
+class CapturedLog:
     """Keeps, within its ``with`` block, what this thread logs and what is said to it.
 
     Each line is when it was written, as ISO 8601, its level, who has written it and its text.
@@ -30,11 +30,11 @@ class ToldLines:
     def __init__(self) -> None:
         self.lines: list[list[Any]] = []
         self._left = _MAX_TEXT
-        self._token: Token[ToldLines | None] | None = None
+        self._token: Token[CapturedLog | None] | None = None
 
     def __enter__(self) -> Self:
         _listen()
-        self._token = _told.set(self)
+        self._token = _captured.set(self)
         return self
 
     def __exit__(
@@ -44,7 +44,7 @@ class ToldLines:
         trace: TracebackType | None,
     ) -> None:
         if self._token is not None:
-            _told.reset(self._token)
+            _captured.reset(self._token)
 
     def say(self, level: int, text: str) -> None:
         """Keep a line of the step's own."""
@@ -64,8 +64,8 @@ class _Listener(logging.Handler):
     """Gives what a thread logs to the block that it is in."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if (told := _told.get()) is not None:
-            told.add(record.levelno, record.name, self.format(record))
+        if (captured := _captured.get()) is not None:
+            captured.add(record.levelno, record.name, self.format(record))
 
 
 _LISTENER = _Listener()

@@ -13,8 +13,8 @@ from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api_bridge import shown_values
-from api_bridge.console import addresses, assets, csrf, navigation, texts
-from api_bridge.console.views import moments, plots, words
+from api_bridge.console import assets, csrf, navigation, texts, urls
+from api_bridge.console.views import plots, timestamps, words
 from api_bridge.downloads import download
 from api_bridge.pages import STYLE_SOURCE
 from automations.domain.forms import uploads
@@ -42,9 +42,9 @@ _templates.globals.update(
     n=texts.number,
     asset=assets.address,
     navigation=navigation.groups,
-    exact=moments.exact,
-    iso=moments.iso,
-    duration=moments.duration,
+    exact=timestamps.exact,
+    iso=timestamps.iso,
+    duration=timestamps.duration,
     status_word=words.status,
     trigger_word=words.trigger,
     origin_word=words.origin,
@@ -88,7 +88,7 @@ def page(
     )
     answer = Response(content, status, headers(), "text/html")
     if said is not None:
-        answer.delete_cookie(_SAID, path=addresses.ROOT)
+        answer.delete_cookie(_SAID, path=urls.ROOT)
     if caller is None:
         csrf.remember(request, answer)
     return answer
@@ -121,7 +121,7 @@ def shown_file(name: str, content: bytes, content_type: str) -> Response:
     return answer
 
 
-def lead_on(to: str, said: str | None = None) -> Response:
+def redirect(to: str, said: str | None = None) -> Response:
     """Where a form leads when it was taken: loading the page again sends nothing again.
 
     Args:
@@ -131,9 +131,7 @@ def lead_on(to: str, said: str | None = None) -> Response:
     if said is not None:
         if said not in texts.SAID:
             raise ValueError(f"{said} is no text that is said after a form")
-        answer.set_cookie(
-            _SAID, said, max_age=60, path=addresses.ROOT, httponly=True, samesite="lax"
-        )
+        answer.set_cookie(_SAID, said, max_age=60, path=urls.ROOT, httponly=True, samesite="lax")
     return answer
 
 
@@ -177,4 +175,4 @@ def is_embedded(request: Request) -> bool:
 
 
 def _here(request: Request) -> str:
-    return addresses.of(request.url.path, request.url.query)
+    return urls.of(request.url.path, request.url.query)

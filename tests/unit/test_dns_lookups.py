@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from automations.adapters.lookups import MAX_LOOKUPS, MAX_OF_A_DOMAIN, found_within
+from automations.adapters.dns_lookups import MAX_LOOKUPS, MAX_OF_A_DOMAIN, found_within
 
 
 class Servers:

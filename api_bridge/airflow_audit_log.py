@@ -1,4 +1,4 @@
-"""What Airflow's audit log says of people's acts, in our words."""
+"""What Airflow's audit log says of people's actions, in our words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from automations.ports import Act, ActKind
+from automations.ports import ActionKind, UserAction
 
 CLEARS = ("clear_dag_run", "post_clear_task_instances")
 """What clears steps of a run."""
@@ -37,44 +37,44 @@ _ALL = "~"
 """In an address: whichever there are; the entities name them."""
 
 
-def acts_of(event: Mapping[str, Any]) -> list[Act]:
-    """The acts that an entry of the log tells of; one for each run of many.
+def actions_of(event: Mapping[str, Any]) -> list[UserAction]:
+    """The actions that an entry of the log tells of; one for each run of many.
 
     Airflow notes what it is sent before it looks at it: of what has no sense, nothing is told.
     """
     try:
-        return [act for act in _told_by(event) if _is_sound(act)]
+        return [action for action in _told_by(event) if _is_sound(action)]
     except (AttributeError, IndexError, KeyError, TypeError):
         return []
 
 
-def _is_sound(act: Act) -> bool:
-    texts = (act.dag_id, act.run_id, act.state, act.note, *act.tasks, *act.more.values())
+def _is_sound(action: UserAction) -> bool:
+    texts = (action.dag_id, action.run_id, action.state, action.note, *action.tasks, *action.more.values())
     return all(text is None or isinstance(text, str) for text in texts)
 
 
-def _told_by(event: Mapping[str, Any]) -> Iterator[Act]:
+def _told_by(event: Mapping[str, Any]) -> Iterator[UserAction]:
     extra = extra_of(event)
     match event["event"]:
         case "patch_dag" if isinstance(extra.get("is_paused"), bool):
-            yield _act(event, ActKind.PAUSE if extra["is_paused"] else ActKind.UNPAUSE)
+            yield _action(event, ActionKind.PAUSE if extra["is_paused"] else ActionKind.UNPAUSE)
         case "create_backfill":
             dates = {"from": str(extra.get("from_date")), "to": str(extra.get("to_date"))}
-            yield _act(event, ActKind.BACKFILL, more=dates)
+            yield _action(event, ActionKind.BACKFILL, more=dates)
         case "delete_dag_run":
-            yield _act(event, ActKind.DELETE)
+            yield _action(event, ActionKind.DELETE)
         case "clear_dag_run" | "post_clear_task_instances":
             named = [one if isinstance(one, str) else one[0] for one in extra.get("task_ids") or ()]
-            yield _act(event, ActKind.CLEAR, extra, tasks=named)
+            yield _action(event, ActionKind.CLEAR, extra, tasks=named)
         case "patch_dag_run" if extra.get("state") in ("success", "failed"):
-            yield _act(event, ActKind.MARK, extra, state=extra["state"])
+            yield _action(event, ActionKind.MARK, extra, state=extra["state"])
         case "patch_dag_run" if extra.get("state") == "queued":
-            yield _act(event, ActKind.CLEAR, extra)
+            yield _action(event, ActionKind.CLEAR, extra)
         case "patch_task_instance" if extra.get("new_state"):
-            yield _act(event, ActKind.MARK, extra, state=extra["new_state"])
+            yield _action(event, ActionKind.MARK, extra, state=extra["new_state"])
         case "patch_task_group_instances" if extra.get("new_state"):
             group = {"group": extra["group_id"]}
-            yield _act(event, ActKind.MARK, extra, state=extra["new_state"], more=group)
+            yield _action(event, ActionKind.MARK, extra, state=extra["new_state"], more=group)
         case "clear_dag_runs":
             yield from _cleared_together(event, extra)
         case "bulk_dag_runs" | "bulk_task_instances":
@@ -90,16 +90,16 @@ def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
     return extra if isinstance(extra, dict) else {}
 
 
-def _cleared_together(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act]:
+def _cleared_together(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
     # It is noted, too, when somebody is only shown what would be cleared.
     runs = extra.get("dag_runs") if extra.get("dry_run") is False else None
     for one in runs or ():
         named = _named(event, one)
         if _ALL not in named.values():
-            yield _act({**event, **named}, ActKind.CLEAR, extra)
+            yield _action({**event, **named}, ActionKind.CLEAR, extra)
 
 
-def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act]:
+def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
     for action in extra.get("actions") or ():
         for entity in action.get("entities") or ():
             one = entity if isinstance(entity, dict) else {"dag_run_id": entity}
@@ -108,9 +108,9 @@ def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act
             if _ALL in named.values():
                 continue
             if action.get("action") == "update" and state:
-                yield _act({**event, **named}, ActKind.MARK, one, state=state)
+                yield _action({**event, **named}, ActionKind.MARK, one, state=state)
             elif action.get("action") == "delete" and not named["task_id"]:
-                yield _act({**event, **named}, ActKind.DELETE)
+                yield _action({**event, **named}, ActionKind.DELETE)
 
 
 def _named(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,18 +122,18 @@ def _named(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _act(
+def _action(
     event: Mapping[str, Any],
-    kind: ActKind,
+    kind: ActionKind,
     said: Mapping[str, Any] | None = None,
     *,
     state: str | None = None,
     tasks: list[str] | None = None,
     more: Mapping[str, str] | None = None,
-) -> Act:
+) -> UserAction:
     if not tasks and event["task_id"]:
         tasks = [event["task_id"]]
-    return Act(
+    return UserAction(
         id=event["event_log_id"],
         at=datetime.fromisoformat(event["when"]),
         by=event["owner"] or "unknown",
@@ -155,10 +155,10 @@ def marks_as(event: Mapping[str, Any], *states: str) -> bool:
     return extra.get("state") in states or extra.get("new_state") in states
 
 
-def mark_of(act: Act, task_id: str | None, *states: str) -> bool:
-    """Whether an act marks its run, or a task of that, as one of these states."""
-    is_mark = act.kind == ActKind.MARK and act.state in states
-    return is_mark and (not act.tasks or task_id in (None, *act.tasks))
+def mark_of(action: UserAction, task_id: str | None, *states: str) -> bool:
+    """Whether an action marks its run, or a task of that, as one of these states."""
+    is_mark = action.kind == ActionKind.MARK and action.state in states
+    return is_mark and (not action.tasks or task_id in (None, *action.tasks))
 
 
 def pauses(event: Mapping[str, Any]) -> bool:

@@ -12,8 +12,8 @@ from automations.db.session import Session, unit_of_work
 from automations.dispatch.pace import Pace
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.kit import common_clock
-from automations.ports import Act, ActKind, Orchestrator
-from automations.services.runs import acts
+from automations.ports import ActionKind, Orchestrator, UserAction
+from automations.services.runs import user_actions
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +23,15 @@ _LAG = timedelta(seconds=1)
 """Airflow notes what is asked of it a moment before it is done."""
 _OVERLAP = timedelta(seconds=5)
 """What was noted earlier may be seen later, and clocks differ."""
-_FIRST_LOOK = timedelta(minutes=5)
+_INITIAL_LOOKBACK = timedelta(minutes=5)
 """How far back a new installation looks: what was done before it is none of its business."""
-_PAGE = 100
+_PAGE_SIZE = 100
 """As many as Airflow's API gives at once."""
 _MARK = "airflow_acts"
 """The name under which it is kept how far the log was read."""
 
 
-class Acts:
+class UserActions:
     """Follows Airflow's audit log; for one thread."""
 
     def __init__(self, orchestrator: Orchestrator) -> None:
@@ -46,12 +46,12 @@ class Acts:
     def look(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
         found, seen = self._read(until)
-        new = self._each(act for act in found if act.id not in seen)
-        fresh = [(act, self._state(act)) for act in new if not self._was_refused(act)]
+        new = self._each(action for action in found if action.id not in seen)
+        fresh = [(action, self._state(action)) for action in new if not self._was_refused(action)]
         with unit_of_work() as session:
-            for act, state in fresh:
-                _record_alone(session, act, state)
-            recent = sorted({act.id for act in found})
+            for action, state in fresh:
+                _record_alone(session, action, state)
+            recent = sorted({action.id for action in found})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
 
     @staticmethod
@@ -63,48 +63,50 @@ class Acts:
     def are_any(self) -> bool:
         """Whether people have done something since the last time."""
         found, seen = self._read(common_clock.now() - _LAG)
-        return any(act.id not in seen for act in found)
+        return any(action.id not in seen for action in found)
 
-    def _read(self, until: datetime) -> tuple[list[Act], set[int]]:
-        """The acts from a little before the last time on, and those seen then."""
+    def _read(self, until: datetime) -> tuple[list[UserAction], set[int]]:
+        """The actions from a little before the last time on, and those seen then."""
         with unit_of_work() as session:
             mark = json.loads(watermarks.get(session, _MARK) or "{}")
-        since = watermarks.moment(mark.get("until")) or until - _FIRST_LOOK
-        found: list[Act] = []
-        offset, page = 0, _PAGE
-        while page == _PAGE:
-            told, page = self._orchestrator.acts(since - _OVERLAP, until, offset, _PAGE)
+        since = watermarks.moment(mark.get("until")) or until - _INITIAL_LOOKBACK
+        found: list[UserAction] = []
+        offset, page = 0, _PAGE_SIZE
+        while page == _PAGE_SIZE:
+            told, page = self._orchestrator.user_actions(
+                since - _OVERLAP, until, offset, _PAGE_SIZE
+            )
             found += told
             offset += page
         return found, set(mark.get("seen", ()))
 
-    def _was_refused(self, act: Act) -> bool:
+    def _was_refused(self, action: UserAction) -> bool:
         """Whether a run that was to be deleted is there: Airflow deletes none that goes on."""
-        if act.kind != ActKind.DELETE or act.run_id is None:
+        if action.kind != ActionKind.DELETE or action.run_id is None:
             return False
         try:
-            return self._orchestrator.run_state(act.dag_id, act.run_id) is not None
+            return self._orchestrator.run_state(action.dag_id, action.run_id) is not None
         except OrchestratorUnavailable:
             raise
         except OrchestratorError:  # whoever has named the run may have named none
             return True
 
-    def _state(self, act: Act) -> str | None:
+    def _state(self, action: UserAction) -> str | None:
         """How the task stands that was marked, since Airflow may have refused that."""
-        if act.kind != ActKind.MARK or act.run_id is None or len(act.tasks) != 1:
+        if action.kind != ActionKind.MARK or action.run_id is None or len(action.tasks) != 1:
             return None
         try:
-            return self._orchestrator.task_state(act.dag_id, act.run_id, act.tasks[0])
+            return self._orchestrator.task_state(action.dag_id, action.run_id, action.tasks[0])
         except OrchestratorUnavailable:
             raise
         except OrchestratorError:  # whoever has named the task may have named none
             return None
 
 
-def _record_alone(session: Session, act: Act, state: str | None) -> None:
-    """Put an act on record; what is wrong with it holds up no other one."""
+def _record_alone(session: Session, action: UserAction, state: str | None) -> None:
+    """Put an action on record; what is wrong with it holds up no other one."""
     try:
         with session.begin_nested():
-            acts.record(session, act, state)
+            user_actions.record(session, action, state)
     except Exception:
-        log.exception("An act of %s in Airflow is not put on record: %r", act.by, act)
+        log.exception("An action of %s in Airflow is not put on record: %r", action.by, action)

@@ -10,7 +10,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 
-def lead_on(app: FastAPI) -> None:
+def redirect(app: FastAPI) -> None:
     """Redirect from ``/api/workflows/`` to ``/api/workflows``, for all routes.
 
     Starlette does so too, but to the host that the request names, which may be anybody's.
