@@ -72,16 +72,20 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+SHARED_GLOBALS = {
+    "pretty": shown_values.pretty,
+    "columns_of": shown_values.columns,
+    "label_of": shown_values.label,
+    "plain_of": shown_values.plain,
+    "accepted": ",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
+    "largest": uploads.MAX_BYTES // 1_000_000,
+}
+"""What templates of forms find, those of the console, too."""
 _templates.globals.update(
+    SHARED_GLOBALS,
     style=Markup(_STYLE),  # noqa: S704 -- a file of ours
     t=public_texts.text,
     utc=_utc,
-    pretty=shown_values.pretty,
-    columns_of=shown_values.columns,
-    label_of=shown_values.label,
-    plain_of=shown_values.plain,
-    accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
-    largest=uploads.MAX_BYTES // 1_000_000,
 )
 
 

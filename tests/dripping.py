@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+Talk = Callable[[socketserver.StreamRequestHandler, threading.Event], None]
+"""Says something to a client, until an event is set."""
 
 
 @contextmanager
-def dripping(first: bytes, drop: bytes, pause: float = 0.05) -> Iterator[int]:
-    """Serve answers that begin with one text, and go on with another for ever; gives the port."""
+def talking(talk: Talk) -> Iterator[int]:
+    """Serve whoever connects; gives the port."""
     stopping = threading.Event()
 
-    class Handler(socketserver.BaseRequestHandler):
+    class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):
-                self.request.sendall(first)
-                while not stopping.wait(pause):
-                    self.request.sendall(drop)
+                talk(self, stopping)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -30,3 +31,16 @@ def dripping(first: bytes, drop: bytes, pause: float = 0.05) -> Iterator[int]:
             stopping.set()
             server.shutdown()
             serving.join()
+
+
+@contextmanager
+def dripping(first: bytes, drop: bytes, pause: float = 0.05) -> Iterator[int]:
+    """Serve answers that begin with one text, and go on with another for ever; gives the port."""
+
+    def talk(client: socketserver.StreamRequestHandler, stopping: threading.Event) -> None:
+        client.wfile.write(first)
+        while not stopping.wait(pause):
+            client.wfile.write(drop)
+
+    with talking(talk) as port:
+        yield port

@@ -12,12 +12,10 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api_bridge import shown_values
 from api_bridge.console import assets, csrf, navigation, texts, urls
 from api_bridge.console.views import plots, timestamps, words
 from api_bridge.downloads import download
-from api_bridge.pages import STYLE_SOURCE
-from automations.domain.forms import uploads
+from api_bridge.pages import SHARED_GLOBALS, STYLE_SOURCE
 from automations.domain.principals import Principal
 from automations.kit.networks import LOOPBACK
 from automations.settings import get_settings
@@ -38,6 +36,7 @@ _templates = Environment(
     undefined=StrictUndefined,
 )
 _templates.globals.update(
+    SHARED_GLOBALS,
     t=texts.text,
     n=texts.number,
     asset=assets.address,
@@ -53,12 +52,6 @@ _templates.globals.update(
     operator_word=words.operator,
     severity_word=words.severity,
     source_word=words.source,
-    pretty=shown_values.pretty,
-    columns_of=shown_values.columns,
-    label_of=shown_values.label,
-    plain_of=shown_values.plain,
-    accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
-    largest=uploads.MAX_BYTES // 1_000_000,
 )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -13,6 +17,7 @@ from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
+SENDERS = 8
 
 
 class BridgeProcess:
@@ -48,3 +53,50 @@ class BridgeProcess:
             return requests.get(f"{self.address}/healthz", timeout=5).ok
         except requests.RequestException:  # also when a busy machine lets it wait
             return False
+
+
+def send_while_killing(
+    bridges: Sequence[BridgeProcess],
+    count: int,
+    send: Callable[[BridgeProcess, int], str | None],
+) -> dict[int, str]:
+    """Send so many requests at the same time, while one bridge after the other is killed.
+
+    Args:
+        send: sends one, by its number; gives what it was answered, None when it is to be repeated.
+
+    Returns:
+        what each was answered in the end.
+    """
+    answered: dict[int, str] = {}
+    counts = threading.Condition()
+
+    def send_until_answered(number: int) -> None:
+        """As clients do; now to one, now to the other bridge."""
+        deadline, turn = time.monotonic() + TIMEOUT, number
+        while time.monotonic() < deadline:
+            turn += 1
+            try:
+                answer = send(bridges[turn % len(bridges)], number)
+            except requests.RequestException:  # refused, cut off, or half of an answer
+                answer = None
+            if answer is not None:
+                with counts:
+                    answered[number] = answer
+                    counts.notify_all()
+                return
+            time.sleep(0.02)
+
+    def await_answers(least: int) -> None:
+        with counts:
+            assert counts.wait_for(lambda: len(answered) >= least, TIMEOUT)
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        sent = [pool.submit(send_until_answered, number) for number in range(count)]
+        for killed, reached in zip(bridges, (count // 4, count // 2), strict=True):
+            await_answers(reached)
+            killed.kill()
+            killed.start()
+        for one in sent:
+            one.result()
+    return answered

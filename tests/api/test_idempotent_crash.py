@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,12 +16,11 @@ from automations.domain.principals import Principal
 from automations.services.access.api_keys import create_key
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
-from tests.api.bridge_process import TIMEOUT, BridgeProcess
+from tests.api.bridge_process import BridgeProcess, send_while_killing
 from tests.doubles import ports
 from tests.waiting import until
 
 REQUESTS = 200
-SENDERS = 8
 
 AUTOMATION = {
     "name": "Started",
@@ -75,45 +71,20 @@ def test_a_key_makes_one_run_though_bridges_are_killed(
     bridges: list[BridgeProcess], headers: dict[str, str], workflow_id: str
 ) -> None:
     path = f"/api/workflows/{workflow_id}/execute"
-    answered: dict[int, str] = {}
-    counts = threading.Condition()
 
-    def send(number: int) -> None:
-        """Until it is answered, as clients do; now by one, now by the other bridge."""
-        deadline, turn = time.monotonic() + TIMEOUT, number
-        while time.monotonic() < deadline:
-            turn += 1
-            try:
-                answer = requests.post(
-                    bridges[turn % 2].address + path,
-                    json={"input": {"number": number}},
-                    headers={**headers, "Idempotency-Key": f"key-{number}"},
-                    timeout=30,
-                )
-            except requests.RequestException:  # refused, cut off, or half of an answer
-                time.sleep(0.02)
-                continue
-            if answer.status_code == 409:  # the killed one's connection is not closed yet
-                time.sleep(0.02)
-                continue
-            assert answer.status_code == 200, answer.text
-            with counts:
-                answered[number] = answer.json()["runId"]
-                counts.notify_all()
-            return
+    def send(bridge: BridgeProcess, number: int) -> str | None:
+        answer = requests.post(
+            bridge.address + path,
+            json={"input": {"number": number}},
+            headers={**headers, "Idempotency-Key": f"key-{number}"},
+            timeout=30,
+        )
+        if answer.status_code == 409:  # the killed one's connection is not closed yet
+            return None
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["runId"])
 
-    def answers(least: int) -> bool:
-        return len(answered) >= least
-
-    with ThreadPoolExecutor(SENDERS) as pool:
-        sent = [pool.submit(send, number) for number in range(REQUESTS)]
-        for killed, reached in zip(bridges, (REQUESTS // 4, REQUESTS // 2), strict=True):
-            with counts:
-                assert counts.wait_for(partial(answers, reached), TIMEOUT)
-            killed.kill()
-            killed.start()
-        for one in sent:
-            one.result()
+    answered = send_while_killing(bridges, REQUESTS, send)
     assert len(set(answered.values())) == REQUESTS
     assert runs() == REQUESTS
     # What was answered is answered so for ever, by whichever bridge.

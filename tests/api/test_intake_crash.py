@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,13 +14,12 @@ from automations.db.tables import Event, Run
 from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import webhook_addresses, workflows
-from tests.api.bridge_process import TIMEOUT, BridgeProcess
+from tests.api.bridge_process import BridgeProcess, send_while_killing
 from tests.doubles import ports
 from tests.free_ports import free_port
 from tests.waiting import until
 
 DELIVERIES = 400
-SENDERS = 8
 
 HOOK = {
     "name": "Hook",
@@ -60,44 +55,18 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
     found = workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), HOOK, ports())
     url = webhook_addresses.url(found.webhook_salt, found.webhook_hash)
     path = str(url).split("/api/", 1)[1]
-    answered: dict[int, str] = {}
-    counts = threading.Condition()
 
-    def send(number: int) -> None:
-        """Until it is answered, as senders of webhooks do; now to one, now to the other bridge."""
-        deadline = time.monotonic() + TIMEOUT
-        turn = number
-        while time.monotonic() < deadline:
-            turn += 1
-            try:
-                answer = requests.post(
-                    f"{bridges[turn % 2].address}/api/{path}",
-                    json={"number": number},
-                    headers={"webhook-id": f"delivery-{number}"},
-                    timeout=30,
-                )
-            except requests.RequestException:  # refused, cut off, or half of an answer
-                time.sleep(0.02)
-                continue
-            assert answer.status_code in (200, 202), answer.text
-            with counts:
-                answered[number] = answer.json()["eventId"]
-                counts.notify_all()
-            return
+    def send(bridge: BridgeProcess, number: int) -> str:
+        answer = requests.post(
+            f"{bridge.address}/api/{path}",
+            json={"number": number},
+            headers={"webhook-id": f"delivery-{number}"},
+            timeout=30,
+        )
+        assert answer.status_code in (200, 202), answer.text
+        return str(answer.json()["eventId"])
 
-    def answers(least: int) -> bool:
-        return len(answered) >= least
-
-    with ThreadPoolExecutor(SENDERS) as pool:
-        sent = [pool.submit(send, number) for number in range(DELIVERIES)]
-        for killed, reached in zip(bridges, (DELIVERIES // 4, DELIVERIES // 2), strict=True):
-            with counts:
-                assert counts.wait_for(partial(answers, reached), TIMEOUT)
-            killed.kill()
-            killed.start()
-        for one in sent:
-            one.result()
-
+    answered = send_while_killing(bridges, DELIVERIES, send)
     assert len(set(answered.values())) == DELIVERIES
     until("all jobs", lambda: pending() == 0)
     with unit_of_work() as session:

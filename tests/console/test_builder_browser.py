@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from automations import wiring
 from automations.db.session import unit_of_work
@@ -18,6 +18,7 @@ from automations.execution.verdicts import TaskRef
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import definitions, edits, workflows
+from tests.console.person import Person
 from tests.console.sample import Sample
 from tests.console.screenshots import serving, signed_in
 from tests.doubles import ports
@@ -26,21 +27,6 @@ pytestmark = pytest.mark.slow
 
 MAX_ACTIONS = 30
 HOSTILE = "\"'><img src=x onerror=alert(1)><script>alert(1)</script>"
-
-
-class Person:
-    """Somebody who clicks and types, and counts how often."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.actions = page, 0
-
-    def click(self, what: Locator) -> None:
-        self.actions += 1
-        what.click()
-
-    def type(self, what: Locator, text: str) -> None:
-        self.actions += 1
-        what.fill(text)
 
 
 @pytest.fixture
@@ -85,19 +71,19 @@ def test_from_nothing_to_a_completed_run_by_clicking_alone(
     page.goto(url)
     expect(page.locator("h1")).to_have_text("Get started")
     person.click(page.get_by_role("link", name="Choose one"))
-    person.type(page.get_by_label("Start from nothing"), "Hello")
+    person.fill(page.get_by_label("Start from nothing"), "Hello")
     person.click(page.get_by_role("button", name="Create"))
     expect(page.locator("h1")).to_contain_text("Hello")
     page.wait_for_load_state()
     person.click(page.get_by_role("button", name="Add a step at the end"))
     person.click(page.get_by_role("button", name="Condition Choose"))
-    person.type(page.get_by_label("What rule 1 looks at"), "{{input.amount | default(2000)}}")
+    person.fill(page.get_by_label("What rule 1 looks at"), "{{input.amount | default(2000)}}")
     person.actions += 1
     page.get_by_label("How rule 1 compares").select_option("gt")
-    person.type(page.get_by_label("What rule 1 compares with"), "1000")
+    person.fill(page.get_by_label("What rule 1 compares with"), "1000")
     person.click(page.get_by_label("If so").get_by_role("button", name="Add a step at the end"))
     person.click(page.get_by_role("button", name="Send a notification Show"))
-    person.type(page.get_by_label("Title *"), "It is large")
+    person.fill(page.get_by_label("Title *"), "It is large")
     person.click(page.get_by_role("button", name="Save and activate"))
     expect(page.locator("h1 .badge")).to_have_text("Active")
     person.click(page.get_by_role("link", name="Run", exact=True))

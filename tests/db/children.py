@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, Run, Workflow, WorkflowVersion
+from automations.db.tables import Job, Run
 from automations.dispatch.jobs.registry import Handlers
+from tests.db import workflows
 from tests.db.runs import step
 from tests.doubles import ports
 
@@ -15,16 +16,7 @@ def other(workspace_id: str, status: str = "ACTIVE") -> str:
     """An automation beside the one that runs, with one light step."""
     check = {"rules": [{"field": "{{input.n}}", "operator": "gt", "value": 0}]}
     definition = {"name": "Child", "steps": [step("check", "condition", 0, check)]}
-    with unit_of_work() as session:
-        made = Workflow(workspace_id=workspace_id, name="Child", status=status, version=1)
-        session.add(made)
-        session.flush()
-        session.add(
-            WorkflowVersion(
-                workflow_id=made.id, version=1, revision=2, status=status, definition=definition
-            )
-        )
-        return made.id
+    return workflows.inserted(definition, workspace_id=workspace_id, status=status)
 
 
 def child_of(run: Run) -> Run:
@@ -33,7 +25,7 @@ def child_of(run: Run) -> Run:
 
 
 def dispatch() -> None:
-    """Carry what a child's end has left to be done."""
+    """Handle what a child's end has left to be done."""
     handlers = Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
     with unit_of_work() as session:
         todo = session.scalars(select(Job).where(Job.kind == "wake_parent")).all()

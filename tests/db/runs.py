@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from automations.db.runs import run_steps, runs
 from automations.db.session import unit_of_work
-from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
+from automations.db.tables import Run, RunStep, StepLog, Wait, WorkflowVersion
 from automations.execution.verdicts import TaskRef
-from automations.kit.ids import new_id
 from automations.services.runs.template_names import first_variables
 from automations.services.workflows import definitions
+from tests.db import workflows
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
 
@@ -21,22 +21,7 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
     """A run of an automation with these steps, as execute leaves it."""
     definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}, **more}
     with unit_of_work() as session:
-        workspace = Workspace(slug=new_id(), name="W")
-        session.add(workspace)
-        session.flush()
-        workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
-        session.add(workflow)
-        session.flush()
-        session.add(
-            WorkflowVersion(
-                workflow_id=workflow.id,
-                version=1,
-                revision=1 + (session.scalar(select(func.max(WorkflowVersion.revision))) or 0),
-                status="ACTIVE",
-                definition=definition,
-            )
-        )
-        session.flush()
+        workflow = workflows.insert(session, definition)
         run = runs.insert_run(
             session,
             workflow,

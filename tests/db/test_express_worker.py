@@ -259,10 +259,9 @@ def test_what_a_worker_held_that_has_died_is_given_to_airflow(
     assert [task.state for task in airflow.before[run].tasks] == ["begun"]
 
 
-def test_an_edit_meanwhile_asks_for_the_version_that_fits_what_was_done(
-    here: str, engine: Engine
-) -> None:
-    airflow = Airflow()
+@contextmanager
+def edited_meanwhile(airflow: Airflow, here: str, engine: Engine) -> Iterator[str]:
+    """A run whose first step was done, and whose automation was changed before Airflow is back."""
     airflow.away = True
     ask = step("ask", "approval", 1, {"approvers": ["b@c.example"], "message": "OK?"})
     workflow = express(here, mail("a"), ask)
@@ -271,6 +270,14 @@ def test_an_edit_meanwhile_asks_for_the_version_that_fits_what_was_done(
         until("its first step to be done", lambda: count(Job.kind == JobKind.START_RUN) == 1)
         change = {"steps": [mail("other"), ask]}
         workflows.update(principal(here), workflow, change, ports(mailer=Outbox()))
+        yield run
+
+
+def test_an_edit_meanwhile_asks_for_the_version_that_fits_what_was_done(
+    here: str, engine: Engine
+) -> None:
+    airflow = Airflow()
+    with edited_meanwhile(airflow, here, engine) as run:
         airflow.away = False
         until("it to come to Airflow", lambda: airflow.made == [run])
     assert airflow.before[run].exact
@@ -278,14 +285,7 @@ def test_an_edit_meanwhile_asks_for_the_version_that_fits_what_was_done(
 
 def test_a_run_whose_version_is_gone_fails_with_the_reason(here: str, engine: Engine) -> None:
     airflow = Airflow()
-    airflow.away = True
-    ask = step("ask", "approval", 1, {"approvers": ["b@c.example"], "message": "OK?"})
-    workflow = express(here, mail("a"), ask)
-    with working(engine), dispatching(airflow):
-        (run,) = executed(here, workflow)
-        until("its first step to be done", lambda: count(Job.kind == JobKind.START_RUN) == 1)
-        change = {"steps": [mail("other"), ask]}
-        workflows.update(principal(here), workflow, change, ports(mailer=Outbox()))
+    with edited_meanwhile(airflow, here, engine) as run:
         airflow.gone.add(run)
         airflow.away = False
         until("it to fail", lambda: count(Run.status == "FAILED") == 1)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from automations.db.queue import jobs
 from automations.db.runs import runs
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, JobKind, Run, Workflow, WorkflowVersion, Workspace
+from automations.db.tables import Job, JobKind, Run, Workflow
 from automations.definitions import published
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
@@ -24,6 +24,7 @@ from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
 from automations.ports import DagRunFailure, DagRunState, DagRunStatus
 from automations.services.runs.from_airflow import AirflowRun, record_run
+from tests.db import workflows
 from tests.db.counting import statements
 from tests.doubles import Unreachable, ports
 from tests.hostile import bodies as hostile
@@ -43,23 +44,7 @@ def scheduled(overlap: str = "skip") -> str:
             {"id": "a", "name": "a", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}
         ],
     }
-    with unit_of_work() as session:
-        workspace = Workspace(slug=new_id(), name="W")
-        session.add(workspace)
-        session.flush()
-        workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
-        session.add(workflow)
-        session.flush()
-        session.add(
-            WorkflowVersion(
-                workflow_id=workflow.id,
-                version=1,
-                revision=1 + workflow.number,
-                status="ACTIVE",
-                definition=definition,
-            )
-        )
-        return workflow.id
+    return workflows.inserted(definition)
 
 
 def task(workflow: str, run: str, run_type: str = "scheduled") -> TaskRef:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -209,25 +209,27 @@ def profile(config: pytest.Config) -> str:
     return os.environ.get("AUTOMATIONS_PROFILE") or default
 
 
+@contextmanager
+def running(home: Path, config: pytest.Config, **settings: str) -> Iterator[Stack]:
+    """A stack that is up within the block, with what its steps speak to."""
+    counterparts, collector = Counterparts(), Collector()
+    counterparts.start()
+    stack = Stack(home, counterparts, collector, AUTOMATIONS_PROFILE=profile(config), **settings)
+    with collector.listening():
+        try:
+            stack.up()
+            yield stack
+        finally:
+            stack.down()
+            counterparts.stop()
+
+
 @pytest.fixture(scope="session")
 def stack(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Stack]:
-    counterparts, collector = Counterparts(), Collector()
-    counterparts.start()
-    running = Stack(
-        tmp_path_factory.mktemp("home"),
-        counterparts,
-        collector,
-        AUTOMATIONS_PROFILE=profile(request.config),
-    )
-    with collector.listening():
-        try:
-            running.up()
-            yield running
-        finally:
-            running.down()
-            counterparts.stop()
+    with running(tmp_path_factory.mktemp("home"), request.config) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.console.conftest import chromium  # noqa: F401 -- a fixture
+from tests.console.person import Person
 from tests.e2e.automations import approval, email
 from tests.e2e.conftest import Stack
 from tests.waiting import until
@@ -18,27 +19,6 @@ pytestmark = pytest.mark.slow
 MAX_ACTIONS = 30
 PASSWORD = "a pass phrase that nobody knows"
 WALKER = "walker@example.com"
-
-
-class Person:
-    """Somebody who clicks and types, and counts how often."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.actions = page, 0
-
-    def click(self, what: Locator) -> None:
-        self.actions += 1
-        what.click()
-
-    def press(self, name: str) -> None:
-        self.click(self.page.get_by_role("button", name=name, exact=True).first)
-
-    def follow(self, name: str) -> None:
-        self.click(self.page.get_by_role("link", name=name, exact=True).first)
-
-    def type(self, label: str, text: str) -> None:
-        self.actions += 1
-        self.page.get_by_label(label, exact=True).fill(text)
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.collector import Collector
 from tests.e2e.automations import approval, delay, echo, email
-from tests.e2e.conftest import Stack, profile
-from tests.e2e.counterparts import Counterparts
+from tests.e2e.conftest import Stack, running
 from tests.e2e.in_airflow import ended, log_of
 from tests.free_ports import free_row
 from tests.waiting import until
@@ -75,27 +73,17 @@ def kept(
     storage: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Stack]:
     """A stack whose tasks' logs go there."""
-    counterparts, collector = Counterparts(), Collector()
-    counterparts.start()
-    running = Stack(
+    with running(
         tmp_path_factory.mktemp("home"),
-        counterparts,
-        collector,
-        AUTOMATIONS_PROFILE=profile(request.config),
+        request.config,
         AUTOMATIONS_AIRFLOW__LOGGING__REMOTE_LOGGING="true",
         AUTOMATIONS_AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER=f"s3://{BUCKET}/logs",
         AWS_ENDPOINT_URL=storage.meta.endpoint_url,
         AWS_ACCESS_KEY_ID="any",
         AWS_SECRET_ACCESS_KEY="any",
         AWS_DEFAULT_REGION="us-east-1",
-    )
-    with collector.listening():
-        try:
-            running.up()
-            yield running
-        finally:
-            running.down()
-            counterparts.stop()
+    ) as stack:
+        yield stack
 
 
 def keys(storage: Any) -> list[str]:

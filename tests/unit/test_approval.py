@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,32 +14,10 @@ from automations.domain.fields import RENDERED
 from automations.domain.statuses import Decision
 from automations.kit.values import JSON
 from automations.steps.approval import Approval, ApprovalConfig
-from automations.steps.base import StepContext
 from automations.steps.outcomes import Answer, Branch, Done, Fail, WaitForDecision
-from tests.doubles import ports
+from tests.doubles import NOW, context
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOTIFY = {"name": "Tell", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
-
-
-def as_written(value: JSON, **_: object) -> JSON:
-    return value
-
-
-def context() -> StepContext:
-    return StepContext(
-        run_id="run",
-        workflow_id="workflow",
-        workspace_id="workspace",
-        node_id="node",
-        step_name="Ask the boss",
-        idempotency_key="run:node:0",
-        attempt=1,
-        now=NOW,
-        timeout=timedelta(seconds=5),
-        ports=ports(),
-        render=as_written,
-    )
 
 
 def configured(**config: Any) -> ApprovalConfig:
@@ -82,7 +60,7 @@ def test_it_asks_with_everything_that_the_deciders_need() -> None:
         quorum=2,
         expiresIn="PT1H",
     )
-    outcome = Approval().run(config, context())
+    outcome = Approval().run(config, context(step_name="Ask the boss"))
     assert isinstance(outcome, WaitForDecision)
     assert outcome.expires_in == timedelta(hours=1)
     question = outcome.question

@@ -20,7 +20,6 @@ from automations.steps.condition import Condition, ConditionConfig
 from automations.steps.delay import Delay, DelayConfig
 from automations.steps.outcomes import Branch, Stop, WaitUntil
 from tests.doubles import context as double
-from tests.doubles import ports
 
 NAMES = {"input": {"amount": 1500, "plan": "gold", "tags": ["a", "b"], "note": "", "nil": None}}
 
@@ -29,19 +28,7 @@ def context() -> StepContext:
     def render_text(text: JSON, *, where: str = "config", **how: Any) -> JSON:
         return render(text, NAMES, where=f"step 'Big?', {where}", **how)
 
-    return StepContext(
-        run_id="run",
-        workflow_id="workflow",
-        workspace_id="workspace",
-        node_id="node",
-        step_name="Big?",
-        idempotency_key="run:node:0",
-        attempt=1,
-        now=datetime(2026, 3, 1, tzinfo=UTC),
-        timeout=timedelta(seconds=5),
-        ports=ports(),
-        render=render_text,
-    )
+    return double(step_name="Big?", render=render_text)
 
 
 def run(**config: Any) -> Branch | Stop:

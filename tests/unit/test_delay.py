@@ -13,33 +13,9 @@ from pydantic import ValidationError
 from automations.domain.fields import RENDERED
 from automations.domain.statuses import Decision
 from automations.errors import StepError
-from automations.kit.values import JSON
-from automations.steps.base import StepContext
 from automations.steps.delay import Delay, DelayConfig
 from automations.steps.outcomes import Answer, Done, WaitUntil
-from tests.doubles import ports
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def as_written(value: JSON, **_: object) -> JSON:
-    return value
-
-
-def context() -> StepContext:
-    return StepContext(
-        run_id="run",
-        workflow_id="workflow",
-        workspace_id="workspace",
-        node_id="node",
-        step_name="Wait",
-        idempotency_key="run:node:0",
-        attempt=1,
-        now=NOW,
-        timeout=timedelta(seconds=5),
-        ports=ports(),
-        render=as_written,
-    )
+from tests.doubles import NOW, context
 
 
 def due(**config: Any) -> datetime:

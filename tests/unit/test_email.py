@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +13,9 @@ from pydantic import ValidationError
 from automations.domain.fields import RENDERED
 from automations.kit.values import JSON
 from automations.ports import Attachment, Mail, MailReceipt
-from automations.steps.base import StepContext
 from automations.steps.email import MAX_RECIPIENTS, Email, EmailConfig
 from automations.steps.outcomes import Done, Fail, Outcome
-from tests.doubles import context, ports
+from tests.doubles import context
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "Hello"}
 
@@ -41,26 +39,10 @@ class Outbox:
         )
 
 
-def as_written(value: JSON, **_: object) -> JSON:
-    return value
-
-
 def run(config: dict[str, Any], refused: dict[str, str] | None = None) -> tuple[Outcome, Mail]:
     outbox = Outbox(refused or {})
-    context = StepContext(
-        run_id="run",
-        workflow_id="workflow",
-        workspace_id="workspace",
-        node_id="node",
-        step_name="Mail",
-        idempotency_key="run:node:0",
-        attempt=2,
-        now=datetime(2026, 3, 1, tzinfo=UTC),
-        timeout=timedelta(seconds=5),
-        ports=ports(mailer=outbox),
-        render=as_written,
-    )
-    outcome = Email().run(EmailConfig.model_validate(config, context=RENDERED), context)
+    asked = context(mailer=outbox, idempotency_key="run:node:0", attempt=2)
+    outcome = Email().run(EmailConfig.model_validate(config, context=RENDERED), asked)
     return outcome, outbox.sent[0]
 
 

@@ -7,7 +7,7 @@ import email.policy
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
 from automations.ports import Attachment, Mail, MailReceipt, MailServer
-from tests.dripping import dripping
+from tests.dripping import dripping, talking
 from tests.free_ports import free_port
 from tests.hostile import drips
 from tests.hostile.mail_texts import BODIES, TEXTS
@@ -310,27 +310,16 @@ def test_an_address_outside_ascii_is_sent_to_a_server_that_takes_it(
 @contextmanager
 def answering(*answers: bytes, forever: bytes = b"", pause: float = 0.0) -> Iterator[int]:
     """A server that says these lines, one for each that it is sent, and goes on with the last."""
-    stopping = threading.Event()
 
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            with suppress(OSError):
-                for answer in answers:
-                    self.wfile.write(answer)
-                    self.rfile.readline()
-                while not stopping.wait(pause):
-                    self.wfile.write(forever)
+    def talk(client: socketserver.StreamRequestHandler, stopping: threading.Event) -> None:
+        for answer in answers:
+            client.wfile.write(answer)
+            client.rfile.readline()
+        while not stopping.wait(pause):
+            client.wfile.write(forever)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
-        serving.start()
-        try:
-            yield int(server.server_address[1])
-        finally:
-            stopping.set()
-            server.shutdown()
-            serving.join()
+    with talking(talk) as port:
+        yield port
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from automations.db.queue import jobs
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job
-from automations.dispatch import slow_work
+from automations.dispatch import slow_work, threads
 from automations.dispatch.breaker import Breaker
 from automations.dispatch.capacity import Capacity
 from automations.dispatch.claims import ALL_KINDS, LIMITED_KINDS, SLOW_KINDS, Claims
@@ -46,8 +46,6 @@ _IDLE_TIMEOUT = 20.0
 """Seconds; only a net, since whoever adds a job wakes a worker; each look is some statements."""
 _MIN_PAUSE = 0.01
 """Seconds: what is due by the database's clock need not be so by this one's."""
-_PAUSE_AFTER_ERROR = 1.0
-"""Seconds: a database that comes back is not met by a flood, nor is the log."""
 _COALESCE_WINDOW = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _ABANDONED_INTERVAL = 5.0
@@ -87,7 +85,9 @@ class Dispatcher:
         self._wake = threading.Condition()
         self._signals = 0
         self._threads = [
-            threading.Thread(target=self._loop, args=(target,), name=name, daemon=True)
+            threading.Thread(
+                target=threads.repeat, args=(target, self._stopping), name=name, daemon=True
+            )
             for name, target in (
                 ("dispatcher-listener", self._listen),
                 ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
@@ -120,14 +120,6 @@ class Dispatcher:
     def reaches_airflow(self) -> bool:
         """Whether Airflow has answered when it was last asked, as far as is known."""
         return not self._breaker.is_open
-
-    def _loop(self, body: Callable[[], None]) -> None:
-        while not self._stopping.is_set():
-            try:
-                body()
-            except Exception:  # the database may be away; nothing is lost, so go on
-                log.exception("%s goes on after an error", threading.current_thread().name)
-                self._stopping.wait(_PAUSE_AFTER_ERROR)
 
     def _signal(self, workers: int = 1) -> None:
         with self._wake:
@@ -230,7 +222,8 @@ class Dispatcher:
                     self._handle(job)
         finally:
             # Also when the database is away: without, they would come back with their lease only.
-            self._release([*held_back, *todo])
+            if untried := [*held_back, *todo]:
+                threads.persist(lambda session: jobs.release(session, untried), self._stopping)
 
     def _handle_batch(self, claimed: Sequence[Job]) -> None:
         kept = self._handlers.handle_all(claimed)
@@ -238,17 +231,6 @@ class Dispatcher:
         for job in sorted(claimed, key=lambda job: job.id in kept):
             with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
                 self._settle(job, kept.get(job.id), probe=False)
-
-    def _release(self, untried: Sequence[Job]) -> None:
-        while untried:
-            try:
-                with unit_of_work() as session:
-                    jobs.release(session, untried)
-            except DatabaseUnavailable:
-                if self._stopping.wait(_PAUSE_AFTER_ERROR):
-                    return
-            else:
-                return
 
     def _sleep(self, seen: int, *pauses: float | None) -> None:
         """Sleep for the shortest of some pauses, or until there is something to do."""
@@ -287,7 +269,7 @@ class Dispatcher:
         try:
             self._conclude(job, problem, probe)
         except DatabaseUnavailable as away:
-            self._put_back_later(job, away.message)
+            threads.put_back(job, away.message, self._stopping)
 
     def _conclude(self, job: Job, problem: Exception | None, probe: bool) -> None:
         match problem:
@@ -305,7 +287,7 @@ class Dispatcher:
                 self._signal()  # somebody must wait for the next probe
             case DatabaseUnavailable():
                 # No fault of the job's; to do it again, in part, is safe.
-                self._put_back_later(job, problem.message)
+                threads.put_back(job, problem.message, self._stopping)
             case _:
                 self._failed(job, problem)
 
@@ -329,16 +311,6 @@ class Dispatcher:
     def _airflow_answered(self, job: Job) -> None:
         if HANDLERS[job.kind].airflow and self._breaker.answered():
             self._signal(_WORKERS)
-
-    def _put_back_later(self, job: Job, error: str) -> None:
-        while True:
-            try:
-                self._reschedule(job, timedelta(seconds=_PAUSE_AFTER_ERROR), error)
-            except DatabaseUnavailable:
-                if self._stopping.wait(_PAUSE_AFTER_ERROR):
-                    return
-            else:
-                return
 
     @staticmethod
     def _reschedule(job: Job, delay: timedelta, error: str) -> None:

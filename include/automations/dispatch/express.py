@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -22,6 +21,7 @@ from automations.db.queue import jobs
 from automations.db.queue.lanes import Room, Turns
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job, JobKind
+from automations.dispatch import threads
 from automations.errors import DatabaseUnavailable
 from automations.execution.engine import Engine
 from automations.execution.express import ExpressLeg
@@ -42,7 +42,6 @@ _COALESCE_WINDOW = 0.01
 """Seconds after which it is made for fewer."""
 _IDLE_TIMEOUT = 20.0
 """Seconds; only a net, since whoever adds a run wakes the worker."""
-_PAUSE_AFTER_ERROR = 1.0
 _HEARTBEAT_INTERVAL = 15.0
 """Seconds between two renewals of leases, a quarter of one."""
 _ABANDONED_INTERVAL = 5.0
@@ -80,7 +79,9 @@ class ExpressWorker:
         # By the claim, too: what passed for abandoned may come back to this worker.
         self._in_flight: dict[tuple[int, int], tuple[Job, float]] = {}
         self._threads = [
-            threading.Thread(target=self._loop, args=(target,), name=name, daemon=True)
+            threading.Thread(
+                target=threads.repeat, args=(target, self._stopping), name=name, daemon=True
+            )
             for name, target in (
                 ("express-claimer", self._claim),
                 ("express-listener", self._listen),
@@ -125,14 +126,6 @@ class ExpressWorker:
         with suppress(DatabaseUnavailable), unit_of_work() as session:
             jobs.release(session, waiting)
             jobs.notify(session, jobs.WAKE, jobs.EXPRESS)
-
-    def _loop(self, body: Callable[[], None]) -> None:
-        while not self._stopping.is_set():
-            try:
-                body()
-            except Exception:  # the database may be away; nothing is lost, so go on
-                log.exception("%s goes on after an error", threading.current_thread().name)
-                self._stopping.wait(_PAUSE_AFTER_ERROR)
 
     def _signal(self) -> None:
         with self._changed:
@@ -254,21 +247,10 @@ class ExpressWorker:
         try:
             leg.run()
         except DatabaseUnavailable as away:
-            self._put_back(job, away.message)
+            threads.put_back(job, away.message, self._stopping)
         except Exception:  # a bug of ours: Airflow's tasks show what comes of it
             log.exception("Run %s is left to Airflow", job.subject_id)
             leg.hand_over()
 
     def _may_go_on(self) -> bool:
         return self._registered.is_set() and not self._stopping.is_set()
-
-    def _put_back(self, job: Job, error: str) -> None:
-        while True:
-            try:
-                with unit_of_work() as session:
-                    jobs.reschedule(session, job, timedelta(seconds=_PAUSE_AFTER_ERROR), error)
-            except DatabaseUnavailable:
-                if self._stopping.wait(_PAUSE_AFTER_ERROR):
-                    return
-            else:
-                return
