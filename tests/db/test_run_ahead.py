@@ -18,7 +18,7 @@ from automations.db.tables import Run
 from automations.domain.statuses import RunStatus
 from automations.errors import StepError
 from automations.execution import run_ahead
-from automations.execution.engine import Engine, lock_of
+from automations.execution.engine import Engine, lock_name
 from automations.execution.journal import Journal
 from automations.execution.run_ahead import Leg
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Sleep, TaskRef, Verdict
@@ -235,7 +235,7 @@ def test_a_run_that_is_cleared_meanwhile_goes_no_further_under_the_old_keys(
 
 def test_a_step_that_its_own_task_has_in_hand_is_left_to_it(engine: Engine, outbox: Outbox) -> None:
     run = begin(*(mail(name, order) for order, name in enumerate("abcd")))
-    with locks.exclusive(lock_of(task(run, "c"))):
+    with locks.exclusive(lock_name(task(run, "c"))):
         assert names(lead(engine, task(run, "a"))) == ["b"]
     assert subjects(outbox) == ["a", "b"]
     assert row(run, "c") is None
@@ -250,7 +250,7 @@ def test_its_own_task_waits_for_a_step_that_is_done_ahead_of_it(
 
     def look(node: str) -> None:
         for one in "abcd":
-            with locks.try_exclusive(lock_of(task(run, one))) as free:
+            with locks.try_exclusive(lock_name(task(run, one))) as free:
                 had[node, one] = free
 
     lead(engine, task(run, "a"), within=look)
@@ -259,7 +259,7 @@ def test_its_own_task_waits_for_a_step_that_is_done_ahead_of_it(
     assert not had["d", "d"]
     assert had["d", "b"]  # two behind, it is free again
     for one in "abcd":
-        with locks.try_exclusive(lock_of(task(run, one))) as free:
+        with locks.try_exclusive(lock_name(task(run, one))) as free:
             assert free
 
 

@@ -268,7 +268,7 @@ def _differing(states: Sequence[DagRunState]) -> list[DagRunState]:
     return [state for state in states if not agrees(state)]
 
 
-def _in_words(failure: DagRunFailure) -> str:
+def _describe(failure: DagRunFailure) -> str:
     if failure.marked_by is not None:
         note = f" ({failure.note})" if failure.note else ""
         which = "steps" if len(failure.tasks) > 1 else "step"

@@ -81,12 +81,12 @@ class Attempts:
             iteration=".".join(map(str, attempt.iteration)) or None,
         ) as span:
             redaction = Redaction(self._read)
-            told = self._log_of(attempt, redaction)
-            told.begin(node)
+            attempt_log = self._attempt_log(attempt, redaction)
+            attempt_log.begin(node)
             began = time.monotonic()
-            done = recordable(self._done(attempt, redaction, told), attempt.where)
+            done = recordable(self._done(attempt, redaction, attempt_log), attempt.where)
             outcome = redaction.outcome(done)
-            told.end(outcome, timedelta(seconds=time.monotonic() - began))
+            attempt_log.end(outcome, timedelta(seconds=time.monotonic() - began))
             if isinstance(outcome, Fail):
                 tracing.failed(span, outcome.error)
                 # A loop fails as a step in its body did, whose own attempt is on record.
@@ -108,13 +108,13 @@ class Attempts:
             return redaction.outcome(failure(error, attempt.where))
         return shown
 
-    def _log_of(self, attempt: Attempt, redaction: Redaction) -> AttemptLog:
+    def _attempt_log(self, attempt: Attempt, redaction: Redaction) -> AttemptLog:
         def mask(text: str) -> str:
             return logs.without_tokens(redaction.text(text))
 
         return AttemptLog(self._journal, attempt, mask)
 
-    def _done(self, attempt: Attempt, redaction: Redaction, told: AttemptLog) -> Outcome:
+    def _done(self, attempt: Attempt, redaction: Redaction, attempt_log: AttemptLog) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
         step_type = STEP_TYPES[attempt.step.type]
         try:
@@ -123,9 +123,9 @@ class Attempts:
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(shown)
-            told.configured(shown)
+            attempt_log.configured(shown)
             config = _validated(attempt, rendered)
-            ctx = self._context(attempt, redaction, told)
+            ctx = self._context(attempt, redaction, attempt_log)
             with logs.masked(redaction.text):
                 outcome: Outcome = (
                     step_type.run(config, ctx)
@@ -142,7 +142,9 @@ class Attempts:
         else:
             return outcome
 
-    def _context(self, attempt: Attempt, redaction: Redaction, told: AttemptLog) -> StepContext:
+    def _context(
+        self, attempt: Attempt, redaction: Redaction, attempt_log: AttemptLog
+    ) -> StepContext:
         node, step = self.node, attempt.step
 
         def render(text: str, *, where: str = "config", **how: Any) -> JSON:
@@ -163,7 +165,7 @@ class Attempts:
             attempt=attempt.number,
             now=common_clock.now(),
             timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
-            ports=observed(self._ports, told.say) if told.is_read else self._ports,
+            ports=observed(self._ports, attempt_log.say) if attempt_log.is_read else self._ports,
             render=render,
             connection=connection,
             kept=attempt.kept,

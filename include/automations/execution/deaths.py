@@ -29,7 +29,7 @@ def count(session: Session, entered: Entered, run: Run, row: RunStep, died: int)
     is_over = row.deaths >= MAX_DEATHS
     # Each begins the step again but the one after which it is not.
     row.retries += died - is_over
-    outcome = Fail(_in_words(row.deaths), kind=KILLED, retryable=False)
+    outcome = Fail(_describe(row.deaths), kind=KILLED, retryable=False)
     for number in range(died):
         is_last = is_over and number == died - 1
         line = line_of(entered.step, outcome, common_clock.now(), retrying=not is_last)
@@ -37,7 +37,7 @@ def count(session: Session, entered: Entered, run: Run, row: RunStep, died: int)
     return Recorder(session, entered, run, row).record(outcome) if is_over else None
 
 
-def _in_words(deaths: int) -> str:
+def _describe(deaths: int) -> str:
     times = "once" if deaths == 1 else f"{deaths} times"
     return (
         f"its process was killed {times}, as it is when the machine runs out of memory "

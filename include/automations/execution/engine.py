@@ -53,7 +53,7 @@ class Engine:
             journal: the log of the task.
             brief: whether it is over so soon that its config is recorded at its end only.
         """
-        return self._come_to(ref, journal, lambda session: entry.enter(session, ref), brief=brief)
+        return self._run_node(ref, journal, lambda session: entry.enter(session, ref), brief=brief)
 
     def resume(
         self, ref: TaskRef, wait_id: str, answer: Answer | None, journal: Journal | None = None
@@ -64,7 +64,7 @@ class Engine:
             answer: what the orchestrator's own UI was told; None to take it from our database.
             journal: the log of the task.
         """
-        return self._come_to(
+        return self._run_node(
             ref, journal, lambda session: entry.wake(session, ref, wait_id, answer)
         )
 
@@ -84,7 +84,7 @@ class Engine:
         attempts = self._attempts(entered, Journal())
         return attempts.preview(self._attempt_at(entered, attempts))
 
-    def _come_to(
+    def _run_node(
         self,
         ref: TaskRef,
         journal: Journal | None,
@@ -94,7 +94,7 @@ class Engine:
     ) -> Verdict:
         journal, config = journal or Journal(), dict[str, JSON]()
         # A second process of the same task waits here, and then finds what the first one recorded.
-        with about(ref), locks.exclusive(lock_of(ref)):
+        with log_context(ref), locks.exclusive(lock_name(ref)):
             with unit_of_work() as session:
                 entered = by(session)
             if not isinstance(entered, Entered):
@@ -122,7 +122,7 @@ class Engine:
         loops = cache(partial(Loops, attempts))
 
         def iterate(config: Any, items: list[JSON]) -> Outcome:
-            return loops().outermost(config, items)
+            return loops().run_outermost(config, items)
 
         def known() -> Mapping[str, JSON]:
             repeats = STEP_TYPES[entered.step.type].repeats_for is not None
@@ -193,11 +193,11 @@ def record_in(
     return verdict
 
 
-def lock_of(ref: TaskRef) -> str:
+def lock_name(ref: TaskRef) -> str:
     """The name under which a process has a node to itself."""
     return f"{ref.run_id}:{ref.node_id}"
 
 
-def about(ref: TaskRef) -> AbstractContextManager[None]:
+def log_context(ref: TaskRef) -> AbstractContextManager[None]:
     """Have all that is logged in the block say which step it is of."""
     return logs.bound(workflowId=ref.workflow_id, runId=ref.run_id, stepId=ref.node_id)

@@ -51,7 +51,7 @@ _BY_TIME = (WaitKind.DELAY, WaitKind.RETRY)
 
 def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     """Begin a node, unless it has ended, waits, or is not to be done at all."""
-    return _come_in(session, ref, _run_of(session, ref))
+    return _enter(session, ref, _run_of(session, ref))
 
 
 def enter_ahead(
@@ -84,11 +84,11 @@ def enter_express(
         outputs: of the nodes that were done, by node.
     """
     ref = TaskRef(run.id, run.workflow_id, loaded.version, node_id)
-    row = _stands(session, ref, StepStatus.RUNNING)
+    row = _begin_row(session, ref, StepStatus.RUNNING)
     return _entered(session, ref, run, loaded, row, outputs), row
 
 
-def _come_in(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
+def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     loaded = load(session, ref.workflow_id, ref.version)
     if ref.generation > run.generation:
         runs.renew(session, run, ref.generation)
@@ -117,23 +117,23 @@ def _come_in(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
         wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
     if wait is not None and wait.status == WaitStatus.OPEN:
         return parked(wait)
-    if (verdict := _put_off(session, ref, run, loaded, known)) is not None:
+    if (verdict := _deferral(session, ref, run, loaded, known)) is not None:
         return verdict
     if wait is not None and wait.status == WaitStatus.ANSWERED:
         return Sleep(wait.id, common_clock.now())
     if run.slot == SlotStatus.WAITING:
-        row = _stands(session, ref, StepStatus.WAITING)
+        row = _begin_row(session, ref, StepStatus.WAITING)
         return parked(wait_for_slot(session, row, common_clock.now()))
-    return _begun(session, ref, run, loaded)
+    return _begin(session, ref, run, loaded)
 
 
-def _put_off(
+def _deferral(
     session: Session, ref: TaskRef, run: Run, loaded: Loaded, known: RunStep | None
 ) -> Verdict | None:
     """Why a node is not begun again now: too many deaths, or a delay that is not over."""
     died = ref.deaths + (0 if known is None else known.unseen_deaths)
     if died:
-        row = known or _stands(session, ref, StepStatus.RUNNING)
+        row = known or _begin_row(session, ref, StepStatus.RUNNING)
         entered = _entered(session, ref, run, loaded, row)
         if (verdict := deaths.count(session, entered, run, row, died)) is not None:
             return verdict
@@ -176,7 +176,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
     if wait.kind == WaitKind.SLOT:
-        return _begun(session, ref, run, loaded)
+        return _begin(session, ref, run, loaded)
     how = Answer(
         wait.decision or Decision.RESUMED,
         wait.decided_by,
@@ -188,15 +188,15 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     return replace(_entered(session, ref, run, loaded, row), answer=how)
 
 
-def _begun(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
+def _begin(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
     # Committed before anything is done outside: the record that an effect may follow.
-    row = _stands(session, ref, StepStatus.RUNNING)
+    row = _begin_row(session, ref, StepStatus.RUNNING)
     if run.status != RunStatus.RUNNING:
         waits.show_as_running(session, ref.run_id)
     return _entered(session, ref, run, loaded, row)
 
 
-def _stands(session: Session, ref: TaskRef, status: StepStatus) -> RunStep:
+def _begin_row(session: Session, ref: TaskRef, status: StepStatus) -> RunStep:
     return run_steps.begin(session, ref.run_id, ref.node_id, ref.generation, status)
 
 
@@ -292,7 +292,7 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
         accepted = answers.take(session, run, wait, given)
     except DomainError as refused:
         # Airflow shows no error to whoever answers: the question is asked once more, with this.
-        why = _in_words(refused)
+        why = _describe(refused)
         log.info("An answer in Airflow by %s was refused: %s", by, why)
         waits.note_refusal(session, wait, f"{user}: {why}")
         return None
@@ -312,7 +312,7 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     )
 
 
-def _in_words(refused: DomainError) -> str:
+def _describe(refused: DomainError) -> str:
     if not isinstance(refused, ValidationFailed):
         return refused.message
     return "; ".join(f"{path} {', '.join(said)}" for path, said in refused.field_errors.items())

@@ -26,7 +26,7 @@ from automations.definitions.plan import Node
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.execution import entry, host_secrets
 from automations.execution.captured_logs import CapturedLog
-from automations.execution.engine import Engine, about
+from automations.execution.engine import Engine, log_context
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal
 from automations.execution.recording import Recorder, add_output, log_attempt
@@ -72,7 +72,7 @@ class ExpressLeg:
         with unit_of_work() as session:
             begun = self._first(session)
         while begun is not None:
-            with about(begun.entered.ref):
+            with log_context(begun.entered.ref):
                 begun = self._do(begun)
 
     def hand_over(self) -> None:

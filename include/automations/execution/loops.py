@@ -47,7 +47,7 @@ class Loops:
         progress = Progress(place, _seconds_left(node), node.names["variables"], log)
         self._shared = SharedState(attempts, progress, log, self._go_through)
 
-    def outermost(self, config: Any, items: list[JSON]) -> Outcome:
+    def run_outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
         node, progress = self._shared.attempts.node, self._shared.progress
         scope = Scope("", node.step, node.names, node.where, IterationPath())

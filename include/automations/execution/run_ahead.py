@@ -27,7 +27,7 @@ from automations.definitions.plan import Node, Plan
 from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import DatabaseUnavailable
 from automations.execution import entry, host_secrets
-from automations.execution.engine import Engine, about, lock_of, record_in
+from automations.execution.engine import Engine, lock_name, log_context, record_in
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal, told_verdict
 from automations.execution.recording import add_output, recorded
@@ -152,14 +152,14 @@ class _Ahead:
         if not may_be_overtaken(node) or time.monotonic() > self._until:
             return None
         ref = replace(ref, node_id=node.id, deaths=0)
-        if not self._lock.move(lock_of(ref)):
+        if not self._lock.move(lock_name(ref)):
             return None
         return entry.enter_ahead(session, run, ref, outputs)
 
     def do(self, entered: Entered) -> Entered | None:
         """Do a node that was begun, and begin the next one."""
         ref, config = entered.ref, dict[str, JSON]()
-        with about(ref), self._host(ref.node_id) as journal:
+        with log_context(ref), self._host(ref.node_id) as journal:
             outcome = self._engine.attempt(entered, journal, config.update)
             try:
                 verdict, following = self._record(entered, outcome, config, goes_on=True)

@@ -128,7 +128,7 @@ class SendForm(MailHandler):
             to=(request.recipient,),
             subject=f"Reminder: {request.subject}" if number else request.subject,
             body=f"{request.message}\n\nPlease fill in: {form_url(link_token(request))}\n"
-            f"The link is yours alone and works until {_in_words(request.expires_at)}.\n",
+            f"The link is yours alone and works until {_describe(request.expires_at)}.\n",
             key=f"form:{request.id}:{number}",
             workspace_id=request.workspace_id,
         )
@@ -152,12 +152,12 @@ def _question(session: Session, approver: Approver, *, reminds: bool = False) ->
         to=(approver.address,),
         subject=f"Reminder: {subject}" if reminds else subject,
         body=f"{question.get('body', '')}\n\nTo decide, open: {callback_url(token)}\n"
-        f"The link is yours alone and works until {_in_words(wait.due_at)}.\n",
+        f"The link is yours alone and works until {_describe(wait.due_at)}.\n",
         key=f"approver:{approver.id}{occasion}",
         workspace_id=session.get_one(Run, wait.run_id).workspace_id,
     )
     return Outgoing(mail, wait.run_id, f"{wait.run_id}:{wait.node_id}", every)
 
 
-def _in_words(moment: datetime) -> str:
+def _describe(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
