@@ -16,6 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
+from automations.launcher import child as children
+from automations.launcher.child import Child
+from automations.launcher.part import Part
 from automations.launcher.run_state import PartState, RunFolder, RunState
 from tests.free_ports import free_port
 from tests.waiting import until
@@ -31,10 +34,10 @@ PROGRAM = """
 import json, os, pathlib, sys
 from automations.launcher.part import Part
 from automations.launcher.run_state import RunFolder
-from automations.launcher import processes, supervisor as supervisors
+from automations.launcher import child, processes
 from automations.launcher.supervisor import StartFailed, Supervisor, handle_signals
 
-supervisors.AT_WORK_WINDOW = 2.0
+child.BUSY_WINDOW = 2.0
 home = pathlib.Path(sys.argv[1])
 
 def part(name, code, needs=(), once=False, probe=None, **more):
@@ -380,12 +383,9 @@ def test_a_second_supervisor_of_one_home_does_not_start(start: Start) -> None:
 def test_a_log_that_grew_large_is_rotated_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from automations.launcher import supervisor
-    from automations.launcher.part import Part
-
-    monkeypatch.setattr(supervisor, "LOG_SIZE", 10)
+    monkeypatch.setattr(children, "LOG_SIZE", 10)
     log = tmp_path / "a.log"
-    child = supervisor.Child(Part("a", list, {}), PartState(), log)
+    child = Child(Part("a", list, {}), PartState(), log)
     with log.open("a") as file:
         file.write("more than ten characters")
         file.flush()

@@ -20,6 +20,7 @@ from automations.launcher import definitions, runs, stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.archive import BackupError
 from automations.launcher.checks import run_checks
+from automations.launcher.child import UMASK
 from automations.launcher.commands import installed_parser, parser
 from automations.launcher.logs import follow, show
 from automations.launcher.part import Part
@@ -36,7 +37,6 @@ from automations.launcher.setup import (
     set_up,
 )
 from automations.launcher.status import report
-from automations.launcher.supervisor import UMASK
 from automations.settings import IS_CHECKOUT, ROOT
 
 

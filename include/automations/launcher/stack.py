@@ -18,6 +18,7 @@ from rich.console import Console
 from automations.errors import SettingsFault
 from automations.launcher import processes, profiles, settings_file
 from automations.launcher.airflow_config import parts_environment
+from automations.launcher.child import UMASK
 from automations.launcher.part import Part
 from automations.launcher.parts import all_parts, embedded_postgres
 from automations.launcher.progress import Progress, show_summary, show_tail
@@ -26,7 +27,6 @@ from automations.launcher.secrets import ensure_secrets
 from automations.launcher.supervisor import (
     START_TIMEOUT,
     STARVED_FACTOR,
-    UMASK,
     StartFailed,
     Supervisor,
     handle_signals,
