@@ -65,7 +65,7 @@ TEXTS: Mapping[str, str] = {
     "builder.open": "What is chosen",
     "builder.or_template": "or a template",
     "builder.other": "{label}, as a template",
-    "builder.overtaken": "{by} has saved version {version} meanwhile. Your changes are to version "
+    "builder.outdated": "{by} has saved version {version} meanwhile. Your changes are to version "
     "{base}: nothing is overwritten before you choose.",
     "builder.problems": "{n} problem|{n} problems",
     "builder.redo": "Redo",

@@ -1,4 +1,4 @@
-"""Marking overtaken tasks, against Airflow's own tables, scheduler code and clearing."""
+"""Marking tasks that were done ahead, against Airflow's own tables, scheduler code and clearing."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_run_that_was_done_ahead_is_ended_by_the_scheduler_by_itself(engine: E
     assert run.state == "success"
 
 
-def test_an_overtaken_task_has_its_times_its_first_try_and_its_process(engine: Engine) -> None:
+def test_a_task_done_ahead_has_its_times_its_first_try_and_its_process(engine: Engine) -> None:
     run = Running()
     do(engine, run.marks())
     task = run.task("c")
@@ -140,7 +140,7 @@ def test_what_a_branch_leaves_out_is_skipped_and_stays_so_when_it_is_cleared(
     }
 
 
-def test_a_task_behind_what_was_overtaken_is_begun_by_the_scheduler(engine: Engine) -> None:
+def test_a_task_behind_what_was_done_ahead_is_begun_by_the_scheduler(engine: Engine) -> None:
     run = Running()
     assert do(engine, run.marks(done("b")))
     run.schedule()

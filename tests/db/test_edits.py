@@ -104,11 +104,11 @@ def test_what_another_has_saved_meanwhile_is_never_overwritten_in_silence(by: Pr
     workflow = made(by)
     edit = add(by, workflow, "code")
     workflows.update(by, workflow, {"description": "Theirs"}, ports())
-    assert edits.of(by, workflow).is_overtaken
+    assert edits.of(by, workflow).is_outdated
     with pytest.raises(Conflict, match="Version 2 was saved meanwhile"):
         edits.save(by, workflow, edit.number, ports())
     edit = edits.follow(by, workflow, edit.number)
-    assert (edit.is_overtaken, names(edit)) == (False, ["Mail", "Run code"])
+    assert (edit.is_outdated, names(edit)) == (False, ["Mail", "Run code"])
     edits.discard(by, workflow, edit.number)
     edit = edits.of(by, workflow)
     assert (edit.definition["description"], edit.base_version) == ("Theirs", 2)
@@ -196,7 +196,7 @@ def test_an_edit_that_changes_nothing_keeps_nobody_from_a_version_that_others_ha
     edit = edits.of(by, workflow)
     assert (edit.base_version, edit.sample) == (2, {"input": {"a": 1}})
     edit = edits.apply(by, workflow, 2, edit.number, "name", partial(named, "Mine"))
-    assert (edit.definition["description"], edit.is_overtaken) == ("Theirs", False)
+    assert (edit.definition["description"], edit.is_outdated) == ("Theirs", False)
     assert edit.sample == {"input": {"a": 1}}
     edit = edits.step_back(by, workflow, edit.number, 1)
     workflows.update(by, workflow, {"description": "Theirs, too"}, ports())

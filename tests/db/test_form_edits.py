@@ -126,7 +126,7 @@ def test_two_people_are_told_of_each_other_and_neither_is_overwritten(
     mine, theirs = change(by, form, titled("Mine")), change(other, form, titled("Theirs"))
     edits.save(other, form, theirs.number)
     edit = edits.of(by, form)
-    assert (edit.is_overtaken, edit.version, edit.base_version) == (True, 2, 1)
+    assert (edit.is_outdated, edit.version, edit.base_version) == (True, 2, 1)
     assert edit.by is not None
     with pytest.raises(Conflict, match="Version 2 was saved meanwhile"):
         edits.save(by, form, mine.number)
@@ -144,9 +144,9 @@ def test_whoever_has_changed_nothing_goes_on_with_what_another_has_saved(
     other = another(by)
     edits.save(other, form, change(other, form, titled("Theirs")).number)
     edit = edits.of(by, form)
-    assert (edit.draft["title"], edit.is_overtaken) == ("Theirs", False)
+    assert (edit.draft["title"], edit.is_outdated) == ("Theirs", False)
     edit = change(by, form, lambda draft: editing.added_section(draft, 1))
-    assert (edit.draft["title"], edit.base_version, edit.is_overtaken) == ("Theirs", 2, False)
+    assert (edit.draft["title"], edit.base_version, edit.is_outdated) == ("Theirs", 2, False)
     assert edits.save(by, form, edit.number).version == 3
 
 

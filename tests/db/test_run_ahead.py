@@ -67,7 +67,7 @@ def lead(
 
 
 def names(leg: Leg) -> list[str]:
-    return [one.node_id for one in leg.overtaken]
+    return [one.node_id for one in leg.done_ahead]
 
 
 def subjects(outbox: Outbox) -> list[str]:
@@ -83,10 +83,10 @@ def test_all_light_steps_behind_one_are_done_in_its_process_and_the_run_is_compl
     assert subjects(outbox) == ["a", "b", "c", "d", "e"]
     assert reload(run).status == "COMPLETED"
     assert [line.step_id for line in logs(run)] == ["a", "b", "c", "d", "e"]
-    starts = [one.started_at for one in leg.overtaken]
+    starts = [one.started_at for one in leg.done_ahead]
     assert starts == sorted(starts)
-    assert all(one.started_at <= one.ended_at for one in leg.overtaken)
-    assert leg.overtaken[0].config["subject"] == "b"
+    assert all(one.started_at <= one.ended_at for one in leg.done_ahead)
+    assert leg.done_ahead[0].config["subject"] == "b"
 
 
 def test_a_task_that_comes_after_all_is_answered_what_is_on_record(
@@ -140,7 +140,7 @@ def test_a_step_that_stops_the_run_leaves_all_behind_it_out(engine: Engine) -> N
     run = begin(mail("a"), stop, mail("b", 2), mail("c", 3))
     leg = lead(engine, task(run, "a"))
     assert names(leg) == ["check"]
-    assert leg.overtaken[0].verdict.targets == ()
+    assert leg.done_ahead[0].verdict.targets == ()
     assert set(leg.left_out) == {"b", "c"}
     assert reload(run).status == "COMPLETED"
 

@@ -23,6 +23,7 @@ from automations.kit import common_clock
 from automations.settings import get_settings
 
 __all__ = [
+    "RawConnection",
     "Session",
     "SharedTransaction",
     "dispose",
@@ -36,6 +37,8 @@ __all__ = [
     "unit_of_work",
 ]
 
+RawConnection = psycopg2.extensions.connection
+"""One that is no part of a session: of the driver's own."""
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
     # Each side notices within a minute that the other one's machine is gone, not after two hours:
@@ -109,12 +112,12 @@ def _commit_by_itself(connection: Any, level: str) -> None:
     connection.autocommit = level == "AUTOCOMMIT"
 
 
-def _have_looked_for_us(connection: psycopg2.extensions.connection) -> None:
+def _have_looked_for_us(connection: RawConnection) -> None:
     """Have the server, too, see whether this end of a connection is there."""
     _ask(connection, _SERVER_KEEPALIVES)
 
 
-def _ask(connection: psycopg2.extensions.connection, query: str) -> None:
+def _ask(connection: RawConnection, query: str) -> None:
     """Ask what ends with the server's time, outside of a transaction, and note that."""
     before, connection.autocommit = connection.autocommit, True
     question = common_clock.Question()
@@ -293,10 +296,10 @@ def look_at_clock() -> None:
             pass
 
 
-def raw_connection() -> psycopg2.extensions.connection:
+def raw_connection() -> RawConnection:
     """A connection of its own, outside the pool, for LISTEN."""
     url = engine().url.set(drivername="postgresql")
     dsn = url.render_as_string(hide_password=False)
-    connection: psycopg2.extensions.connection = psycopg2.connect(dsn, **_CONNECTING)
+    connection: RawConnection = psycopg2.connect(dsn, **_CONNECTING)
     _have_looked_for_us(connection)
     return connection

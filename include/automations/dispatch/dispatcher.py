@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from automations.db.queue import jobs
-from automations.db.session import raw_connection, unit_of_work
+from automations.db.session import RawConnection, raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.dispatch import slow_work, threads
 from automations.dispatch.breaker import Breaker
@@ -150,18 +150,23 @@ class Dispatcher:
                         self._signal()
                     looked_for_room = time.monotonic()
                 timeout = _CAPACITY_INTERVAL if is_full else 1.0
-                if select.select([connection], [], [], timeout if looked else 0)[0]:
-                    connection.poll()
-                    if told := {notify.payload for notify in connection.notifies}:
-                        connection.notifies.clear()
-                        if jobs.SLOW in told:
-                            self._slow.signal()
-                        if told - {jobs.SLOW, jobs.EXPRESS}:
-                            self._signal()
-                        self._stopping.wait(_COALESCE_WINDOW)
+                self._receive(connection, timeout if looked else 0)
         finally:
             self._registered.clear()
             connection.close()
+
+    def _receive(self, connection: RawConnection, timeout: float) -> None:
+        """Wake workers by what is notified, if something is within the time."""
+        if not select.select([connection], [], [], timeout)[0]:
+            return
+        connection.poll()
+        if payloads := {notify.payload for notify in connection.notifies}:
+            connection.notifies.clear()
+            if jobs.SLOW in payloads:
+                self._slow.signal()
+            if payloads - {jobs.SLOW, jobs.EXPRESS}:
+                self._signal()
+            self._stopping.wait(_COALESCE_WINDOW)
 
     def _stand_in_for_express(self) -> bool:
         """Give to Airflow some of what waits for express workers where none is there.

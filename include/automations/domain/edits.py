@@ -48,7 +48,7 @@ class EditState:
     errors: Errors
 
     @property
-    def is_overtaken(self) -> bool:
+    def is_outdated(self) -> bool:
         """Whether somebody has saved another version since it was begun."""
         return self.version != self.base_version
 

@@ -30,7 +30,7 @@ from automations.execution.engine import Engine, log_context
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal
 from automations.execution.recording import Recorder, add_output, log_attempt
-from automations.execution.run_ahead import behind, may_be_overtaken
+from automations.execution.run_ahead import behind, may_run_ahead
 from automations.execution.verdicts import Proceed, Retry
 from automations.kit.values import JSON
 from automations.services.runs import admission
@@ -153,7 +153,7 @@ class ExpressLeg:
             return None
         if run.status != RunStatus.RUNNING or run.dispatched_at is not None:
             return None
-        if not may_be_overtaken(node):
+        if not may_run_ahead(node):
             return None
         if host_secrets.may_be_needed(host_secrets.named(node), run.workspace_id):
             return None

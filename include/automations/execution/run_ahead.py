@@ -1,7 +1,7 @@
 """Goes on with the nodes behind one that was done, in the same process.
 
 Each is begun, done and recorded as its own task would do it, which is answered from the record when
-it comes. What is overtaken so is told to the host, which need not begin those tasks at all.
+it comes. What is done ahead is told to the host, which need not begin those tasks at all.
 
 It goes on as long as one node follows that may be done so: of several ways to a node one is taken,
 so that nothing else is to be waited for. It ends where the run waits, fails or is tried again, and
@@ -44,7 +44,7 @@ Host = Callable[[str], AbstractContextManager[Journal]]
 
 
 @dataclass(frozen=True, slots=True)
-class Overtaken:
+class DoneAhead:
     """A node that was done before its own task has begun.
 
     Args:
@@ -64,11 +64,11 @@ class Leg:
     """What has become of the nodes behind one.
 
     Args:
-        overtaken: in the order in which they were done.
+        done_ahead: in the order in which they were done.
         left_out: since when nodes are left out that the run's outcomes do not lead to.
     """
 
-    overtaken: tuple[Overtaken, ...]
+    done_ahead: tuple[DoneAhead, ...]
     left_out: Mapping[str, datetime]
 
 
@@ -85,7 +85,7 @@ def may_lead(ref: TaskRef) -> bool:
             return False
         workspace_id = run.workspace_id
         node = load(session, ref.workflow_id, ref.version).plan.nodes.get(ref.node_id)
-    if node is None or not may_be_overtaken(node):
+    if node is None or not may_run_ahead(node):
         return False
     return not host_secrets.may_be_needed(_secrets(ref.workflow_id, ref.version), workspace_id)
 
@@ -149,7 +149,7 @@ class _Ahead:
         """Begin the node behind another, if it may be."""
         if run is None or node is None:
             return None
-        if not may_be_overtaken(node) or time.monotonic() > self._until:
+        if not may_run_ahead(node) or time.monotonic() > self._until:
             return None
         ref = replace(ref, node_id=node.id, deaths=0)
         if not self._lock.move(lock_name(ref)):
@@ -201,14 +201,14 @@ def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
         if node is None:
             return Leg((), {})
         rows = run_steps.steps(session, ref.run_id, ref.generation)
-    overtaken: list[Overtaken] = []
+    done_ahead: list[DoneAhead] = []
     while node is not None and (row := _done(node, rows.get(node.id))) is not None:
-        overtaken.append(row)
+        done_ahead.append(row)
         node = behind(plan, row.node_id, row.verdict)
     left_out = {
         row.node_id: row.started_at for row in rows.values() if row.status == StepStatus.SKIPPED
     }
-    return Leg(tuple(overtaken), left_out)
+    return Leg(tuple(done_ahead), left_out)
 
 
 def behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
@@ -219,17 +219,17 @@ def behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
     return None if target is None else plan.nodes[target]
 
 
-def may_be_overtaken(node: Node) -> bool:
+def may_run_ahead(node: Node) -> bool:
     """Whether a node may be done in a process that is not its own."""
     step_type = STEP_TYPES[node.step.type]
     return not step_type.heavy and not step_type.waits(node.step.config)
 
 
-def _done(node: Node, row: RunStep | None) -> Overtaken | None:
+def _done(node: Node, row: RunStep | None) -> DoneAhead | None:
     if row is None or row.status != StepStatus.DONE or row.ended_at is None:
         return None
     verdict = recorded(row)
     if not isinstance(verdict, Proceed):
         return None
     kind, config = node.step.type, row.input or {}
-    return Overtaken(node.id, kind, verdict, row.started_at, row.ended_at, config)
+    return DoneAhead(node.id, kind, verdict, row.started_at, row.ended_at, config)

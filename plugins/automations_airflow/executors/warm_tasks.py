@@ -48,9 +48,9 @@ from automations_airflow.executors.taken_tasks import TaskClaim
 from automations_airflow.executors.workers import WorkerSpent
 from automations_airflow.scheduler.marking import is_locked_by_others, mark
 from automations_airflow.secrets import AIRFLOW_SECRETS
+from automations_airflow.tasks.ahead import marks_of, within_its_time
+from automations_airflow.tasks.ahead_logs import write_log
 from automations_airflow.tasks.operators import StepTask
-from automations_airflow.tasks.overtaken_logs import write_log
-from automations_airflow.tasks.overtaking import marks_of, within_its_time
 from automations_airflow.tasks.retries import reported_deaths, reporting
 
 log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from automations.ports import DoneBefore, DoneTask
+from automations_airflow.tasks.ahead_logs import write_log
 from automations_airflow.tasks.finished_tasks import pushed, rendered
-from automations_airflow.tasks.overtaken_logs import write_log
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""A step as a task of Airflow's, and those that it overtakes."""
+"""A step as a task of Airflow's, and those behind it."""

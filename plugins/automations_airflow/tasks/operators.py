@@ -29,8 +29,8 @@ from automations.kit import tracing
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.tasks import lineage
+from automations_airflow.tasks.ahead import run_following_tasks
 from automations_airflow.tasks.finished_tasks import left_out
-from automations_airflow.tasks.overtaking import overtake
 from automations_airflow.tasks.retries import (
     AttemptFailed,
     DatabaseAway,
@@ -95,7 +95,7 @@ class StepTask:
             verdict = ask(engine, ref, journal)
             if isinstance(verdict, Proceed):
                 self.summary = verdict.summary
-                overtake(engine, verdict, context, ref, _journal)
+                run_following_tasks(engine, verdict, context, ref, _journal)
             return self._act(verdict, context)
         except DatabaseUnavailable as error:
             raise DatabaseAway(error.message) from error

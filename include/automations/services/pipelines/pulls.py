@@ -1,7 +1,7 @@
 """Syncs that read their records from an HTTP source, a page at a time.
 
 A page's rows and the place of the next page are one transaction: after a crash a sync goes on
-where it was, and who was overtaken meanwhile writes nothing.
+where it was, and who has lost its place meanwhile writes nothing.
 """
 
 from __future__ import annotations

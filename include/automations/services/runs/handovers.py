@@ -1,7 +1,7 @@
-"""Tells the host's scheduler which tasks were overtaken, and waits for it to show them so.
+"""Tells the host's scheduler which tasks were done ahead, and waits for it to show them so.
 
 A row carries it, so that it is taken once, by whichever scheduler is there. Nothing depends on it:
-a task that begins although it was overtaken is answered what was recorded.
+a task that begins although it was done ahead is answered what was recorded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Mark = Callable[[dict[str, Any]], bool]
 
 
 def hand_over(run_id: str, marks: dict[str, Any], timeout: timedelta) -> bool:
-    """Hand over what was overtaken; whether it was taken in time.
+    """Hand over what was done ahead; whether it was taken in time.
 
     Args:
         marks: for the host's scheduler, in its own words.

@@ -31,9 +31,9 @@ from automations.steps.outcomes import Outcome
 from automations_airflow import airflow_versions
 from automations_airflow.dags.dag_builder import build
 from automations_airflow.scheduler.marking import Marks
-from automations_airflow.tasks import overtaking
-from automations_airflow.tasks.overtaken_logs import logging_as
-from automations_airflow.tasks.overtaking import overtake
+from automations_airflow.tasks import ahead
+from automations_airflow.tasks.ahead import run_following_tasks
+from automations_airflow.tasks.ahead_logs import logging_as
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, reload, row, step, task
 from tests.doubles import ports
@@ -51,10 +51,10 @@ def engine(database: str, outbox: Outbox) -> Engine:
 
 
 @pytest.fixture(autouse=True)
-def ahead(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def runs_ahead(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     environment.set(AUTOMATIONS_RUN_AHEAD_SECONDS="60")
     # There is no scheduler here.
-    monkeypatch.setattr(overtaking, "MARK_TIMEOUT", overtaking.MARK_TIMEOUT * 0)
+    monkeypatch.setattr(ahead, "MARK_TIMEOUT", ahead.MARK_TIMEOUT * 0)
 
 
 def mail(name: str, order: int = 0, **more: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def lead(engine: Engine, run: Run, **how: Any) -> None:
     ref = task(run, "a", **how)
     done = engine.run(ref)
     assert isinstance(done, Proceed)
-    overtake(engine, done, context(run), ref, Journal)
+    run_following_tasks(engine, done, context(run), ref, Journal)
 
 
 def handed_over() -> list[Marks]:
@@ -102,7 +102,7 @@ def handed_over() -> list[Marks]:
         return [Marks.of(row.marks) for row in rows]
 
 
-def test_what_was_overtaken_is_handed_over_as_airflow_would_know_it(engine: Engine) -> None:
+def test_what_was_done_ahead_is_handed_over_as_airflow_would_know_it(engine: Engine) -> None:
     arms = {"then": [mail("x")], "else": [mail("y")]}
     branch = step("b", "condition", 1, {"expression": "true", **arms})
     run = begin(mail("a"), branch, mail("c", 2))
@@ -123,7 +123,7 @@ def test_what_was_overtaken_is_handed_over_as_airflow_would_know_it(engine: Engi
     assert reload(run).status == "COMPLETED"
 
 
-def test_nothing_is_handed_over_where_nothing_was_overtaken(engine: Engine) -> None:
+def test_nothing_is_handed_over_where_nothing_was_done_ahead(engine: Engine) -> None:
     run = begin(mail("a"), step("wait", "delay", 1, {"duration": "PT1H"}))
     lead(engine, run)
     assert handed_over() == []
@@ -184,7 +184,7 @@ def test_a_database_that_is_away_when_it_hands_over_fails_nothing(
     engine, ref = Watched(lose), task(run, "a")
     done, given = engine.run(ref), context(run)
     assert isinstance(done, Proceed)
-    overtake(engine, done, given, ref, Journal)
+    run_following_tasks(engine, done, given, ref, Journal)
 
 
 def test_each_step_has_the_time_of_its_own_task(database: str) -> None:

@@ -1,7 +1,7 @@
 """Goes on, in a task's process, with the steps behind its own, and has their tasks marked.
 
 The scheduler begins no successor before this task has said that it is done; so that is said when
-the tasks that were overtaken are marked, or after a short while without.
+the tasks that were done ahead are marked, or after a short while without.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from airflow.sdk.execution_time.timeout import timeout
 from automations.execution import run_ahead
 from automations.execution.engine import Engine
 from automations.execution.journal import Journal
-from automations.execution.run_ahead import Leg, Overtaken
+from automations.execution.run_ahead import DoneAhead, Leg
 from automations.execution.verdicts import Proceed, TaskRef
 from automations.services.runs import handovers
 from automations.settings import get_settings
 from automations_airflow import airflow_versions
 from automations_airflow.scheduler.marking import SKIPPED, SUCCESS, Mark, Marks
+from automations_airflow.tasks.ahead_logs import logging_as
 from automations_airflow.tasks.finished_tasks import pushed, rendered
-from automations_airflow.tasks.overtaken_logs import logging_as
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ MARK_TIMEOUT = timedelta(seconds=1)
 """For the marks: a scheduler that is slow must not hold up the task for long."""
 
 
-def overtake(
+def run_following_tasks(
     engine: Engine, done: Proceed, context: Any, ref: TaskRef, journal: Callable[[], Journal]
 ) -> None:
     """Do what may be done of the steps behind a task's own, and have it marked.
@@ -66,10 +66,10 @@ def overtake(
         log.exception("A step that was done ahead of its task has ended without a result")
     try:
         leg = run_ahead.leg(ref, done)
-        if leg.overtaken:
+        if leg.done_ahead:
             _hand_over(ref, leg, ti, dag)
     except Exception:
-        log.exception("The tasks that were overtaken are not marked")
+        log.exception("The tasks that were done ahead are not marked")
 
 
 def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
@@ -79,7 +79,7 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
         ti: the task in whose name it was done.
         host: where.
     """
-    tasks = [_mark_of(one, dag.get_task(one.node_id), ti.run_id) for one in leg.overtaken]
+    tasks = [_mark_of(one, dag.get_task(one.node_id), ti.run_id) for one in leg.done_ahead]
     for node_id, since in leg.left_out.items():
         moment = since.isoformat()
         tasks.append(Mark(node_id, SKIPPED, moment, moment, {}))
@@ -97,14 +97,14 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
 
 def _hand_over(ref: TaskRef, leg: Leg, ti: Any, dag: Any) -> None:
     marks = marks_of(ref, leg, ti, ti.hostname, dag)
-    names = ", ".join(one.node_id for one in leg.overtaken)
+    names = ", ".join(one.node_id for one in leg.done_ahead)
     if handovers.hand_over(ref.run_id, marks.to_json(), MARK_TIMEOUT):
         log.info("Done in this process, too: %s", names)
     else:
         log.warning("Done in this process, too, and not marked in time: %s", names)
 
 
-def _mark_of(one: Overtaken, task: Any, run_id: str) -> Mark:
+def _mark_of(one: DoneAhead, task: Any, run_id: str) -> Mark:
     xcoms = pushed(task, run_id, one.step_type, one.verdict.summary, one.verdict.targets)
     started, ended = one.started_at.isoformat(), one.ended_at.isoformat()
     return Mark(one.node_id, SUCCESS, started, ended, xcoms, rendered(one.config))
