@@ -11,7 +11,7 @@ from api_bridge import public_texts
 from automations.kit.storable import showable
 
 MAX_SHOWN = 8_000
-"""Letters of a value that a page shows: whoever wants more of it has the API."""
+"""Characters of a value that a page shows: whoever wants more of it has the API."""
 _MAX_COLUMNS = 8
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}(?<!_)")
 _PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -9,7 +9,8 @@ ROOT = "/console"
 HOME = f"{ROOT}/workflows"
 SIGN_IN = f"{ROOT}/sign-in"
 
-# No second slash or backslash at the beginning, which browsers read as a host; no control letters.
+# No second slash or backslash at the beginning, which browsers read as a host; and no control
+# characters.
 _OWN = re.compile(r"/console(?:[/?][!-\[\]-~]*)?", re.ASCII)
 _MAX_LENGTH = 1_000
 

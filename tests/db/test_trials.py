@@ -209,7 +209,7 @@ def test_what_a_trial_tells_is_no_longer_than_one_can_read() -> None:
     many = [mail(f"m{number}", "{{input.long}}", number) for number in range(60)]
     trial = tried(begin(*many), input={"long": "x" * 200_000})
     assert trial.status == "cut"
-    told = sum(one.letters for one in trial.steps)
+    told = sum(one.characters for one in trial.steps)
     assert trials.MAX_TOLD < told < trials.MAX_TOLD + 1_000_000
 
 

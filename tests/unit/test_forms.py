@@ -170,8 +170,8 @@ def test_a_field_of_an_unknown_type_is_refused() -> None:
     ("kind", "rules", "value", "said"),
     [
         ("text", {}, 5, "must be a text"),
-        ("text", {"minLength": 2}, "a", "needs at least 2 letters"),
-        ("textarea", {"maxLength": 2}, "abc", "may have 2 letters at most"),
+        ("text", {"minLength": 2}, "a", "needs at least 2 characters"),
+        ("textarea", {"maxLength": 2}, "abc", "may have 2 characters at most"),
         ("number", {}, "x", "must be a number such as 12 or 12.5"),
         ("number", {"min": 9007199254740993}, 1, "must be 9007199254740993 or more"),
         ("currency", {"max": 2.5}, 3, "must be 2.5 or less"),

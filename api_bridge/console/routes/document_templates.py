@@ -160,7 +160,7 @@ def _file(form: FormData) -> tuple[str, str, bytes] | None:
 
 def _name(given: str) -> str:
     if not 0 < len(given) <= _MAX_NAME or not given.isprintable():
-        raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} letters, on one line"]})
+        raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters, on one line"]})
     return given
 
 

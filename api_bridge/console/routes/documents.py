@@ -32,7 +32,7 @@ _PICTURES = ("png", "jpg", "jpeg", "gif", "webp")
 _TEXTS = ("txt", "csv", "markdown")
 _PDF = CONTENT_TYPES["pdf"]
 _MAX_TEXT = 60_000
-"""Letters of a text that are shown: whoever wants more of it downloads it."""
+"""Characters of a text that are shown: whoever wants more of it downloads it."""
 
 
 _Text = Annotated[str, Field(max_length=500)]

@@ -50,7 +50,7 @@ def show(request: Request, caller: Viewer, snapshot_id: str) -> Response:
         one=found,
         query={name: value for name, value in found.query.items() if value},
         rows=_first_rows(content),
-        letters=_MAX_CHARACTERS,
+        max_characters=_MAX_CHARACTERS,
     )
 
 

@@ -19,7 +19,7 @@ _MIN_BAR_WIDTH = 1.5
 _LABELS = 5
 _APART = 16.0
 _BELOW = 3
-"""Letters that an axis' label stands below its line."""
+"""How far an axis' label stands below its line."""
 _OPEN = "OPEN"
 STATUSES = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, _OPEN)
 """What became of runs, from the ground up."""

@@ -29,7 +29,7 @@ _ICONS = {
 }
 OPERATORS: tuple[str, ...] = get_args(Operator)
 _MAX_VALUE_LENGTH = 60
-"""Letters of a value in a grid: the row's own page has all of them."""
+"""Characters of a value in a grid: the row's own page has all of them."""
 
 
 def status(value: str) -> str:

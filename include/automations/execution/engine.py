@@ -23,7 +23,7 @@ from automations.execution import entry
 from automations.execution.attempt import Attempt, KeepConfig
 from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
-from automations.execution.journal import Journal, told_before, told_verdict
+from automations.execution.journal import Journal, earlier_line, verdict_line
 from automations.execution.loops import Loops
 from automations.execution.recording import Recorder, log_attempt, recorded
 from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
@@ -98,11 +98,11 @@ class Engine:
             with unit_of_work() as session:
                 entered = by(session)
             if not isinstance(entered, Entered):
-                journal.say(told_before(entered))
+                journal.say(earlier_line(entered))
                 return entered
             outcome = self.attempt(entered, journal, config.update if brief else None)
             verdict = self.record(entered, outcome, {"input": config} if config else {})
-            if (told := told_verdict(entered.step, outcome, verdict)) is not None:
+            if (told := verdict_line(entered.step, outcome, verdict)) is not None:
                 journal.say(told)
             return verdict
 

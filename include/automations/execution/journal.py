@@ -210,7 +210,7 @@ def waits_for(outcome: Outcome, now: datetime) -> str | None:
     return None
 
 
-def told_before(verdict: Verdict) -> str:
+def earlier_line(verdict: Verdict) -> str:
     """What is said of a node that a process comes to, and that is not to be done now."""
     match verdict:
         case AskPeople():
@@ -227,7 +227,7 @@ def told_before(verdict: Verdict) -> str:
             return "Was done before, and is not done again."
 
 
-def told_verdict(step: Step, outcome: Outcome, verdict: Verdict) -> str | None:
+def verdict_line(step: Step, outcome: Outcome, verdict: Verdict) -> str | None:
     """What follows from what a step came to; None when that goes without saying."""
     match verdict:
         case Retry(_, delay):

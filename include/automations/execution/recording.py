@@ -210,7 +210,7 @@ def output_of(outcome: Outcome) -> dict[str, JSON]:
     return dict(outcome.output)
 
 
-def add_output(outcome: Outcome) -> dict[str, JSON]:
+def visible_output(outcome: Outcome) -> dict[str, JSON]:
     """What those behind a step find of it that the run has gone on from."""
     return fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
 

@@ -29,8 +29,8 @@ from automations.errors import DatabaseUnavailable
 from automations.execution import entry, host_secrets
 from automations.execution.engine import Engine, lock_name, log_context, record_in
 from automations.execution.entered import Entered
-from automations.execution.journal import Journal, told_verdict
-from automations.execution.recording import add_output, recorded
+from automations.execution.journal import Journal, verdict_line
+from automations.execution.recording import recorded, visible_output
 from automations.execution.verdicts import Proceed, TaskRef, Verdict
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import load
@@ -169,7 +169,7 @@ class _Ahead:
                 # What keeps the next one from being begun costs no more than that.
                 log.exception("The step behind '%s' is left to its own task", entered.step.name)
                 verdict, following = self._record(entered, outcome, config, goes_on=False)
-            if (told := told_verdict(entered.step, outcome, verdict)) is not None:
+            if (told := verdict_line(entered.step, outcome, verdict)) is not None:
                 journal.say(told)
         return following
 
@@ -185,7 +185,7 @@ class _Ahead:
             if not isinstance(verdict, Proceed) or verdict.repeated:
                 return verdict, None
             node = behind(entered.loaded.plan, ref.node_id, verdict)
-            outputs = {**entered.outputs, ref.node_id: add_output(outcome)}
+            outputs = {**entered.outputs, ref.node_id: visible_output(outcome)}
             return verdict, self.begin(session, standing.run, ref, node, outputs)
 
 

@@ -93,7 +93,7 @@ class TriedStep:
     variables: Mapping[str, JSON] = field(default_factory=dict)
 
     @property
-    def letters(self) -> int:
+    def characters(self) -> int:
         """About as many as there are to be told of it."""
         told = [self.config, self.output, *(one.details for one in self.effects)]
         answered = None if self.answer is None else self.answer.data

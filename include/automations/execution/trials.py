@@ -41,7 +41,7 @@ MAX_ITEMS = 3
 MAX_TRIED = 300
 """Steps of one trial: more nobody reads."""
 MAX_TOLD = 4_000_000
-"""Letters of one trial, or as many as its last step has more: they are one answer."""
+"""Characters of one trial, or as many as its last step has more: they are one answer."""
 MAX_TIME = timedelta(seconds=60)
 """Somebody waits for the answer."""
 
@@ -170,7 +170,7 @@ class _Trial:
         tried = self._steps.tried(step, names, scope.where, scope.iteration, iterate)
         # A loop stands before what is in it.
         self._tried.insert(place, tried)
-        self._told += tried.letters
+        self._told += tried.characters
         scope.last = scope.outputs[step.id] = scope.outputs[step.name] = dict(tried.output)
         self._variables |= tried.variables
         return tried

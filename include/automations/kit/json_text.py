@@ -60,7 +60,7 @@ def is_json(content_type: str) -> bool:
 
 
 def is_json_type(media_type: str) -> bool:
-    """Whether senders and services mean JSON by a type, in small letters and without parameters.
+    """Whether senders and services mean JSON by a type, in lower case and without parameters.
 
     Those that we take it from by ``is_json`` can be told to say it by its own name; others cannot.
     """

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from itertools import count
 
 _MAX_NAME_LENGTH = 300
-"""Letters of a name that its key is made of."""
+"""Characters of a name that its key is made of."""
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
 
@@ -17,7 +17,7 @@ def key_of(name: str, taken: Collection[str], *, otherwise: str, longest: int) -
 
     Args:
         otherwise: for a name that has no letter which a key may have.
-        longest: letters of the key, without its number.
+        longest: characters of the key, without its number.
     """
     letters = unicodedata.normalize("NFKD", name[:_MAX_NAME_LENGTH].casefold())
     plain = letters.encode("ascii", "ignore").decode()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 
 def one_break(text: str) -> str:
-    """A text with one letter for each line break: browsers send two."""
+    """A text with one character for each line break: browsers send two."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

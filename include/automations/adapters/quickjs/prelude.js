@@ -37,8 +37,8 @@
   const PENDING = 0, RETURNED = 1, THROWN = 2, THREW_NULL = 3;
   const MAX_TEXT = 2_000, MAX_COLUMNS = 50;
 
-  let state = PENDING, settled, lost = false, before, maxLines, maxLetters;
-  let lines = "", count = 0, letters = 0, cut = false, indent = "";
+  let state = PENDING, settled, lost = false, before, maxLines, maxCharacters;
+  let lines = "", count = 0, characters = 0, cut = false, indent = "";
 
   const shorten = (text, most) => apply(slice, text, [0, most]);
 
@@ -123,14 +123,14 @@
   };
 
   const add = (text) => {
-    if (count >= maxLines || letters >= maxLetters) {
+    if (count >= maxLines || characters >= maxCharacters) {
       cut = true;
       return;
     }
     let line = indent + text;
-    if (line.length > maxLetters - letters) cut = true;
-    line = shorten(line, maxLetters - letters);
-    letters += line.length;
+    if (line.length > maxCharacters - characters) cut = true;
+    line = shorten(line, maxCharacters - characters);
+    characters += line.length;
     lines += (count++ ? "," : "") + stringify(line);
   };
 
@@ -328,7 +328,7 @@
 
   const start = (code, input, variables, limits) => {
     before = variables;
-    ({ lines: maxLines, letters: maxLetters } = parse(limits));
+    ({ lines: maxLines, characters: maxCharacters } = parse(limits));
     const silent = () => {};
     const console = {
       assert: check, dir: (value) => add(textOf(value)), dirxml: print, table,

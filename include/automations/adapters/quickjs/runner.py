@@ -83,7 +83,7 @@ class QuickJsRunner:
             "code": code,
             "input": written,
             "variables": known,
-            "limits": json.dumps({"lines": _MAX_LINES, "letters": _MAX_CHARACTERS}),
+            "limits": json.dumps({"lines": _MAX_LINES, "characters": _MAX_CHARACTERS}),
             "seconds": limits.seconds,
             "memory": limits.memory_bytes,
             "bytes": limits.output_bytes + 6 * _MAX_CHARACTERS,

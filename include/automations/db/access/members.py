@@ -42,7 +42,7 @@ def find(session: Session, workspace_id: str, member_id: str) -> Member | None:
 def called(session: Session, workspace_id: str, name: str) -> Sequence[Member]:
     """The members whom a user's name in another system may stand for.
 
-    It is their address, the part before the @ or their name, in letters of any size.
+    It is their address, the part before the @ or their name, in upper or lower case.
     """
     wanted = name.lower()
     local = func.split_part(Member.email, "@", 1)

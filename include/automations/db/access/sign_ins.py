@@ -59,7 +59,7 @@ def workspace(session: Session, slug: str) -> Workspace | None:
 
 
 def member(session: Session, workspace_id: str, email: str) -> Member | None:
-    """The member with this address, in small letters."""
+    """The member with this address, in lower case."""
     return session.scalar(
         select(Member).where(Member.workspace_id == workspace_id, Member.email == email)
     )

@@ -11,7 +11,7 @@ from automations.db.tables.base import Base, id_column, now_column, one_of
 
 
 class Member(Base):
-    """A person of a workspace; the address is kept in small letters."""
+    """A person of a workspace; the address is kept in lower case."""
 
     __tablename__ = "member"
     __table_args__ = (

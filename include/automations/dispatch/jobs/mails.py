@@ -46,16 +46,16 @@ class MailHandler(Handler):
     about: ClassVar[type[Approver] | type[FormRequest]]
 
     @abstractmethod
-    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
+    def outgoing(self, session: Session, subject_id: str) -> Outgoing | None:
         """What is to be sent now, its link kept: one that somebody has works; None for nothing."""
 
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
-            letter = self.letter(session, job.subject_id)
-        if letter is None:
+            outgoing = self.outgoing(session, job.subject_id)
+        if outgoing is None:
             done(job)
             return
-        receipt = self._ports.mailer.send(letter.mail)
+        receipt = self._ports.mailer.send(outgoing.mail)
         for address in receipt.rejected:
             reason = receipt.reasons.get(address, "it gave no reason")
             raise StepError(
@@ -66,21 +66,23 @@ class MailHandler(Handler):
         with unit_of_work() as session:
             person = self._person(session, job)
             person.sent_at, person.undelivered = common_clock.now(), None
-            reschedule_or_finish(session, job, letter.every)
+            reschedule_or_finish(session, job, outgoing.every)
 
     def give_up(self, job: Job, error: str) -> None:
         """Say in the run's log who was not reached; whoever is reminded is tried again then."""
         with unit_of_work() as session:
-            letter = self.letter(session, job.subject_id)
-            if letter is None:
+            outgoing = self.outgoing(session, job.subject_id)
+            if outgoing is None:
                 jobs.done(session, job)
                 return
-            again = letter.every is not None and jobs.requeue(session, job, letter.every)
+            again = outgoing.every is not None and jobs.requeue(session, job, outgoing.every)
             if not again and not jobs.dead_letter(session, job, error):
                 return
             person = self._person(session, job)
             if person.undelivered is None:  # once, however often somebody is reminded
-                undelivered_mail.log(session, letter.run_id, letter.key, letter.mail.to, error)
+                undelivered_mail.log(
+                    session, outgoing.run_id, outgoing.key, outgoing.mail.to, error
+                )
             person.undelivered = error
 
     def _person(self, session: Session, job: Job) -> Approver | FormRequest:
@@ -95,7 +97,7 @@ class AskApprover(MailHandler):
     kind = JobKind.ASK_APPROVER
     about = Approver
 
-    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
+    def outgoing(self, session: Session, subject_id: str) -> Outgoing | None:
         approver = session.get_one(Approver, subject_id)
         return None if approver.sent_at else _question(session, approver)
 
@@ -106,7 +108,7 @@ class RemindApprover(MailHandler):
     kind = JobKind.REMIND_APPROVER
     about = Approver
 
-    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
+    def outgoing(self, session: Session, subject_id: str) -> Outgoing | None:
         approver = session.get_one(Approver, subject_id)
         return None if approver.used_at else _question(session, approver, reminds=True)
 
@@ -117,7 +119,7 @@ class SendForm(MailHandler):
     kind = JobKind.SEND_FORM
     about = FormRequest
 
-    def letter(self, session: Session, subject_id: str) -> Outgoing | None:
+    def outgoing(self, session: Session, subject_id: str) -> Outgoing | None:
         request = session.get_one(FormRequest, subject_id)
         if not is_needed(session, request):
             return None

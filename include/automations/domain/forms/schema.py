@@ -225,7 +225,7 @@ def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dic
 
 
 def _counted(form: FormSchema, data: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Data as its letters are counted: a line break is one of them, whoever has written it."""
+    """Data as its characters are counted: a line break is one of them, whoever has written it."""
 
     def inside(section: Section, part: Mapping[str, JSON]) -> dict[str, JSON]:
         free = {field.key for field in section.fields if not field.options}
@@ -392,9 +392,9 @@ def _short(violation: Violation) -> str:
         case "maximum":
             return f"must be {expected} or less"
         case "minLength":
-            return "must not be empty" if expected == 1 else f"needs at least {expected} letters"
+            return "must not be empty" if expected == 1 else f"needs at least {expected} characters"
         case "maxLength":
-            return f"may have {expected} letters at most"
+            return f"may have {expected} characters at most"
         case "minItems" if expected > 1:
             return f"must have at least {expected} items"
         case "maxItems":

@@ -54,7 +54,7 @@ def _folded(run: Run, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     # Each is a copy: of one text a list may hold thousands.
-    run.meter.letters(len(value))
+    run.meter.characters(len(value))
     return value.lower()
 
 

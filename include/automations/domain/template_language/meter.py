@@ -46,10 +46,10 @@ class Meter:
         """
         if length > self._max_text:
             raise TemplateFault(f"the rendered text is longer than {self._max_text} characters")
-        self.letters(length)
+        self.characters(length)
 
-    def letters(self, number: int) -> None:
-        """Count letters of a text that is about to be read, or copied to be looked at."""
+    def characters(self, number: int) -> None:
+        """Count characters of a text that is about to be read, or copied to be looked at."""
         self.charge(number // _CHARACTERS_PER_UNIT + 1)
 
     def items(self, number: int) -> None:
@@ -66,7 +66,7 @@ class Meter:
         while left:
             value, depth = left.pop()
             if isinstance(value, str):
-                self.letters(len(value))
+                self.characters(len(value))
                 continue
             self.charge(1)
             if not isinstance(value, list | dict):

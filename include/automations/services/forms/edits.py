@@ -29,7 +29,7 @@ from automations.kit.values import Errors
 from automations.services.forms.forms import Form, change, find
 
 MAX_LENGTH = 400_000
-"""Letters of a form that is kept as it is written, as JSON."""
+"""Characters of a form that is kept as it is written, as JSON."""
 Change = Callable[[Draft], Draft]
 
 
@@ -68,8 +68,8 @@ def apply(
     Args:
         base_version: what the editor has seen, where there is no edit yet.
         number: of the state that they have seen.
-        what: what is typed, in a word, so that its letters are one change; empty for what is none
-            of typing.
+        what: what is typed, in a word, so that its characters are one change; empty where nothing
+            is typed.
         made: gives the new draft.
 
     Raises:
@@ -85,7 +85,7 @@ def apply(
         if wrong := faults(after, ""):
             raise ValidationFailed(wrong)
         if len(json.dumps(after)) > MAX_LENGTH:
-            raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} letters at most"]})
+            raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} characters at most"]})
         if not same(before, after):
             edits.keep(form_edits, session, edit, what, after)
         return _shown(session, form, edit)

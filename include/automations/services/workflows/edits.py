@@ -32,7 +32,7 @@ from automations.services.workflows.lookups import require
 from automations.services.workflows.workflows import change, check_references
 
 MAX_LENGTH = 2_000_000
-"""Letters of an automation that is kept as it is written, as JSON; the API takes half of that."""
+"""Characters of an automation that is kept as written, as JSON; the API takes half of that."""
 Change = Callable[[editing.Draft], editing.Draft]
 
 
@@ -73,8 +73,8 @@ def apply(
     Args:
         base_version: what the editor has seen, where there is no edit yet.
         number: of the state that they have seen.
-        what: what is typed, in a word, so that its letters are one change; empty for what is none
-            of typing.
+        what: what is typed, in a word, so that its characters are one change; empty where nothing
+            is typed.
         made: gives the new definition.
 
     Raises:
@@ -250,7 +250,7 @@ def _too_long(definition: editing.Draft) -> Errors:
     if count > MAX_STEPS:
         return {"steps": [checking.too_many_steps(count)]}
     if len(json.dumps(definition, ensure_ascii=False)) > MAX_LENGTH:
-        return {"": [f"may have {MAX_LENGTH:,} letters at most"]}
+        return {"": [f"may have {MAX_LENGTH:,} characters at most"]}
     return {}
 
 
