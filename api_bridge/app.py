@@ -64,7 +64,7 @@ _GC_THRESHOLD = 20_000
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     wiring.begin_tracing("automations-bridge")
     settings = get_settings()
-    with _little_garbage_collection():
+    with _reduced_gc():
         if settings.dispatcher != "embedded":
             yield
             return
@@ -79,7 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _little_garbage_collection() -> Iterator[None]:
+def _reduced_gc() -> Iterator[None]:
     """What has been made until now stays: the collector need not look at it again and again."""
     before = gc.get_threshold()
     gc.freeze()

@@ -22,7 +22,13 @@ from api_bridge.endpoint_marks import marks_of
 from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import for_a_password, in_a_change, in_a_search, in_slow_thread, in_thread
+from api_bridge.threads import (
+    in_change_thread,
+    in_password_thread,
+    in_search_thread,
+    in_slow_thread,
+    in_thread,
+)
 from automations.kit.storable import showable
 
 
@@ -89,14 +95,14 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
     @wraps(endpoint)
     async def call(**values: Any) -> Response:
         if marks.hashing:
-            return await for_a_password(partial(answer, values))
+            return await in_password_thread(partial(answer, values))
         if marks.slow:
             work = partial(answer, values)
             return await in_slow_thread(work, values.get("caller"), heavy=marks.heavy)
         if marks.searching:
-            return await in_a_search(partial(answer, values), _whose(values))
+            return await in_search_thread(partial(answer, values), _whose(values))
         if marks.changing:
-            return await in_a_change(partial(answer, values), _whose(values))
+            return await in_change_thread(partial(answer, values), _whose(values))
         return await in_thread(answer, values)
 
     return call

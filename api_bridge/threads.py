@@ -42,7 +42,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _in(_pool(), partial(work, *args, **kwargs))
 
 
-async def in_a_search(work: Callable[[], T], whose: str) -> T:
+async def in_search_thread(work: Callable[[], T], whose: str) -> T:
     """Do what may keep the database for seconds; it waits where others of its kind are done.
 
     Half of the threads are left to what is quick, and half of the others to other workspaces.
@@ -51,7 +51,7 @@ async def in_a_search(work: Callable[[], T], whose: str) -> T:
         return await in_thread(work)
 
 
-async def in_a_change(work: Callable[[], T], whose: str) -> T:
+async def in_change_thread(work: Callable[[], T], whose: str) -> T:
     """Do what is quick, but for as long as somebody changes what it is to be done with.
 
     Beside searches it leaves a thread at least to all else, where there are three or more.
@@ -91,7 +91,7 @@ async def in_slow_thread(
         return await _in(_slow_pool(), work)
 
 
-async def for_a_password(work: Callable[[], T]) -> T:
+async def in_password_thread(work: Callable[[], T]) -> T:
     """Do what hashes a password."""
     return await _in(_password_pool(), work)
 

@@ -14,7 +14,7 @@ from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.endpoint_marks import any_query, behind
 from api_bridge.form_inputs import FormInput
 from api_bridge.routing import Router
-from api_bridge.threads import in_a_change
+from api_bridge.threads import in_change_thread
 from automations.errors import DomainError, ValidationFailed
 from automations.services.waits import form_requests
 from automations.services.waits.form_requests import FormView
@@ -133,7 +133,7 @@ async def _submit(
     except DomainError as error:
         return pages.failed(request, shown_form.TEMPLATE, error)
     work = partial(_take, request, token, given, view, submit, per_token)
-    return await in_a_change(work, token)
+    return await in_change_thread(work, token)
 
 
 def _take(

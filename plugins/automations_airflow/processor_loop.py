@@ -82,7 +82,7 @@ class _BeingParsed:
                 continue
             del self._seen[file]
             if now is None and _modified(file) != before:
-                _have_parsed(manager, [file])
+                _request_parsing(manager, [file])
         for file, processor in manager._processors.items():
             if file not in self._seen:
                 self._seen[file] = processor, _modified(file)
@@ -120,10 +120,10 @@ def _shorten(manager: DagFileProcessorManager) -> None:
     for file in further:
         del manager._file_queue[file]
     # So do those that somebody has asked for, which were parsed not long ago.
-    _have_parsed(manager, further)
+    _request_parsing(manager, further)
 
 
-def _have_parsed(manager: DagFileProcessorManager, files: list[DagFileInfo]) -> None:
+def _request_parsing(manager: DagFileProcessorManager, files: list[DagFileInfo]) -> None:
     """Have files parsed when there is time, whenever they were parsed before."""
     keys = {file.presence_key for file in files}
     for file, stat in manager._file_stats.items() if keys else ():

@@ -12,7 +12,7 @@ import time_machine
 from fastapi import FastAPI
 
 from api_bridge.cookies import COOKIE
-from automations.db.session import look_at_clock
+from automations.db.session import sync_clock
 from automations.errors import NotAuthenticated
 from automations.launcher.setup import SetupError, invite
 from automations.services.access import members, vouchers
@@ -71,7 +71,7 @@ def test_a_voucher_works_for_a_minute(there: Sample) -> None:
         pytest.raises(NotAuthenticated),
     ):
         vouchers.redeem(voucher)
-    look_at_clock()
+    sync_clock()
 
 
 @pytest.mark.parametrize("voucher", ["", "x", ".", "e30.00", "a.b.c", "é.é"])

@@ -16,7 +16,7 @@ from automations.db import watermarks
 from automations.db.access import rate_limits
 from automations.db.queue import jobs
 from automations.db.runs import rates
-from automations.db.session import look_at_clock, statement, unit_of_work
+from automations.db.session import statement, sync_clock, unit_of_work
 from automations.db.tables import Job, JobKind, RateLimit, Run, RunStep, Wait
 from automations.dispatch.asset_events import AssetEvents
 from automations.dispatch.housekeeping import Housekeeper
@@ -48,13 +48,13 @@ def off(by: timedelta) -> Iterator[None]:
     """Have this process on a machine whose clock is not the database's."""
     with time_machine.travel(datetime.now(UTC) + by):
         yield
-    look_at_clock()
+    sync_clock()
 
 
 @pytest.fixture(autouse=True)
 def common() -> Iterator[None]:
     yield
-    look_at_clock()
+    sync_clock()
     assert common_clock.now() - datetime.now(UTC) < timedelta(seconds=1)
 
 
@@ -94,7 +94,7 @@ def mark(name: str, value: str) -> None:
 def test_what_time_it_is_says_the_database(by: timedelta) -> None:
     here = datetime.now(UTC)
     with off(by):
-        look_at_clock()
+        sync_clock()
         assert abs(common_clock.now() - here) < MINUTE
         with statement() as connection:
             there = connection.execute(text("SELECT clock_timestamp()")).scalar_one()

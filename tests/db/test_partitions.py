@@ -11,7 +11,7 @@ import time_machine
 from sqlalchemy import text
 
 from automations.db import migrate, partitions, retention
-from automations.db.session import dispose, engine, look_at_clock, unit_of_work
+from automations.db.session import dispose, engine, sync_clock, unit_of_work
 from automations.dispatch.housekeeping import Housekeeper
 from automations.services.runs.retention import prune, would_prune
 from tests.conftest import Server
@@ -30,7 +30,7 @@ OLD = {"2020_01": ("2020-01-01", "2020-02-01"), "2020_03": ("2020-03-01", "2020-
 def _of_this_month(database: str) -> Iterator[None]:
     with time_machine.travel(NOW):
         yield
-    look_at_clock()
+    sync_clock()
 
 
 @pytest.fixture

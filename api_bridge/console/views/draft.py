@@ -109,7 +109,7 @@ def elsewhere(errors: Errors) -> Errors:
 
 
 def _lists(step: Mapping[str, Any]) -> list[str]:
-    return [name if name == "onError" else f"config.{name}" for name, _ in editing.lists_of(step)]
+    return [name if name == "onError" else f"config.{name}" for name, _ in editing.step_lists(step)]
 
 
 def _is_step_of(path: str, inside: str) -> bool:
@@ -138,7 +138,7 @@ def _node(
     kind, step_id = str(step.get("type")), str(step.get("id"))
     known = STEP_TYPES.get(kind)
     arms = []
-    for name, nested in editing.lists_of(step):
+    for name, nested in editing.step_lists(step):
         inner = f"{path}.{name}" if name == "onError" else f"{path}.config.{name}"
         nodes = _nodes(nested, step_id, name, inner, errors, left)
         end = Position(step_id, name, len(nested))

@@ -69,7 +69,7 @@ class GuardedHttpClient:
         with httpx.Client(transport=transport, trust_env=False, timeout=None) as client:  # noqa: S113 -- the transport's
             for _ in range(_MAX_REDIRECTS + 1):
                 response = self._once(client, method, url, headers, content, request, deadline)
-                if not _leads_on(request, response.status, response.headers):
+                if not _is_redirect(request, response.status, response.headers):
                     return response
                 location = response.headers["location"]
                 if len(location) > _MAX_LOCATION:
@@ -111,7 +111,7 @@ class GuardedHttpClient:
                 if locations:
                     answer.headers["location"] = ", ".join(locations)
                 body = b""
-                if _leads_on(request, answer.status_code, answer.headers):
+                if _is_redirect(request, answer.status_code, answer.headers):
                     if len(locations) > 1:
                         raise StepError("A redirect leads to several addresses.", kind="redirects")
                 else:
@@ -211,7 +211,7 @@ def _on_the_wire(host: str) -> str:
     return host if host.isascii() else httpx.URL(scheme="http", host=host).raw_host.decode()
 
 
-def _leads_on(request: HttpRequest, status: int, headers: Mapping[str, str]) -> bool:
+def _is_redirect(request: HttpRequest, status: int, headers: Mapping[str, str]) -> bool:
     """Whether an answer is a redirect to follow, whatever its body is."""
     redirects = status in (301, 302, 303, 307, 308) and "location" in headers
     return request.follow_redirects and redirects

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, func, select, text
 
-from automations.db.session import engine, told
+from automations.db.session import engine, translated_errors
 from automations.errors import DatabaseUnavailable
 
 
@@ -20,7 +20,7 @@ def exclusive(name: str) -> Iterator[None]:
     """
     key = func.hashtextextended(name, 0)
     with _connection() as connection:
-        with told():
+        with translated_errors():
             connection.execute(select(func.pg_advisory_lock(key)))
         try:
             yield
@@ -37,7 +37,7 @@ def try_exclusive(name: str) -> Iterator[bool]:
     """
     key = func.hashtextextended(name, 0)
     with _connection() as connection:
-        with told():
+        with translated_errors():
             held = bool(connection.scalar(select(func.pg_try_advisory_lock(key))))
         try:
             yield held
@@ -58,7 +58,7 @@ class HandOverHandLock:
         old = self._held[0] if len(self._held) > 1 else None
         query = _MOVE if old is not None else _TAKE
         try:
-            with told():
+            with translated_errors():
                 had = bool(self._connection.execute(query, {"new": name, "old": old}).scalar())
         except DatabaseUnavailable:
             return False
@@ -87,13 +87,13 @@ def moving() -> Iterator[HandOverHandLock]:
         finally:
             # Of a connection that is lost, all are free.
             if not connection.invalidated:
-                with suppress(DatabaseUnavailable), told():
+                with suppress(DatabaseUnavailable), translated_errors():
                     connection.execute(select(func.pg_advisory_unlock_all()))
 
 
 @contextmanager
 def _connection() -> Iterator[Connection]:
-    with told():
+    with translated_errors():
         connected = engine().connect()
     # Autocommit: a transaction kept open for the length of a step would hold back vacuum.
     with connected.execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -103,5 +103,5 @@ def _connection() -> Iterator[Connection]:
 def _unlock(connection: Connection, name: str) -> None:
     key = func.hashtextextended(name, 0)
     # It went with its connection, then; what was done under it is done.
-    with suppress(DatabaseUnavailable), told():
+    with suppress(DatabaseUnavailable), translated_errors():
         connection.execute(select(func.pg_advisory_unlock(key)))

@@ -28,11 +28,11 @@ __all__ = [
     "SharedTransaction",
     "dispose",
     "engine",
-    "look_at_clock",
     "raw_connection",
     "reading",
     "statement",
-    "told",
+    "sync_clock",
+    "translated_errors",
     "undone",
     "unit_of_work",
 ]
@@ -76,7 +76,7 @@ def _engine(dsn: str) -> Engine:
     def test_idle(connection: Any, record: Any, proxy: Any) -> None:
         used = record.info.get("used")
         is_trusted = used is None or time.monotonic() - used < _PING_AFTER
-        if is_trusted and not common_clock.is_to_be_asked():
+        if is_trusted and not common_clock.is_stale():
             return
         try:
             _ask(connection, _TIME)
@@ -102,7 +102,7 @@ def _made(dsn: str, **pool: Any) -> Engine:
         connect_args={"application_name": "automations", **_CONNECTING},
         **pool,
     )
-    event.listen(made, "connect", lambda connection, _: _have_looked_for_us(connection))
+    event.listen(made, "connect", lambda connection, _: _enable_keepalives(connection))
     # By SQLAlchemy's own way the server is told of each change and of the change back.
     made.dialect.set_isolation_level = _commit_by_itself  # type: ignore[assignment,method-assign]
     return made
@@ -112,7 +112,7 @@ def _commit_by_itself(connection: Any, level: str) -> None:
     connection.autocommit = level == "AUTOCOMMIT"
 
 
-def _have_looked_for_us(connection: RawConnection) -> None:
+def _enable_keepalives(connection: RawConnection) -> None:
     """Have the server, too, see whether this end of a connection is there."""
     _ask(connection, _SERVER_KEEPALIVES)
 
@@ -161,7 +161,7 @@ os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Say of what the database comes to whether it may come to more later.
 
     Raises:
@@ -192,7 +192,7 @@ def unit_of_work(dsn: str | None = None, *, apart: bool = False) -> Iterator[Ses
     """
     bind = (None if apart else _stage.get()) or engine(dsn)
     with (
-        told(),
+        translated_errors(),
         Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
         session.begin(),
     ):
@@ -213,7 +213,7 @@ class SharedTransaction:
 
     def __init__(self, *, pooled: bool = True) -> None:
         source = engine() if pooled else _unpooled(get_settings().dsn)
-        with told():
+        with translated_errors():
             self._connection = source.connect()
             self._transaction = self._connection.begin()
 
@@ -229,7 +229,7 @@ class SharedTransaction:
     def commit(self) -> None:
         """Commit it, and give its connection back."""
         try:
-            with told():
+            with translated_errors():
                 self._transaction.commit()
         finally:
             self.close()
@@ -258,10 +258,10 @@ def statement(dsn: str | None = None) -> Iterator[Connection]:
         DatabaseUnavailable: it could not be done now.
     """
     if (stage := _stage.get()) is not None:
-        with told(), stage.begin_nested():
+        with translated_errors(), stage.begin_nested():
             yield stage
         return
-    with told(), _autocommit(engine(dsn)).connect() as connection:
+    with translated_errors(), _autocommit(engine(dsn)).connect() as connection:
         yield connection
 
 
@@ -274,7 +274,7 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
     """
     bind = _stage.get() or _autocommit(engine(dsn))
     with (
-        told(),
+        translated_errors(),
         Session(
             bind,
             expire_on_commit=False,
@@ -285,14 +285,14 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
         yield session
 
 
-def look_at_clock() -> None:
+def sync_clock() -> None:
     """See what time it is by the database's clock, where that may not be known any more.
 
     Raises:
         DatabaseUnavailable: it cannot be seen now.
     """
-    if common_clock.is_to_be_asked():
-        with told(), engine().connect():
+    if common_clock.is_stale():
+        with translated_errors(), engine().connect():
             pass
 
 
@@ -301,5 +301,5 @@ def raw_connection() -> RawConnection:
     url = engine().url.set(drivername="postgresql")
     dsn = url.render_as_string(hide_password=False)
     connection: RawConnection = psycopg2.connect(dsn, **_CONNECTING)
-    _have_looked_for_us(connection)
+    _enable_keepalives(connection)
     return connection

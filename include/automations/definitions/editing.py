@@ -106,7 +106,7 @@ def end_of(definition: Mapping[str, Any]) -> Position:
     return Position("", TOP, len(_list(definition.get("steps"))))
 
 
-def lists_of(step: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+def step_lists(step: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     """The lists inside of a step that may hold steps, also those that are empty or not there."""
     kind = str(step.get("type"))
     config = step.get("config")
@@ -203,7 +203,7 @@ def neighbours(definition: Mapping[str, Any], placed: LocatedStep) -> dict[str, 
     if spot.index > 0:
         found["up"] = above
         before = _target(definition, spot)[spot.index - 1]
-        for name, inner in lists_of(before) if isinstance(before, dict) else ():
+        for name, inner in step_lists(before) if isinstance(before, dict) else ():
             if len(placed.parents) + 1 < _MAX_DEPTH:
                 found["in"] = Position(str(before.get("id")), name, len(inner))
             break
@@ -287,7 +287,7 @@ def _walk(
         if len(parents) >= _MAX_DEPTH:
             continue
         own = str(step.get("id"))
-        for inner, nested in lists_of(step):
+        for inner, nested in step_lists(step):
             where = f"{here}.{inner}" if inner == "onError" else f"{here}.config.{inner}"
             yield from _walk(nested, own, inner, where, (*parents, own))
 
@@ -309,7 +309,7 @@ def _target(definition: Mapping[str, Any], spot: Position) -> list[Any]:
         steps: list[Any] = definition["steps"]
         return steps
     owner = find(definition, spot.owner).step
-    if spot.name not in [name for name, _ in lists_of(owner)]:
+    if spot.name not in [name for name, _ in step_lists(owner)]:
         raise NotFound(f"There is no place {spot} in this draft.")
     if spot.name == "onError":
         nested: list[Any] = owner["onError"]

@@ -163,7 +163,7 @@ class Recorder:
                     return False
                 data = callback.data
             case WaitKind.CHILD:
-                if not self._child_has_come(wait):
+                if not self._child_has_ended(wait):
                     return False
             case WaitKind.FORM:
                 if not form_requests.is_complete(self.session, wait.key or ""):
@@ -174,7 +174,7 @@ class Recorder:
                 assert_never(wait.kind)
         return waits.settle(self.session, wait, waits.Ending(Decision.RESUMED, data=data))
 
-    def _child_has_come(self, wait: Wait) -> bool:
+    def _child_has_ended(self, wait: Wait) -> bool:
         if (call_id := waits.awaited_call(wait)) is not None:
             return dag_calls.has_come(dag_calls.get(self.session, call_id))
         child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)

@@ -28,7 +28,7 @@ def now() -> datetime:
     return datetime.now(UTC) + _apart
 
 
-def is_to_be_asked() -> bool:
+def is_stale() -> bool:
     """Whether it was not seen for a while how far the clocks are apart, or this one was set."""
     if _noted is None:
         return True

@@ -69,7 +69,7 @@ class Child:
         if self.part.prepare is not None:
             self.part.prepare()
         is_one = self.part.fork_server
-        given = is_one.being_started() if is_one is not None else _nothing()
+        given = is_one.being_started() if is_one is not None else _no_input()
         with self.log.open("ab") as log, given as stdin:
             self.process = self._forked(stdin, log.fileno()) or self._begun(stdin, log.fileno())
         self.started = time.monotonic()
@@ -116,7 +116,7 @@ class Child:
 
 
 @contextmanager
-def _nothing() -> Iterator[int]:
+def _no_input() -> Iterator[int]:
     """The standard input of a process that reads none."""
     with open(os.devnull, "rb") as file:
         yield file.fileno()

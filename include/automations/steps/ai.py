@@ -96,7 +96,7 @@ class AiConfig(Model):
         return value
 
     @model_validator(mode="after")
-    def _a_budget_can_be_estimated(self) -> Self:
+    def _check_budget(self) -> Self:
         if self.max_cost is not None and self.max_tokens is None:
             raise ValueError("maxCost needs maxTokens, from which the cost is estimated")
         return self

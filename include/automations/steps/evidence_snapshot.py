@@ -97,7 +97,7 @@ class EvidenceSnapshotConfig(Model):
         return self
 
     @model_validator(mode="after")
-    def _covers_some_time(self) -> Self:
+    def _check_period(self) -> Self:
         """As far as it is known here, without the automation's time zone."""
         given = [one for one in (self.from_, self.to) if one is not None and not is_template(one)]
         if len(given) == 2 and len({_is_local(one) for one in given}) == 1:

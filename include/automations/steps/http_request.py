@@ -158,7 +158,7 @@ class HttpRequestConfig(Model):
         return value
 
     @model_validator(mode="after")
-    def _goes_somewhere(self, info: ValidationInfo) -> Self:
+    def _check_target(self, info: ValidationInfo) -> Self:
         if self.conn_id is None and self.url[:1] == "/" and not is_rendered(info):
             raise ValueError("a url that is a path needs connId")
         return self

@@ -86,7 +86,7 @@ class AutomationBundle(BaseDagBundle):
         with self.lock():
             for folder in (FOLDER, DEFINITIONS):
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
-            self._offer_operators()
+            self._publish_operator_dag()
             try:
                 self._publish()
             except Exception:  # An error here would take the dag-processor down.
@@ -94,7 +94,7 @@ class AutomationBundle(BaseDagBundle):
                 now = time.monotonic()
                 self._not_before = now + SHARE_OF_FAILURES * (now - began)
 
-    def _offer_operators(self) -> None:
+    def _publish_operator_dag(self) -> None:
         """Have the DAG that runs operators, where any may be run."""
         file = self.path / FOLDER / OPERATORS_FILE
         if not get_settings().operator_allow:

@@ -208,7 +208,7 @@ class _DagRunCreator:
         """Make those that are as ours are by few statements; returns which are there now."""
         plain = {_key(run): run for run in runs if self._is_plain(run)}
         alone = len(plain) < 2 and all(run.before is None for run in plain.values())
-        if not plain or alone or not self._may_be_together():
+        if not plain or alone or not self._can_batch():
             return set()
         try:
             with self._session.begin_nested():
@@ -219,7 +219,7 @@ class _DagRunCreator:
         return set(plain)
 
     @staticmethod
-    def _may_be_together() -> bool:
+    def _can_batch() -> bool:
         # A hook that changes tasks is given each by itself.
         hook = settings.task_instance_mutation_hook
         return airflow_versions.is_tested() and bool(getattr(hook, "is_noop", False))

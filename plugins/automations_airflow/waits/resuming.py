@@ -135,7 +135,7 @@ class Resumer(SchedulerThread):
                 if told := hear(self._rest()):
                     self._note(sleepers.ended(told), NOTIFIED)
                     self._hurry_until = time.monotonic() + _HURRY_TIME
-                self._look_at_clock()
+                self._check_clock()
                 if self._ended and self._resume(connection):
                     self._hurry_until = max(self._hurry_until, time.monotonic())
                 self._pass_on()
@@ -154,8 +154,8 @@ class Resumer(SchedulerThread):
         moments = [self._looked_to, now + left, *(one.due_at for one in self._due.values())]
         return max((min(moments) - now).total_seconds(), 0.0)
 
-    def _look_at_clock(self) -> None:
-        sleepers.look_at_clock()
+    def _check_clock(self) -> None:
+        sleepers.sync_clock()
         now = common_clock.now()
         # Also when somebody has set the clock back.
         if not now < self._looked_to <= now + LOOK_INTERVAL:

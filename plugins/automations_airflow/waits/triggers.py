@@ -136,7 +136,7 @@ class Waits:
 
     async def _check(self, connection: asyncpg.Connection) -> None:
         """Ask the database about new waits, and about all now and then, lest one be missed."""
-        if common_clock.is_to_be_asked():
+        if common_clock.is_stale():
             question = common_clock.Question()
             question.answered(await connection.fetchval("SELECT clock_timestamp()"))
         now = time.monotonic()

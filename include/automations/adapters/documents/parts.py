@@ -115,12 +115,12 @@ def _check_uses(name: str, root: Any, outside: Set[str]) -> None:
         if (
             (uses and local not in _LINKING)
             or (space == _VML and not _reads_itself(element.get("src", "")))
-            or (space == _SVG and not _draws_itself(element, local))
+            or (space == _SVG and not _is_drawn(element, local))
         ):
             raise TemplateProblem(f"links to content outside of itself ({local} in {name})")
 
 
-def _draws_itself(element: Any, local: str) -> bool:
+def _is_drawn(element: Any, local: str) -> bool:
     for key, value in element.items():
         if key.rpartition("}")[2] == "href" and local != "a" and not _reads_itself(value):
             return False

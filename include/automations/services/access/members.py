@@ -103,7 +103,7 @@ def update(
         before = member.role
         _check_owner(by, member.role, role)
         if role is not None and role != "OWNER":
-            _check_one_stays(owners, member)
+            _check_owner_remains(owners, member)
         if role == "OWNER" and before != "OWNER":
             # Whoever has it may be an ADMIN, who would come to be an OWNER by it.
             sign_ins.void_invitation(session, member.id)
@@ -132,7 +132,7 @@ def delete(by: Principal, member_id: str) -> None:
         owners = members.lock_owners(session, by.workspace_id)
         member = _find(session, by.workspace_id, member_id)
         _check_owner(by, member.role)
-        _check_one_stays(owners, member)
+        _check_owner_remains(owners, member)
         audit.record(session, "member.delete", member, email=member.email, role=member.role)
         members.remove(session, member)
     key_cache.forget()
@@ -159,7 +159,7 @@ def _check_owner(by: Principal, *roles: str | None) -> None:
         raise NotAllowed("Only an OWNER may make, change or remove an OWNER.")
 
 
-def _check_one_stays(owners: set[str], member: MemberRow) -> None:
+def _check_owner_remains(owners: set[str], member: MemberRow) -> None:
     if owners == {member.id}:
         raise Conflict(f"{member.name} is the last OWNER; make another member OWNER first.")
 

@@ -122,7 +122,7 @@ def change(
     """
     with unit_of_work() as session:
         if seen is not None:
-            _check_seen(session, workspace_id, table_id, row_id, seen)
+            _check_unchanged(session, workspace_id, table_id, row_id, seen)
         row = merge(session, workspace_id, table_id, row_id, data)
         _record(session, "row.update", workspace_id, table_id, row_id, fields=sorted(data))
         return row
@@ -231,7 +231,7 @@ def announced(
     return made
 
 
-def _check_seen(
+def _check_unchanged(
     session: Session, workspace_id: str, table_id: str, row_id: str, seen: Mapping[str, str]
 ) -> None:
     """Check that nobody has changed values since they were seen; they stay so until the end."""

@@ -7,11 +7,11 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 
 from automations.db.queue.channels import Channel
-from automations.db.session import look_at_clock, reading
+from automations.db.session import reading, sync_clock
 from automations.db.waits import sleepers, waits
 from automations.db.waits.sleepers import Sleeper
 
-__all__ = ["Sleeper", "due", "ended", "listening", "look_at_clock"]
+__all__ = ["Sleeper", "due", "ended", "listening", "sync_clock"]
 
 
 def ended(wait_ids: Collection[str]) -> list[Sleeper]:
