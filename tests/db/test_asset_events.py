@@ -65,7 +65,7 @@ def now() -> datetime:
 def following(airflow: Airflow) -> AssetEvents:
     """One that has looked once."""
     made = AssetEvents(airflow)
-    made.follow()
+    made.poll()
     made.tell(datetime.now(UTC))
     return made
 
@@ -175,7 +175,7 @@ def test_what_comes_while_nobody_follows_is_told_by_the_next_one(here: str, tabl
     airflow = Airflow(assets.table(table))
     following(airflow)
     add(here, table, "Acme")
-    AssetEvents(airflow).follow()
+    AssetEvents(airflow).poll()
     following(airflow).tell(now())
     assert [uri for uri, _ in airflow.told] == [assets.table(table)]
 

@@ -20,7 +20,7 @@ from automations.db.session import statement, sync_clock, unit_of_work
 from automations.db.tables import Job, JobKind, RateLimit, Run, RunStep, Wait
 from automations.dispatch.asset_events import AssetEvents
 from automations.dispatch.housekeeping import Housekeeper
-from automations.dispatch.pace import Pace
+from automations.dispatch.interval_timer import IntervalTimer
 from automations.dispatch.reconciler import Reconciler
 from automations.dispatch.user_actions import UserActions
 from automations.domain import assets
@@ -138,7 +138,7 @@ def test_what_changes_in_airflow_is_read_after_the_clock_was_set_back(ahead: boo
     mark("airflow_runs", (here + OFF if ahead else here - MINUTE).isoformat())
     mark("airflow_acts", json.dumps({"until": (here + OFF).isoformat(), "seen": []}))
     Reconciler(airflow).follow()
-    UserActions(airflow).follow()
+    UserActions(airflow).poll_when_due()
     assert all(since < here for since in airflow.asked)
     Reconciler(airflow).follow()
     assert here - MINUTE < airflow.asked[-1] < datetime.now(UTC)
@@ -152,7 +152,7 @@ def test_dags_are_told_of_what_changes_after_the_clock_was_set_back(here: str) -
     with unit_of_work() as session:
         rows.add(session, here, table, {"name": "Acme"})
     follows = AssetEvents(airflow)
-    follows.follow()
+    follows.poll()
     follows.tell(datetime.now(UTC))
     assert len(airflow.told) == 1
     follows.tell(datetime.now(UTC))
@@ -167,7 +167,7 @@ def test_old_runs_are_deleted_after_the_clock_was_set_back() -> None:
 
 
 def test_what_is_done_now_and_then_goes_by_no_clock_that_is_set() -> None:
-    for_long, again = Pace(timedelta(hours=1)), Pace(timedelta(0))
+    for_long, again = IntervalTimer(timedelta(hours=1)), IntervalTimer(timedelta(0))
     with off(OFF):
         assert for_long.is_due()
         assert again.is_due()

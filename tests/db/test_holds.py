@@ -64,7 +64,7 @@ def test_a_dag_that_is_paused_is_known_until_it_is_unpaused(here: str) -> None:
     airflow.stopped = {dag_id(one), "somebody_elses"}
     holds = Holds(airflow)
     for _ in range(2):
-        holds.look()
+        holds.poll()
     found = held(one)
     assert found == HeldUp(found.kind, "anna", SINCE) if found else False
     assert "paused in Airflow by anna" in (found.reason if found else "")
@@ -72,14 +72,14 @@ def test_a_dag_that_is_paused_is_known_until_it_is_unpaused(here: str) -> None:
     with unit_of_work() as session:
         assert held_up.count(session) == {"paused": 1, "deleted": 0}
     airflow.stopped = set()
-    holds.look()
+    holds.poll()
     assert held(one) is None
 
 
 def test_one_of_whom_nobody_knows_who_has_paused_it_is_known_all_the_same(here: str) -> None:
     workflow, airflow = automation(here), Airflow()
     airflow.stopped, airflow.named = {dag_id(workflow)}, False
-    Holds(airflow).look()
+    Holds(airflow).poll()
     found = held(workflow)
     assert found is not None
     assert found.reason.startswith("Its DAG was paused in Airflow: ")
@@ -91,7 +91,7 @@ def test_whoever_starts_a_run_then_is_told_why_it_does_not_begin(here: str) -> N
     begun = by_hand.execute(by, workflow, {})
     assert begun.held_up is None
     airflow.stopped = {dag_id(workflow)}
-    Holds(airflow).look()
+    Holds(airflow).poll()
     waits = by_hand.execute(by, workflow, {})
     for found in (waits, reading.detail(here, workflow, waits.id)):
         assert found.held_up is not None
@@ -105,12 +105,12 @@ def test_a_dag_that_is_deleted_is_known_until_it_is_back(here: str) -> None:
     workflow, airflow = automation(here), Airflow()
     airflow.deleted = {dag_id(workflow)}
     lost_dags.recover(workflow, "anna", SINCE)
-    Holds(airflow).look()
+    Holds(airflow).poll()
     found = held(workflow)
     assert found is not None
     assert (found.kind, found.by, found.since) == ("deleted", "anna", SINCE)
     airflow.deleted = set()
-    Holds(airflow).look()
+    Holds(airflow).poll()
     assert held(workflow) is None
 
 
@@ -126,6 +126,6 @@ def test_a_dag_of_an_automation_that_is_deleted_here_too_is_not_waited_for(
     revision = SqlPublications().revision()
     if not deleted_there_first:
         lost_dags.recover(workflow, "anna", SINCE)
-    Holds(airflow).look()
+    Holds(airflow).poll()
     assert airflow.asked == []
     assert SqlPublications().revision() == revision

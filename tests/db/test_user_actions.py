@@ -75,7 +75,7 @@ def user_action(
 def look(*user_actions: UserAction, stands: str | None = None, times: int = 1) -> None:
     following = UserActions(Airflow(*user_actions, stands=stands))
     for turn in range(times):
-        following.look(NOW + timedelta(seconds=1 + turn))
+        following.poll(NOW + timedelta(seconds=1 + turn))
 
 
 def audited() -> list[tuple[str, str, dict[str, Any]]]:
@@ -109,11 +109,11 @@ def test_what_is_seen_late_is_not_lost(engine: Engine) -> None:
     run = waiting(engine)
     airflow = Airflow(user_action(run, ActionKind.CLEAR, "ask", number=2))
     following = UserActions(airflow)
-    following.look(NOW + timedelta(seconds=1))
+    following.poll(NOW + timedelta(seconds=1))
     # Committed later than what was noted after it.
     airflow.log.insert(0, user_action(run, ActionKind.DELETE, number=1))
     airflow.deleted = {run.id}
-    following.look(NOW + timedelta(seconds=3))
+    following.poll(NOW + timedelta(seconds=3))
     assert [action for action, *_ in audited()] == ["run.clear", "run.delete"]
 
 
@@ -152,7 +152,7 @@ def test_an_odd_act_holds_up_no_other_one(engine: Engine, caplog: pytest.LogCapt
         )
     )
     for turn in range(2):
-        following.look(NOW + timedelta(seconds=1 + turn))
+        following.poll(NOW + timedelta(seconds=1 + turn))
     assert [action for action, *_ in audited()] == ["run.mark", "run.clear"]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
@@ -282,7 +282,7 @@ def test_a_run_that_was_marked_and_cleared_before_that_was_read_goes_on(engine: 
     run = waiting(engine)
     before = datetime.now(UTC) - timedelta(minutes=1)
     marked = replace(user_action(run, ActionKind.MARK, state="failed"), at=before)
-    UserActions(Airflow(marked)).look(before + timedelta(seconds=1))
+    UserActions(Airflow(marked)).poll(before + timedelta(seconds=1))
     asked = row(run, "ask")
     assert asked is not None
     assert (asked.status, reload(run).status) == ("WAITING", "PAUSED")
@@ -341,10 +341,10 @@ def test_while_nothing_goes_on_the_rest_is_asked_for_when_people_have_done_somet
         runs.end_run(session, run.id, RunStatus.COMPLETED)
     airflow = Asked()
     reconciler = Reconciler(airflow)
-    reconciler.look(active=reconciler.is_active())
-    reconciler.look(active=reconciler.is_active())
+    reconciler.poll(active=reconciler.is_active())
+    reconciler.poll(active=reconciler.is_active())
     assert airflow.asked == ["runs", "paused"]
     clear = user_action(run, ActionKind.CLEAR, number=7)
     airflow.log.append(replace(clear, at=datetime.now(UTC) - timedelta(seconds=2)))
-    reconciler.look(active=reconciler.is_active())
+    reconciler.poll(active=reconciler.is_active())
     assert airflow.asked == ["runs", "paused", "runs"]

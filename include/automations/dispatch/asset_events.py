@@ -11,7 +11,7 @@ from automations.db import watermarks
 from automations.db.events import asset_changes
 from automations.db.events.asset_changes import Change
 from automations.db.session import Session, unit_of_work
-from automations.dispatch.pace import Pace
+from automations.dispatch.interval_timer import IntervalTimer
 from automations.domain import assets
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.kit.values import JSON
@@ -74,11 +74,11 @@ class AssetEvents:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._listing = Pace(_LISTING_INTERVAL)
+        self._listing = IntervalTimer(_LISTING_INTERVAL)
         self._wanted: Mapping[str, int] = {}
         self._round: _Round | None = None
 
-    def follow(self) -> None:
+    def poll(self) -> None:
         """Look, and tell Airflow what has changed since the last time."""
         if self._listing.is_due():
             self._wanted = self._orchestrator.assets(assets.SCHEME)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from automations.db.session import unit_of_work
 from automations.db.workflows import held_up
 from automations.definitions.published import dag_id, workflow_id
-from automations.dispatch.pace import Pace
+from automations.dispatch.interval_timer import IntervalTimer
 from automations.domain.statuses import Hold
 from automations.domain.workflows import HeldUp
 from automations.kit import common_clock
@@ -22,14 +22,14 @@ class Holds:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._pace = Pace(_INTERVAL)
+        self._timer = IntervalTimer(_INTERVAL)
 
-    def follow(self) -> None:
+    def poll_when_due(self) -> None:
         """Look, every now and then."""
-        if self._pace.is_due():
-            self.look()
+        if self._timer.is_due():
+            self.poll()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Note which DAGs somebody has paused since, and which are as they should be again."""
         dags = map(workflow_id, self._orchestrator.paused())
         paused = {automation for automation in dags if automation is not None}

@@ -19,7 +19,7 @@ from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.asset_events import AssetEvents
 from automations.dispatch.holds import Holds
-from automations.dispatch.pace import Pace
+from automations.dispatch.interval_timer import IntervalTimer
 from automations.dispatch.user_actions import UserActions
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import DatabaseUnavailable, OrchestratorError
@@ -63,8 +63,8 @@ class Reconciler:
         self._holds = Holds(orchestrator)
         self._user_actions = UserActions(orchestrator)
         self._asset_events = AssetEvents(orchestrator)
-        self._repairs, self._sweeps = Pace(_SWEEP_INTERVAL), Pace(_SWEEP_INTERVAL)
-        self._looks = Pace(_QUIET_FOLLOW_INTERVAL)
+        self._repairs, self._sweeps = IntervalTimer(_SWEEP_INTERVAL), IntervalTimer(_SWEEP_INTERVAL)
+        self._looks = IntervalTimer(_QUIET_FOLLOW_INTERVAL)
         self._sweep_after = ""
 
     def run(self, stopping: threading.Event) -> None:
@@ -74,21 +74,21 @@ class Reconciler:
                 self.repair()
                 active = self.is_active()
                 try:
-                    self.look(active=active)
+                    self.poll(active=active)
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
                 stopping.wait(_INTERVAL if active else _QUIET_INTERVAL)
         stopping.wait(_LEAD_INTERVAL)
 
-    def look(self, *, active: bool) -> None:
+    def poll(self, *, active: bool) -> None:
         """Ask Airflow what is new: while nothing goes on, mostly of people's actions alone."""
         if self._looks.is_due() or active or self._user_actions.are_any():
             self.follow()
-            self._holds.follow()
-            self._user_actions.follow()
+            self._holds.poll_when_due()
+            self._user_actions.poll_when_due()
         self.sweep()
         self.compact_counts()
-        self._asset_events.follow()
+        self._asset_events.poll()
 
     @staticmethod
     def is_active() -> bool:
@@ -104,8 +104,8 @@ class Reconciler:
         with unit_of_work() as session:
             jobs.undo_clock_jump(session)
             runs.end_lost_tests(session, _MAX_TEST_TIME)
-            slots.look_again(session)
-            debounces.look_again(session)
+            slots.recheck(session)
+            debounces.recheck(session)
 
     def follow(self) -> None:
         """Apply what changed in Airflow since the last time."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from automations.db import watermarks
 from automations.db.session import Session, unit_of_work
-from automations.dispatch.pace import Pace
+from automations.dispatch.interval_timer import IntervalTimer
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.kit import common_clock
 from automations.ports import ActionKind, Orchestrator, UserAction
@@ -36,14 +36,14 @@ class UserActions:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._pace = Pace(_INTERVAL)
+        self._timer = IntervalTimer(_INTERVAL)
 
-    def follow(self) -> None:
+    def poll_when_due(self) -> None:
         """Look, every now and then."""
-        if self._pace.is_due():
-            self.look(common_clock.now() - _LAG)
+        if self._timer.is_due():
+            self.poll(common_clock.now() - _LAG)
 
-    def look(self, until: datetime) -> None:
+    def poll(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
         found, seen = self._read(until)
         new = self._each(action for action in found if action.id not in seen)

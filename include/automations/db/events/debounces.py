@@ -84,7 +84,7 @@ def lock(session: Session, debounce_id: str) -> tuple[DebouncedEvents, timedelta
     return row, row.due_at - now
 
 
-def look_again(session: Session, limit: int = 1_000) -> None:
+def recheck(session: Session, limit: int = 1_000) -> None:
     """Have those ended whose time came a while ago."""
     query = (
         select(DebouncedEvents.id)

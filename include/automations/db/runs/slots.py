@@ -62,7 +62,7 @@ def hold(session: Session, run_id: str) -> bool:
     return held is not None
 
 
-def look_again(session: Session, workflow_id: str | None = None, limit: int = 1_000) -> None:
+def recheck(session: Session, workflow_id: str | None = None, limit: int = 1_000) -> None:
     """Have slots handed out for every key for which runs wait, of an automation or of all."""
     keys = select(func.min(Run.id)).where(_are(SlotStatus.WAITING))
     query = keys.group_by(Run.slot_key).limit(limit)

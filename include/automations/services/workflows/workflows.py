@@ -132,7 +132,7 @@ def change(
         **moved,
     )
     # A limit that is raised lets others begin.
-    slots.look_again(session, workflow.id)
+    slots.recheck(session, workflow.id)
     if alone:
         check_references(session, found, {*changed, *moved})
     return replace(found, in_flight=_in_flight(session, workflow, definition))

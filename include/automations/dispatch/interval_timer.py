@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 
-class Pace:
+class IntervalTimer:
     """How often something is done, by one thread; the first time at once.
 
     By no clock that somebody sets: one that was set back would keep it until it is there again.
