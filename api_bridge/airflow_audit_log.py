@@ -49,7 +49,14 @@ def actions_of(event: Mapping[str, Any]) -> list[UserAction]:
 
 
 def _is_sound(action: UserAction) -> bool:
-    texts = (action.dag_id, action.run_id, action.state, action.note, *action.tasks, *action.more.values())
+    texts = (
+        action.dag_id,
+        action.run_id,
+        action.state,
+        action.note,
+        *action.tasks,
+        *action.more.values(),
+    )
     return all(text is None or isinstance(text, str) for text in texts)
 
 

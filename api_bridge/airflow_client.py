@@ -34,7 +34,6 @@ from automations.errors import (
     OrchestratorUnavailable,
 )
 from automations.ports import (
-    UserAction,
     ActionKind,
     DagRunFailure,
     DagRunState,
@@ -275,7 +274,7 @@ class AirflowClient:
         failed = self.http.call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
         events = self._events(dag_id=dag_id, run_id=run_id)
         of_many = self._among_many(dag_id, run_id)
-        cleared = next((act.id for act in of_many if act.kind == ActKind.CLEAR), 0)
+        cleared = next((act.id for act in of_many if act.kind == ActionKind.CLEAR), 0)
 
         def is_since(event: Mapping[str, Any]) -> bool:
             return event["event"] not in CLEARS and event["event_log_id"] > cleared

@@ -15,9 +15,9 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.utils.session import create_session
 from sqlalchemy import delete, update
 
-from api_bridge.airflow_acts import OF_MANY
+from api_bridge.airflow_audit_log import OF_MANY
 from api_bridge.airflow_client import AirflowClient
-from automations.ports import Act, ActKind, DagRunFailure, NewDagRun
+from automations.ports import ActionKind, DagRunFailure, NewDagRun, UserAction
 from automations_airflow.server.acts_on_many import EVENTS
 from tests.airflow.parsing import written
 
@@ -45,9 +45,9 @@ def runs(client: AirflowClient) -> list[dict[str, str]]:
     return [{"dag_id": DAG_ID, "dag_run_id": run} for run in ("r1", "r2")]
 
 
-def acts(client: AirflowClient) -> list[Act]:
+def acts(client: AirflowClient) -> list[UserAction]:
     now = datetime.now(UTC)
-    return client.acts(now - timedelta(hours=1), now + timedelta(hours=1), 0, 100)[0]
+    return client.user_actions(now - timedelta(hours=1), now + timedelta(hours=1), 0, 100)[0]
 
 
 def test_who_has_marked_several_runs_and_cleared_them_is_known(
@@ -58,7 +58,7 @@ def test_who_has_marked_several_runs_and_cleared_them_is_known(
     marked = asked(airflow_url, "ulla", "PATCH", "/api/v2/dags/~/dagRuns", actions)
     assert marked.ok, marked.text
     told = [(act.by, act.kind, act.run_id, act.state, act.note) for act in acts(client)]
-    assert told == [("ulla", ActKind.MARK, run, "failed", "no budget") for run in ("r1", "r2")]
+    assert told == [("ulla", ActionKind.MARK, run, "failed", "no budget") for run in ("r1", "r2")]
     failure = client.failure(DAG_ID, "r1")
     assert (failure.marked_by, failure.note) == ("ulla", "no budget")
     clear = {"dag_runs": runs, "dry_run": True}
@@ -69,7 +69,7 @@ def test_who_has_marked_several_runs_and_cleared_them_is_known(
         airflow_url, "ulla", "POST", "/api/v2/dags/~/clearDagRuns", {**clear, "dry_run": False}
     )
     assert cleared.ok, cleared.text
-    clears = [act for act in acts(client) if act.kind == ActKind.CLEAR]
+    clears = [act for act in acts(client) if act.kind == ActionKind.CLEAR]
     assert [(act.by, act.run_id) for act in clears] == [("ulla", "r1"), ("ulla", "r2")]
     # It does not fail any more by what was marked before.
     assert client.failure(DAG_ID, "r1").marked_by is None

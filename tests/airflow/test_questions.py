@@ -167,7 +167,7 @@ def test_a_field_that_takes_no_text_is_not_shown_as_one(kind: str, required: boo
     passport = {"key": "pass", "type": kind, "label": "Passport"}
     asked = asking(form=form({**passport, "validation": {"required": required}}))
     assert list(params_of(asked.question)) == [REASON]
-    body = body_of(asked, Standing(), PAGE)
+    body = body_of(asked, QuestionState(), PAGE)
     assert "“Passport” cannot be filled in here" in body
     assert ("so cannot be given here" in body) is required
 

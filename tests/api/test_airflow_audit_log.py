@@ -105,19 +105,19 @@ def test_runs_that_are_cleared_together_are_each_told_of() -> None:
     runs = [{"dag_run_id": "x", "dag_id": "automation_c1"}, {"dag_run_id": "y"}]
     said = {"dag_runs": runs, "note": "again"}
     told = event("clear_dag_runs", {**said, "dry_run": False}, dag_id="~", run_id=None)
-    (act,) = acts_of(told)  # whose second run is a run of no DAG
-    assert (act.kind, act.dag_id, act.run_id) == (ActKind.CLEAR, "automation_c1", "x")
+    (act,) = actions_of(told)  # whose second run is a run of no DAG
+    assert (act.kind, act.dag_id, act.run_id) == (ActionKind.CLEAR, "automation_c1", "x")
     assert (act.tasks, act.note) == ((), "again")
     of_one = event("clear_dag_runs", {**said, "dry_run": False}, run_id=None)
-    assert [act.run_id for act in acts_of(of_one)] == ["x", "y"]
+    assert [act.run_id for act in actions_of(of_one)] == ["x", "y"]
     for shown in ({}, {"dry_run": True}):
-        assert acts_of(event("clear_dag_runs", {**said, **shown}, run_id=None)) == []
+        assert actions_of(event("clear_dag_runs", {**said, **shown}, run_id=None)) == []
 
 
 def test_a_group_that_is_marked_is_told_of_by_its_name() -> None:
     said = {"new_state": "failed", "group_id": "if__then", "note": "so"}
-    (act,) = acts_of(event("patch_task_group_instances", said))
-    assert (act.kind, act.state, act.note) == (ActKind.MARK, "failed", "so")
+    (act,) = actions_of(event("patch_task_group_instances", said))
+    assert (act.kind, act.state, act.note) == (ActionKind.MARK, "failed", "so")
     assert (act.tasks, act.more) == ((), {"group": "if__then"})
 
 

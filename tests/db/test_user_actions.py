@@ -21,7 +21,7 @@ from automations.domain.statuses import RunStatus
 from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
-from automations.ports import UserAction, ActionKind, DagRunFailure, DagRunState, DagRunStatus
+from automations.ports import ActionKind, DagRunFailure, DagRunState, DagRunStatus, UserAction
 from automations.services.runs import notes, reading
 from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
@@ -34,7 +34,9 @@ NOW = datetime.now(UTC) + timedelta(days=1)
 class Airflow(Unreachable):
     """One whose log tells of actions, and in which a task stands as it was marked."""
 
-    def __init__(self, *acts: UserAction, stands: str | None = None, note: str = "no money") -> None:
+    def __init__(
+        self, *acts: UserAction, stands: str | None = None, note: str = "no money"
+    ) -> None:
         self.log = list(acts)
         self._note = note
         self._stands = stands
@@ -197,7 +199,7 @@ def test_what_a_dag_run_had_for_a_note_is_nothing_that_somebody_has_written(
         dag_id(run.workflow_id), run.id, DagRunStatus.FAILED, "1", {}, None, "manual"
     )
     Reconciler(Airflow(note=note)).apply(state)
-    look(act(run, ActKind.MARK, state="failed", note=note), stands="failed")
+    look(user_action(run, ActionKind.MARK, state="failed", note=note), stands="failed")
     said = f" ({added})" if added else ""
     assert reload(run).error == f"Marked as failed in Airflow by anna: step Review{said}."
     told = {"note": added} if added else {}
@@ -239,7 +241,7 @@ def test_a_group_that_is_marked_is_each_of_its_steps(engine: Engine) -> None:
     )
     engine.run(task(run, "if"))
     group = {"group": "if__then"}
-    look(act(run, ActKind.MARK, state="success", more=group), stands="success", times=2)
+    look(user_action(run, ActionKind.MARK, state="success", more=group), stands="success", times=2)
     assert [(one, status) for one, status, _ in logged(run)] == [
         ("if", "success"),
         ("one", "marked"),
@@ -256,7 +258,7 @@ def test_a_group_that_is_marked_is_each_of_its_steps(engine: Engine) -> None:
 
 def test_a_group_that_is_none_is_no_whole_run(engine: Engine) -> None:
     run = waiting(engine)
-    look(act(run, ActKind.MARK, state="failed", more={"group": "no__where"}))
+    look(user_action(run, ActionKind.MARK, state="failed", more={"group": "no__where"}))
     assert (audited(), logged(run)) == ([], [])
     asked = row(run, "ask")
     assert asked is not None

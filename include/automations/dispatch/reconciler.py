@@ -195,7 +195,7 @@ class Reconciler:
                 now = runs.lock_run(session, run.id)
                 if now is not None and not now.reviving:
                     note = notes.written(failure.note, notes.origin(session, now))
-                    self._fail(session, run.id, _in_words(replace(failure, note=note)))
+                    self._fail(session, run.id, _describe(replace(failure, note=note)))
 
     def _complete_marked(self, state: DagRunState, run_id: str, waits_in: str) -> None:
         """End a run that waited in a step which somebody has marked."""

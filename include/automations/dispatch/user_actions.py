@@ -55,10 +55,10 @@ class UserActions:
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
 
     @staticmethod
-    def _each(found: Iterable[Act]) -> list[Act]:
+    def _each(found: Iterable[UserAction]) -> list[UserAction]:
         """The acts, each on one step where it was on several."""
         with unit_of_work() as session:
-            return [one for act in found for one in acts.each(session, act)]
+            return [one for act in found for one in user_actions.each(session, act)]
 
     def are_any(self) -> bool:
         """Whether people have done something since the last time."""
