@@ -147,6 +147,17 @@ def test_a_mail_above_the_limit_is_refused(catcher: Catcher) -> None:
     assert refused.value.smtp_code == 552
 
 
+def test_a_mail_that_cannot_be_kept_now_is_to_come_again(catcher: Catcher, tmp_path: Path) -> None:
+    gone = tmp_path.rename(tmp_path.with_name("gone"))
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        catcher.send(message())
+    assert refused.value.smtp_code == 452
+    gone.rename(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    catcher.send(message())
+    assert len(catcher.messages()) == 1
+
+
 def test_a_mail_without_a_readable_header_is_still_listed(catcher: Catcher) -> None:
     with smtplib.SMTP("127.0.0.1", catcher.smtp_port, timeout=60) as client:
         client.sendmail("a@example.com", ["b@example.com"], b"\xff\xfe no header at all")

@@ -7,6 +7,7 @@ good) or ``greylist.example`` (451, for now).
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import threading
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from automations.launcher.mail_pages import MailServer
 from automations.launcher.secrets import ensure_secrets
 from automations.settings import default_home, get_settings
 
+log = logging.getLogger(__name__)
+
 START_TIMEOUT = 60.0
 """Seconds for the server to answer itself on a busy machine."""
 MAX_SIZE = 25 * 1024 * 1024
@@ -28,6 +31,8 @@ REFUSALS = {
     "reject.example": "550 5.1.1 No such mailbox here",
     "greylist.example": "451 4.7.1 Greylisted, try again later",
 }
+
+NO_ROOM = "452 4.3.1 There is no room for it now, try again later"
 
 
 class Handler:
@@ -56,7 +61,11 @@ class Handler:
         content = envelope.content
         assert isinstance(content, bytes)
         recipients = [str(address) for address in envelope.rcpt_tos]
-        identifier = self._folder.add(content, str(envelope.mail_from or ""), recipients)
+        try:
+            identifier = self._folder.add(content, str(envelope.mail_from or ""), recipients)
+        except OSError:  # by itself it would be refused for good, as what is wrong with a message
+            log.exception("A message cannot be kept now")
+            return NO_ROOM
         return f"250 OK {identifier}"
 
 

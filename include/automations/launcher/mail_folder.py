@@ -38,17 +38,26 @@ class MailFolder:
         self._last = 0
 
     def add(self, content: bytes, sender: str, recipients: list[str]) -> str:
-        """Keep a message and return its id."""
+        """Keep a message and return its id.
+
+        Raises:
+            OSError: it cannot be kept now; nothing of it is.
+        """
         with self._lock:
             self._last = max(time.time_ns(), self._last + 1)
             identifier = str(self._last)
         received = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         envelope = Envelope(sender, recipients, received)
-        (self._path / f"{identifier}.json").write_text(json.dumps(asdict(envelope)))
-        # The message comes last, whole: a reader lists the messages by it.
-        fresh = self._path / f"{identifier}.new"
-        fresh.write_bytes(content)
-        fresh.rename(self._path / f"{identifier}.eml")
+        beside, fresh = (self._path / f"{identifier}.{kind}" for kind in ("json", "new"))
+        try:
+            beside.write_text(json.dumps(asdict(envelope)))
+            # The message comes last, whole: a reader lists the messages by it.
+            fresh.write_bytes(content)
+            fresh.rename(self._path / f"{identifier}.eml")
+        except OSError:
+            for unfinished in (beside, fresh):
+                unfinished.unlink(missing_ok=True)
+            raise
         return identifier
 
     def identifiers(self) -> list[str]:
