@@ -1,4 +1,4 @@
-"""What is to be attempted, with all that it may know."""
+"""One attempt at a step, described: the step, and all that it may know."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from automations.kit.values import JSON
 from automations.steps.outcomes import Answer, Outcome
 
 KeepConfig = Callable[[dict[str, JSON]], None]
-"""Is told a step's config as it may be recorded."""
+"""Receives a step's config in its recordable form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What is attempted, and what it may know.
+    """One attempt at a step.
 
     Args:
         where: the step, for people.
         names: what its templates may refer to.
         key: its idempotency key.
         number: 1 for the first one.
-        iterate: does the steps of its body.
-        known: gives those fields of its config that were rendered when it began.
+        iterate: runs the steps of its body, if it is a loop.
+        known: gives the fields of its config that were already rendered when it began.
         answer: how the wait ended after which the step goes on; None when it begins.
-        kept: what the step had put out when it began to wait.
-        iteration: in a loop: the index of the item, after those of the loops around it.
-        traceparent: the trace that it goes on with; None for what this thread is doing.
-        keep_config: what is to be told the config.
-        quiet: whether the task's log says of it only how it fails.
+        kept: the step's output when it began to wait.
+        iteration: in a loop, the index of the item, after those of the enclosing loops.
+        traceparent: the trace that it belongs to; None for that of this thread.
+        keep_config: receives the config in its recordable form.
+        quiet: whether the task's log mentions it only if it fails.
     """
 
     step: Step

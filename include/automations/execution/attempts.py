@@ -1,7 +1,7 @@
-"""One attempt at a step: its config is rendered, its work is done, and what comes of it is a value.
+"""Makes attempts at steps: renders the config, does the work, and returns the outcome as a value.
 
-The engine makes attempts at nodes, loops at the steps of their bodies, and tests at single steps:
-all of them here, so that each is masked, traced and noted alike.
+The engine attempts nodes, loops the steps of their bodies, and tests single steps. All do it here,
+so that every attempt is masked, traced and logged alike.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from automations.steps.registry import STEP_TYPES
 log = logging.getLogger(__name__)
 
 Connect = Callable[[str], HostConnection]
-"""Gives a connection of the host by its id, or raises a StepError."""
+"""Returns a connection of the host by its id, or raises a StepError."""
 MAX_TRACEBACKS = 20
-"""Of one node: a bug that every item of a long loop meets is told by the first of them."""
+"""Per node: a bug that every item of a long loop runs into shows in the first few tracebacks."""
 
 
 class Attempts:
     """Makes the attempts at one node's step and at the steps in its body, from several threads.
 
     Args:
-        read: gives the values of secrets; asked once for each.
-        connect: gives connections of the host.
-        journal: the log of the task that makes them.
+        read: returns the values of secrets; called once for each of them.
+        connect: returns connections of the host.
+        journal: the log of the task that makes the attempts.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Attempts:
         self._tracebacks = 0
 
     def make(self, attempt: Attempt) -> Outcome:
-        """Do the step's work, as one span; what comes out names no secret that the step used.
+        """Do the step's work as one span; the outcome reveals no secret that the step used.
 
         Raises:
-            DatabaseUnavailable, ProgressLost: which is no fault of the step's: the task must end,
-                and do it again under its key.
+            DatabaseUnavailable, ProgressLost: not the step's fault: the task must end, and repeat
+                the step under the same key.
         """
         node, step = self.node, attempt.step
         with tracing.span(
@@ -89,13 +89,13 @@ class Attempts:
             attempt_log.end(outcome, timedelta(seconds=time.monotonic() - began))
             if isinstance(outcome, Fail):
                 tracing.failed(span, outcome.error)
-                # A loop fails as a step in its body did, whose own attempt is on record.
+                # A loop fails when a step of its body does, and that step has noted it already.
                 if outcome.kind == "blocked" and not STEP_TYPES[step.type].body:
                     self._note_blocked(attempt, outcome)
             return outcome
 
     def preview(self, attempt: Attempt) -> dict[str, JSON] | Fail:
-        """The config as it would be rendered and recorded, or how that fails."""
+        """The config in its recordable form, or the failure to render it."""
         redaction = Redaction(self._read)
         try:
             rendered, shown = redaction.config(
@@ -187,7 +187,7 @@ class Attempts:
         )
 
     def _log_traceback(self, attempt: Attempt, redaction: Redaction) -> None:
-        # Not counted under a lock: one more or less is as good.
+        # Counted without a lock: one traceback more or less does no harm.
         self._tracebacks += 1
         if self._tracebacks <= MAX_TRACEBACKS:
             raised = redaction.text(traceback.format_exc())

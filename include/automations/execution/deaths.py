@@ -1,4 +1,4 @@
-"""Counts how often the process of a step was killed, which is no attempt of the step's."""
+"""Counts how often a step's process was killed, which does not use up the step's attempts."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from automations.kit import common_clock
 from automations.steps.outcomes import Fail
 
 MAX_DEATHS = 4
-"""A step whose process was killed so often takes its machine's memory, or somebody kills it."""
+"""By then the step either exhausts the machine's memory, or somebody keeps killing it."""
 
 KILLED = "killed"
 """The kind of a failure that is the death of a process."""
 
 
 def count(session: Session, entered: Entered, run: Run, row: RunStep, died: int) -> Verdict | None:
-    """Note the deaths that were seen since the step was last begun.
+    """Record the deaths since the step was last begun.
 
     Returns:
-        how the step fails when there were too many of them; None when it is begun again.
+        the step's failure if there were too many; None if it may begin again.
     """
     row.deaths += died
     row.unseen_deaths = 0
     is_over = row.deaths >= MAX_DEATHS
-    # Each begins the step again but the one after which it is not.
+    # Every death is followed by a retry, except the last one.
     row.retries += died - is_over
     outcome = Fail(_describe(row.deaths), kind=KILLED, retryable=False)
     for number in range(died):

@@ -1,4 +1,4 @@
-"""What was done of a run before the orchestrator had it, as it is to be shown there."""
+"""What express workers did of a run, in the form in which the orchestrator is to show it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ENDED: Mapping[RunStatus, Literal["success", "failed"]] = {
     RunStatus.COMPLETED: "success",
     RunStatus.CANCELLED: "failed",
 }
-"""How the orchestrator has a run that has ended; a failed one fails there by its own task."""
+"""The orchestrator's state for a run that has ended; a failed one fails there in its own task."""
 
 
 def done_before(run: Run, rows: Iterable[RunStep], plan: Plan) -> DoneBefore | None:
-    """What there is to show of a run that comes to the orchestrator; None when that is nothing."""
+    """What the orchestrator is to show of a run that it gets; None if nothing was done yet."""
     tasks = [task for row in rows if (task := _task(row, plan)) is not None]
     if not tasks or run.generation:
         return None

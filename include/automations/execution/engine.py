@@ -1,8 +1,8 @@
-"""Runs one step: load, render, run, record. The only orchestrator of a step's life.
+"""Runs one step: load, render, run, record. Nothing else orchestrates a step's life.
 
-A task's process may die at any line and its task may be started again, even while the first
-process still lives: so a node is entered under a lock that dies with its holder, what was
-recorded is answered again instead of being done again, and an effect without a record is
+A task's process may die at any line, and its task may be started again even while the first
+process still lives. So a node is entered under a lock that dies with its holder; a node with a
+recorded result returns that result instead of running again; and an effect without a record is
 repeated under the same idempotency key.
 """
 
@@ -39,7 +39,7 @@ class Engine:
     """Runs the nodes of runs; safe to call again for the same task at any time.
 
     Args:
-        elsewhere: secrets and connections that the host keeps.
+        elsewhere: the host's own secrets and connections.
     """
 
     def __init__(self, ports: Ports, elsewhere: SecretSource | None = None) -> None:
@@ -47,11 +47,11 @@ class Engine:
         self._elsewhere = elsewhere
 
     def run(self, ref: TaskRef, journal: Journal | None = None, *, brief: bool = False) -> Verdict:
-        """Run a node, or answer again what it came to before.
+        """Run a node, or return the verdict that was recorded for it before.
 
         Args:
             journal: the log of the task.
-            brief: whether it is over so soon that its config is recorded at its end only.
+            brief: whether it ends so soon that recording its config at the end is enough.
         """
         return self._run_node(ref, journal, lambda session: entry.enter(session, ref), brief=brief)
 
@@ -61,7 +61,7 @@ class Engine:
         """Go on after a wait.
 
         Args:
-            answer: what the orchestrator's own UI was told; None to take it from our database.
+            answer: what was answered in the orchestrator's own UI; None to read our database.
             journal: the log of the task.
         """
         return self._run_node(
@@ -71,16 +71,17 @@ class Engine:
     def attempt(
         self, entered: Entered, journal: Journal | None = None, keep: KeepConfig | None = None
     ) -> Outcome:
-        """Do a node's work once; of what it comes to, nothing is recorded here.
+        """Do a node's work once, without recording the outcome.
 
         Args:
-            keep: is told the step's config as it may be recorded; without, it is recorded at once.
+            keep: receives the step's config in its recordable form; without it, the config is
+                recorded at once.
         """
         attempts = self._attempts(entered, journal or Journal())
         return attempts.make(self._attempt_at(entered, attempts, keep))
 
     def preview(self, entered: Entered) -> dict[str, JSON] | Fail:
-        """A node's config as it would be rendered and recorded, or how that fails."""
+        """A node's config in its recordable form, or the failure to render it."""
         attempts = self._attempts(entered, Journal())
         return attempts.preview(self._attempt_at(entered, attempts))
 
@@ -93,7 +94,7 @@ class Engine:
         brief: bool = False,
     ) -> Verdict:
         journal, config = journal or Journal(), dict[str, JSON]()
-        # A second process of the same task waits here, and then finds what the first one recorded.
+        # A second process of the same task waits here, then finds what the first one recorded.
         with log_context(ref), locks.exclusive(lock_name(ref)):
             with unit_of_work() as session:
                 entered = by(session)
@@ -118,7 +119,7 @@ class Engine:
     def _attempt_at(
         self, entered: Entered, attempts: Attempts, keep_config: KeepConfig | None = None
     ) -> Attempt:
-        # Made when they are needed: what they have come to is read from the database then.
+        # Created on demand, since that reads their progress from the database.
         loops = cache(partial(Loops, attempts))
 
         def iterate(config: Any, items: list[JSON]) -> Outcome:
@@ -152,10 +153,10 @@ class Engine:
         outcome: Outcome,
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Verdict:
-        """Save what came out, in one transaction with everything that follows from it.
+        """Save an outcome, in one transaction with everything that follows from it.
 
         Args:
-            more: what else is to be kept of the node, by column.
+            more: other columns of the node's row to set.
         """
         ref = entered.ref
         with unit_of_work() as session:
@@ -170,20 +171,20 @@ def record_in(
     outcome: Outcome,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
-    """Save what came out, in the transaction that this is called in.
+    """Save an outcome in the caller's transaction.
 
     Args:
-        standing: their rows locked; None when there are none any more.
-        more: what else is to be kept of the node, by column.
+        standing: the run and the node with their rows locked; None when they are gone.
+        more: other columns of the node's row to set.
     """
     if standing is None or standing.row.generation != entered.ref.generation:
         return Skip("The step was cleared meanwhile.")
     run, row = standing
     if row.status in run_steps.ENDED:
-        # The lock of another process was lost with its connection: its record counts.
+        # We lost our lock with our connection, and another process recorded first: that counts.
         return recorded(row)
     if run.status not in UNFINISHED:
-        # An effect that was made is kept on record even when the run was ended meanwhile.
+        # The effect has happened, so it stays on record although the run has ended meanwhile.
         log_attempt(session, entered, outcome)
         return Skip(f"The run has ended: {run.status}.")
     recorder = Recorder(session, entered, run, row, more=more)
@@ -194,10 +195,10 @@ def record_in(
 
 
 def lock_name(ref: TaskRef) -> str:
-    """The name under which a process has a node to itself."""
+    """The name of the lock that gives one process exclusive use of a node."""
     return f"{ref.run_id}:{ref.node_id}"
 
 
 def log_context(ref: TaskRef) -> AbstractContextManager[None]:
-    """Have all that is logged in the block say which step it is of."""
+    """Tag every line that is logged in the block with the step's ids."""
     return logs.bound(workflowId=ref.workflow_id, runId=ref.run_id, stepId=ref.node_id)

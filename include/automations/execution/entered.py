@@ -1,4 +1,4 @@
-"""A node that a process may do now."""
+"""A node that a process has entered and may run now."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Entered:
     """A node that may run: what its step needs, read in one transaction.
 
     Args:
-        kept: what the step had put out when it began to wait.
-        outputs: of the nodes that were done before, by node; they are among the names, too.
+        kept: the step's output when it began to wait.
+        outputs: of the nodes that are done, by node; ``names`` holds them, too.
         answer: how that wait ended; None for a node that begins.
     """
 
@@ -37,12 +37,12 @@ class Entered:
 
     @property
     def key(self) -> str:
-        """The same for every attempt; changes when a user has the step done anew."""
+        """Idempotency key: the same for every attempt, another one after the step was cleared."""
         return f"{self.ref.run_id}:{self.ref.node_id}:{self.ref.generation}"
 
     @property
     def timezone(self) -> str:
-        """Where wall times are meant that name no zone."""
+        """The time zone of wall times that name none."""
         return self.loaded.definition.timezone or "UTC"
 
     @property

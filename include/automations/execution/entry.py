@@ -1,6 +1,6 @@
-"""How a process comes to a node: it begins, goes on after a pause, or finds nothing to do.
+"""Enters a node: begins it, goes on after a pause, or finds that there is nothing to do.
 
-All of it is read and decided in one transaction, in which the run's row is locked first.
+Everything is read and decided in one transaction, which locks the run's row first.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ from automations.steps.registry import STEP_TYPES
 log = logging.getLogger(__name__)
 
 _BY_TIME = (WaitKind.DELAY, WaitKind.RETRY)
-"""Kinds of pause that end by themselves, and expect nothing else."""
+"""Kinds of pause that only time ends."""
 
 
 def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
-    """Begin a node, unless it has ended, waits, or is not to be done at all."""
+    """Begin a node, unless it has ended, is waiting, or must not run at all."""
     return _enter(session, ref, _run_of(session, ref))
 
 
 def enter_ahead(
     session: Session, run: Run, ref: TaskRef, outputs: Mapping[str, JSON] | None = None
 ) -> Entered | None:
-    """Begin a node in the process of one before it, unless the run does not simply go on.
+    """Begin a node in the process of its predecessor; None if its own task must begin it.
 
-    Nor does it where anybody has begun the node: it may have killed them, and its deaths are told
-    to its own task.
+    That is so when the run was cleared or does not run any more, and when the node was begun
+    before: it may have killed that process, and only its own task learns of such deaths.
 
     Args:
         run: its row locked.
-        outputs: of the nodes that were done, by node; None where they are to be read.
+        outputs: of the nodes that are done, by node; None to read them here.
     """
     if run.status != RunStatus.RUNNING or run.generation != ref.generation:
         return None
@@ -77,11 +77,11 @@ def enter_ahead(
 def enter_express(
     session: Session, run: Run, loaded: Loaded, node_id: str, outputs: Mapping[str, JSON]
 ) -> tuple[Entered, RunStep]:
-    """Begin a node of a run that the orchestrator has not got yet, and its row.
+    """Begin a node of a run that the orchestrator does not have yet; returns its row as well.
 
     Args:
-        run: its row locked; nobody else does anything of it.
-        outputs: of the nodes that were done, by node.
+        run: its row locked; nobody else works on it.
+        outputs: of the nodes that are done, by node.
     """
     ref = TaskRef(run.id, run.workflow_id, loaded.version, node_id)
     row = _begin_row(session, ref, StepStatus.RUNNING)
@@ -93,13 +93,13 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     if ref.generation > run.generation:
         runs.renew(session, run, ref.generation)
     run.version = ref.version
-    # It asks Airflow with the run locked, and only where somebody has marked a step that waits.
+    # This asks Airflow while the run is locked, but only if somebody has marked a waiting step.
     overrides.settle(session, run, ref.is_skipped, ref)
     row = run_steps.step(session, ref.run_id, ref.node_id)
     if row is not None and row.generation > ref.generation:
         return Skip("The step was cleared meanwhile.")
     known = row if row is not None and row.generation == ref.generation else None
-    # Airflow begins what we have left out only where somebody has marked the step before as done.
+    # Airflow begins a node that we skipped only if somebody marked its predecessor as done.
     if known is not None and known.status in (*run_steps.ENDED, StepStatus.SKIPPED):
         # Also when the run has ended, perhaps by this very step.
         return recorded(known)
@@ -108,7 +108,7 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
         admission.admit(session, run)
         session.refresh(run)
     if run.status == RunStatus.FAILED and not run_steps.has_begun(session, run.id):
-        # It was refused as it came: whoever has started it in Airflow is to see why.
+        # The run was rejected at its start: whoever started it in Airflow must see why.
         return GiveUp(run.error or "The run has failed.")
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
@@ -130,14 +130,14 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
 def _deferral(
     session: Session, ref: TaskRef, run: Run, loaded: Loaded, known: RunStep | None
 ) -> Verdict | None:
-    """Why a node is not begun again now: too many deaths, or a delay that is not over."""
+    """Why a node is not begun again now: too many deaths, or a retry delay that is not over."""
     died = ref.deaths + (0 if known is None else known.unseen_deaths)
     if died:
         row = known or _begin_row(session, ref, StepStatus.RUNNING)
         entered = _entered(session, ref, run, loaded, row)
         if (verdict := deaths.count(session, entered, run, row, died)) is not None:
             return verdict
-    # The orchestrator may know nothing of the delay: a process may die before it tells.
+    # The orchestrator may not know of the delay: the process may have died before it reported it.
     return None if known is None else remaining_delay(known)
 
 
@@ -145,7 +145,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     """Go on with a node whose wait has ended, or ends by this answer.
 
     Args:
-        answer: what the orchestrator's own UI was told; None to take it from our database.
+        answer: what was answered in the orchestrator's own UI; None to read our database.
     """
     run = _run_of(session, ref)
     loaded = load(session, ref.workflow_id, ref.version)
@@ -170,7 +170,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         return recorded(row)
     newest = waits.wait_of_node(session, ref.run_id, ref.node_id, wait.generation)
     if newest is not None and newest.id != wait.id:
-        # Woken once more by what has ended long ago.
+        # Woken again by an earlier wait, which ended long ago.
         return parked(newest)
     session.refresh(run)
     if run.status not in UNFINISHED:
@@ -189,7 +189,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
 
 
 def _begin(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
-    # Committed before anything is done outside: the record that an effect may follow.
+    # Committed before the step has any effect outside: the record that one may follow.
     row = _begin_row(session, ref, StepStatus.RUNNING)
     if run.status != RunStatus.RUNNING:
         waits.show_as_running(session, ref.run_id)
@@ -249,21 +249,21 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
 
 
 def _checked(run: Run, ref: TaskRef) -> Run:
-    # An id of our form, which somebody has given to a DagRun of another DAG.
+    # Somebody may have given one of our ids to a DagRun of another DAG.
     if run.workflow_id != ref.workflow_id:
         raise Conflict(f"Run {run.id} is another automation's.")
     return run
 
 
 def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
-    """How a pause ends by its time; None when that has not come.
+    """How a pause ends by its time; None while that has not come.
 
     Args:
-        answer: that it has come, as the orchestrator says; None when it has only woken the task.
+        answer: the orchestrator's word that it has come; None if it has only woken the task.
     """
     now = common_clock.now()
-    # Airflow's clock may be ahead of ours: what it has waited for to its end is not parked again
-    # for a moment. Of what ends otherwise, the end of its trigger says nothing.
+    # Airflow's clock may be ahead of ours: a delay that it has waited out is not parked again for
+    # the difference. For other kinds of pause the end of Airflow's trigger proves nothing.
     told = answer is not None and (
         answer.decision == Decision.EXPIRED or wait.kind == WaitKind.DELAY
     )
@@ -291,7 +291,7 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     try:
         accepted = answers.take(session, run, wait, given)
     except DomainError as refused:
-        # Airflow shows no error to whoever answers: the question is asked once more, with this.
+        # Airflow cannot show an error to whoever answers: we ask the question again, with this.
         why = _describe(refused)
         log.info("An answer in Airflow by %s was refused: %s", by, why)
         waits.note_refusal(session, wait, f"{user}: {why}")

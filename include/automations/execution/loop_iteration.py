@@ -37,20 +37,20 @@ from automations.steps.outcomes import (
 from automations.steps.registry import STEP_TYPES
 
 MAX_HOLD = timedelta(seconds=5)
-"""What is waited for in the worker between attempts; for longer the loop is parked. To park it and
-to begin another process costs Airflow about as long."""
+"""The longest retry delay that is slept through in the worker; for longer ones the loop parks.
+Parking and starting another process takes Airflow about as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What surrounds a loop at one place.
+    """The surroundings of one loop.
 
     Args:
         path: empty for the node's own loop; ``[3]/inner`` for one in its fourth iteration.
         step: the loop itself.
         names: what its templates may refer to.
         where: the loop, for people.
-        place: the iteration of the loop around it.
+        place: the iteration of the enclosing loop that it is in.
     """
 
     path: str
@@ -65,8 +65,8 @@ class SharedState:
     """What the loops of one node share.
 
     Args:
-        attempts: makes those at the steps of their bodies.
-        go_through: does another loop, which stands in the body of one.
+        attempts: makes the attempts at the steps of their bodies.
+        go_through: runs a nested loop.
     """
 
     attempts: Attempts
@@ -75,31 +75,31 @@ class SharedState:
     go_through: Callable[[Scope, Any, list[JSON]], Outcome | Interrupted]
 
     def begun(self, step: Step, path: str) -> dict[str, JSON]:
-        """What a step at a place goes through, if it is a loop that was begun before."""
+        """The items that a step at a path began with, if it is a loop that began before."""
         over = STEP_TYPES[step.type].repeats_for
         items = None if over is None else self.progress.items(path)
         return {} if over is None or items is None else {over: items}
 
     def answer_to(self, key: str) -> Answer | None:
-        """How the wait of the step of this key ended, if that is what woke the loop."""
+        """How the wait of the step with this key ended, if that woke the loop."""
         answer = self.attempts.node.answer
         return answer if answer is not None and self.progress.waits_at(key) else None
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """The iteration has failed by one of its steps."""
+    """The iteration failed because one of its steps did."""
 
     step_name: str
     fail: Fail
 
 
 Ended = ItemDone | StepFailed | WaitInLoop | Interrupted
-"""How an iteration may end, or stop for now."""
+"""How an iteration ends, or stops for now."""
 
 
 class Iteration:
-    """One iteration of a loop, and what its steps have put out."""
+    """One iteration of a loop, and the outputs of its steps."""
 
     def __init__(
         self,
@@ -109,10 +109,10 @@ class Iteration:
         place: IterationPath,
         item: Mapping[str, JSON],
     ) -> None:
-        """Begin it, or begin it once more.
+        """Prepare it.
 
         Args:
-            item: what ``loop.…`` is in it.
+            item: the value of ``loop`` in its templates.
         """
         self._shared = shared
         self._progress = shared.progress
@@ -126,14 +126,14 @@ class Iteration:
         self._last: JSON = None
 
     def run(self, steps: list[Step]) -> Ended:
-        """Do the steps, or take what they came to before."""
+        """Run the steps, except those that have a result from before."""
         ended = self._run(steps)
         if ended is None or isinstance(ended, StepEnded):
             return ItemDone(self._last)
         return ended
 
     def _run(self, steps: list[Step]) -> StepEnded | StepFailed | WaitInLoop | Interrupted | None:
-        """What keeps the iteration from going on; None when nothing does."""
+        """Run some steps; returns what stops the iteration, if anything does."""
         for step in ordered(steps):
             came_to = self._step(step)
             if not isinstance(came_to, StepEnded):
@@ -197,10 +197,10 @@ class Iteration:
                 return self._progress.park(key) or WaitInLoop(outcome, key)
 
     def _after_attempts(self, step: Step, record: NextAttempt | None) -> Outcome | Interrupted:
-        """What a step comes to after as many attempts as it may have.
+        """Attempt a step as often as its retry policy allows, and return the last outcome.
 
         Args:
-            record: which attempt is the next, when there were some before.
+            record: the next attempt, if there were some before.
         """
         following = record or NextAttempt(1, common_clock.now())
         while True:
@@ -238,7 +238,7 @@ class Iteration:
         def iterate(config: Any, items: list[JSON]) -> Outcome:
             outcome = shared.go_through(inner, config, items)
             if isinstance(outcome, Interrupted):
-                # The step is told of a failure, but nothing of what it says counts any more.
+                # The step sees a failure, but its own outcome is discarded.
                 within.append(outcome)
                 return outcome.fail
             return outcome

@@ -1,7 +1,7 @@
-"""What a loop keeps of its steps and its iterations, and the JSON that is stored of it.
+"""The records that a loop keeps of its steps and iterations, and their JSON in the database.
 
-Loops that were parked before an upgrade go on from that JSON: what is added needs a default, and
-what is there keeps its meaning.
+Loops that were parked before an upgrade go on from that JSON: new fields need a default, and
+existing ones keep their meaning.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from automations.kit.values import JSON
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """What a step of an iteration came to.
+    """The result of a step of an iteration.
 
     Args:
-        arm: which of its nested step lists it chose.
-        stop: whether the iteration ends with it.
+        arm: the one of its nested step lists that it chose.
+        stop: whether it ends the iteration.
     """
 
     output: JSON
@@ -30,10 +30,10 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class NextAttempt:
-    """The attempts at a step until now have failed.
+    """All attempts at a step so far have failed, and another is due.
 
     Args:
-        number: of the one that is due.
+        number: of the attempt that is due.
     """
 
     number: int
@@ -45,7 +45,7 @@ class ItemDone:
     """An iteration came to its end.
 
     Args:
-        output: what the last of its steps put out.
+        output: that of its last step.
     """
 
     output: JSON
@@ -59,7 +59,7 @@ class ItemFailed:
     kind: str
 
     def shown(self) -> dict[str, JSON]:
-        """The failure as the loop puts it out."""
+        """The failure as the loop's output shows it."""
         return {"message": self.message, "kind": self.kind}
 
 
@@ -84,14 +84,14 @@ def stored(record: StepRecord | ItemRecord) -> dict[str, JSON]:
 
 
 def step_record(kept: Mapping[str, JSON]) -> StepRecord:
-    """What was stored of a step."""
+    """Read the stored record of a step."""
     if "attempt" in kept:
         return NextAttempt(kept["attempt"], datetime.fromisoformat(kept["dueAt"]))
     return StepEnded(kept.get("output"), kept.get("arm"), bool(kept.get("stop")))
 
 
 def item_record(kept: Mapping[str, JSON]) -> ItemRecord:
-    """What was stored of an iteration that has ended."""
+    """Read the stored record of an iteration that has ended."""
     if "error" in kept:
         error = kept["error"]
         return ItemFailed(error.get("message", ""), error.get("kind", "error"))

@@ -1,7 +1,7 @@
 """Runs the body of a loop: its steps, in order, for each item, inside the loop's own task.
 
-What the steps of an iteration came to is kept until it has ended: after a crash, or a pause of one
-of them, the iteration is gone through once more and takes what is kept instead of doing it again.
+The results of an iteration's steps are kept until the iteration ends. After a crash, or a pause of
+one of them, the iteration runs again and takes the kept results instead of redoing those steps.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ class Loops:
     """A node's loop and the loops in it.
 
     Args:
-        attempts: makes those at the steps of their bodies.
+        attempts: makes the attempts at the steps of their bodies.
     """
 
     def __init__(self, attempts: Attempts) -> None:
         node = attempts.node
-        # One that begins has written none; after a crash, which is rare, they are counted anew.
+        # A loop that begins has written no lines. After a crash, which is rare, the count restarts.
         log = LoopLog({} if node.answer is None else _written(node))
         place = (node.ref.run_id, node.ref.node_id, node.ref.generation)
         progress = Progress(place, _seconds_left(node), node.names["variables"], log)
         self._shared = SharedState(attempts, progress, log, self._go_through)
 
     def run_outermost(self, config: Any, items: list[JSON]) -> Outcome:
-        """Go through the items of the node's own loop."""
+        """Run the node's own loop."""
         node, progress = self._shared.attempts.node, self._shared.progress
         scope = Scope("", node.step, node.names, node.where, IterationPath())
         try:
             outcome = self._go_through(scope, config, items)
         except DatabaseUnavailable:
-            # One connection may be lost and the database be there: what is done need not be again.
+            # Only one connection may be lost: if the database is there, the work done is saved.
             with suppress(DatabaseUnavailable, ProgressLost):
                 progress.write()
             raise
@@ -64,12 +64,12 @@ class Loops:
         return interrupted.fail if interrupted is not None else outcome
 
     def begun(self) -> Mapping[str, JSON]:
-        """What the node's own loop goes through, if it was begun before."""
+        """The items of the node's own loop as it began, if it did before."""
         return self._shared.begun(self._shared.attempts.node.step, "")
 
     def _go_through(self, scope: Scope, config: Any, items: list[JSON]) -> Outcome | Interrupted:
         progress = self._shared.progress
-        # What names a secret is rendered anew each time: its value is not written anywhere.
+        # A collection that names a secret is rendered anew each time and never stored.
         secret = names_secrets(scope.step.config.collection)
         cursor = progress.cursor(scope.path, items, secret=secret)
         work = _Work(self._shared, scope, config, items, cursor)
@@ -87,9 +87,9 @@ class _Work:
     """The iterations of a loop that are still to be done.
 
     Args:
-        parked: those of the steps that wait.
-        end: why the loop does not go on.
-        broken: whether no further iteration is begun.
+        parked: the waits of steps that wait.
+        end: why the loop ends early, if it does.
+        broken: whether no further iteration begins.
     """
 
     shared: SharedState
@@ -100,7 +100,7 @@ class _Work:
     parked: list[WaitInLoop] = field(default_factory=list)
     end: Fail | Interrupted | None = None
     broken: bool = False
-    # Guards the three above and what is still to be done: each item has one worker.
+    # Guards the three fields above and ``_todo``, so that each item has one worker.
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _todo: list[int] = field(init=False)
 
@@ -109,7 +109,7 @@ class _Work:
         self._todo = undone[::-1]
 
     def done_by(self, workers: int) -> None:
-        """Do the iterations, several at once; what a worker raises is raised when all are done."""
+        """Do the iterations with some workers; re-raises a worker's error once all have ended."""
         if workers == 1:
             self._drain()
             return
@@ -136,14 +136,14 @@ class _Work:
             match came_to:
                 case WaitInLoop():
                     self.parked.append(came_to)
-                    # One at a time means in order; of several at once, the others go on.
+                    # One at a time means in order; with several workers, the others go on.
                     self.broken = self.broken or self.config.concurrency == 1
                 case Fail() | Interrupted():
                     self.end = self.end or came_to
                     self.broken = True
 
     def _item(self, index: int) -> WaitInLoop | Fail | Interrupted | None:
-        """Do an iteration; what keeps the loop from going on, if anything does."""
+        """Do one iteration; returns what stops the loop, if anything does."""
         place = self.scope.place.inside(index, len(self.items))
         names = names_of_item(self.items, index, self.scope.names.get("loop"))
         iteration = Iteration(self.shared, self.scope, self.cursor, place, names)
@@ -160,9 +160,9 @@ class _Work:
 
 
 def _seconds_left(node: Entered) -> float | None:
-    """How long the loop may go on; None for as long as it takes."""
+    """How long the loop may still take; None for no limit."""
     step = node.step
-    # One that may wait is not limited: its timeout is that of an attempt, not of the pauses.
+    # A loop that may wait has no limit: the timeout is for an attempt, not for pauses.
     if step.timeout is None or step.may_wait():
         return None
     left = parse_duration(step.timeout) - (common_clock.now() - node.started_at)
@@ -170,14 +170,14 @@ def _seconds_left(node: Entered) -> float | None:
 
 
 def _written(node: Entered) -> dict[bool, int]:
-    """How many lines the loop has written since it was begun, by whether they tell of failures."""
+    """How many log lines the loop has written since it began, by whether they report failures."""
     inside = [step.id for _, step in walk([node.step]) if step.id != node.step.id]
     with unit_of_work() as session:
         return run_steps.count_lines(session, node.ref.run_id, inside, node.started_at)
 
 
 def _soonest(parked: list[WaitInLoop]) -> WaitInLoop:
-    """Of several that wait, which only attempts do, the one that goes on first."""
+    """The wait that ends first; several at once can only be waits for a retry."""
     due = [(inside.wait.when, inside) for inside in parked if isinstance(inside.wait, WaitToRetry)]
     return min(due, key=lambda one: one[0])[1] if due else parked[0]
 

@@ -1,9 +1,9 @@
-"""Steps that wait, and that somebody marks in Airflow.
+"""Settles waiting steps that somebody has marked in Airflow.
 
-Who marks one as done decides in the place of others; who marks it as skipped has it left out, and
-nothing is decided. Airflow goes on with such a run and calls nothing of ours. It is seen by the
-first step behind, or when the DagRun has ended; who it was is in Airflow's audit log, which a job
-reads.
+Marking such a step as done decides it in place of those who were asked; marking it as skipped
+leaves it out, and nothing is decided. Airflow then goes on with the run without calling us. We
+notice when the next step begins or the DagRun has ended; who it was is in Airflow's audit log,
+which a job reads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from automations.steps.registry import STEP_TYPES
 
 
 def waiting(session: Session, run: Run) -> str | None:
-    """The step that a run waits in, whose row is locked; None when it waits in none."""
+    """The step that a run is waiting in, if any; the run's row must be locked."""
     wait = _wait_of(session, run)
     return None if wait is None else wait.node_id
 
@@ -36,12 +36,12 @@ def waiting(session: Session, run: Run) -> str | None:
 def settle(
     session: Session, run: Run, is_skipped: Callable[[str], bool], begun: TaskRef | None = None
 ) -> None:
-    """End the step that a run waits in, when Airflow has gone on without it.
+    """End the step that a run is waiting in, if Airflow has gone on without it.
 
     Args:
         run: its row locked.
-        is_skipped: whether Airflow takes a step for skipped.
-        begun: the task that Airflow begins; None when it has ended the whole run.
+        is_skipped: whether a step is skipped in Airflow.
+        begun: the task that Airflow is beginning; None when it has ended the whole run.
     """
     wait = _wait_of(session, run)
     if wait is None:
@@ -49,7 +49,7 @@ def settle(
     try:
         loaded = load(session, run.workflow_id, run.version)
     except Unreadable:
-        return  # what the step would have put out is known to nobody; the run ends all the same
+        return  # the step's output cannot be known any more; the run ends all the same
     row = run_steps.step(session, run.id, wait.node_id)
     if row is None or (begun is not None and not _is_behind(begun, wait, loaded)):
         return
@@ -88,9 +88,9 @@ def _wait_of(session: Session, run: Run) -> Wait | None:
 
 
 def _is_behind(begun: TaskRef, wait: Wait, loaded: Loaded) -> bool:
-    """Whether Airflow begins a task that comes after the one that waits.
+    """Whether the task that Airflow is beginning comes after the one that waits.
 
-    One that comes before was cleared, and a process of an earlier generation is only late.
+    One that comes before it was cleared, and a process of an earlier generation is merely late.
     """
     order = list(loaded.plan.nodes)
     return (

@@ -1,4 +1,4 @@
-"""What a step's wait is in our database, and how the host is told of it."""
+"""Maps a step's wait to its row in our database, and that row to a verdict for the host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from automations.steps.outcomes import (
 from automations.steps.outcomes import Wait as Awaited
 
 _NO_DEADLINE = timedelta(days=365 * 10)
-"""For what another run ends, which may take as long as it likes: every pause has an end."""
+"""Every pause has a due time; this is for one that only another run ends, however late."""
 
 _WAITS_FOR = {
     WaitKind.CALLBACK: (
@@ -42,8 +42,8 @@ class Pause:
     """How a wait is stored.
 
     Args:
-        question: what people are asked; of a wait for a run, which one.
-        kept: what the step has put out so far.
+        question: what people are asked; of a wait for a run, which run.
+        kept: the step's output so far.
     """
 
     kind: WaitKind
@@ -54,7 +54,7 @@ class Pause:
 
 
 def pause_of(awaited: Awaited, now: datetime) -> Pause:
-    """What a step waits for, as it is stored."""
+    """The pause to store for what a step waits for."""
     match awaited:
         case WaitUntil(when):
             return Pause(WaitKind.DELAY, when)
@@ -74,7 +74,7 @@ def pause_of(awaited: Awaited, now: datetime) -> Pause:
 
 
 def parked(wait: Wait) -> AskPeople | Sleep:
-    """How the host is told of an open pause."""
+    """The verdict that tells the host of an open pause."""
     if waits.in_loop(wait):
         return Sleep(wait.id, wait.due_at)
     question: Question
@@ -91,7 +91,7 @@ def parked(wait: Wait) -> AskPeople | Sleep:
 
 
 def wait_for_slot(session: Session, row: RunStep, now: datetime) -> Wait:
-    """Open the pause of a run that Airflow has begun before it was its turn."""
+    """Open the pause of a run that Airflow began before a slot was free."""
     return waits.open_wait(
         session,
         waits.NewWait(

@@ -1,4 +1,4 @@
-"""Turns what a step answered into rows and a verdict, in one transaction."""
+"""Turns a step's outcome into rows and a verdict, in one transaction."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from automations.steps.outcomes import Wait as Awaited
 from automations.steps.registry import STEP_TYPES
 
 _SUMMARY_LENGTH = 500
-"""Of what Airflow shows of a step, which it keeps in its own database."""
+"""Characters of the summary of a step's output, which Airflow keeps in its own database."""
 _ERROR_LENGTH = 200
-"""Of an error in it."""
+"""Characters of an error in that summary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Recorder:
     """Turns an outcome into rows and a verdict, inside one transaction.
 
     Args:
-        alone: whether nobody else can have done a step of the run, which has not waited either.
-        more: what else is to be kept of the node, by column.
+        alone: whether this process has done all of the run's steps, none of which has waited.
+        more: other columns of the node's row to set.
     """
 
     session: Session
@@ -256,6 +256,6 @@ def _summary(output: Any) -> dict[str, JSON]:
     }
     error = output.get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
-        # Of a step that the run goes on from by onError: in Airflow it is as green as any.
+        # The run goes on by onError, so Airflow shows the step as green as any other.
         small["error"] = excerpt(error["message"], _ERROR_LENGTH)
     return small if len(json.dumps(small)) <= _SUMMARY_LENGTH else {"keys": sorted(output)}

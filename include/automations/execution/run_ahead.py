@@ -1,12 +1,12 @@
-"""Goes on with the nodes behind one that was done, in the same process.
+"""Runs the nodes that follow one that is done, in the same process, ahead of their own tasks.
 
-Each is begun, done and recorded as its own task would do it, which is answered from the record when
-it comes. What is done ahead is told to the host, which need not begin those tasks at all.
+Each is begun, run and recorded as its own task would do it; that task, should it begin, gets the
+recorded verdict. The host is told what was done ahead, and need not begin those tasks at all.
 
-It goes on as long as one node follows that may be done so: of several ways to a node one is taken,
-so that nothing else is to be waited for. It ends where the run waits, fails or is tried again, and
-before a step that may wait or is heavy, or when the time is over. After a clear it does nothing:
-which steps are to be done anew is known to the orchestrator alone.
+It goes on while there is a next node that may be run so. Only one path leads to each node in a run,
+so there is never another branch to wait for. It stops where the run waits, fails or retries, before
+a step that may wait or is heavy, and when its time is up. After a clear it does nothing, since only
+the orchestrator knows which steps were cleared.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from automations.steps.registry import STEP_TYPES
 log = logging.getLogger(__name__)
 
 Host = Callable[[str], AbstractContextManager[Journal]]
-"""Does what the host has around a node that is done ahead of its task; gives that task's log."""
+"""The host's context manager around a node that runs ahead of its task; yields that task's log."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoneAhead:
-    """A node that was done before its own task has begun.
+    """A node that was done before its own task began.
 
     Args:
-        config: with what it was done, as it may be shown.
+        config: its config in its recordable form.
     """
 
     node_id: str
@@ -61,11 +61,11 @@ class DoneAhead:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What has become of the nodes behind one.
+    """What became of the nodes that follow one.
 
     Args:
         done_ahead: in the order in which they were done.
-        left_out: since when nodes are left out that the run's outcomes do not lead to.
+        left_out: the nodes that the run's path does not lead to, with the time they were skipped.
     """
 
     done_ahead: tuple[DoneAhead, ...]
@@ -73,9 +73,10 @@ class Leg:
 
 
 def may_lead(ref: TaskRef) -> bool:
-    """Whether a node may be done by a process that is not its task's own, and others behind it.
+    """Whether a process other than its task's own may run a node and those that follow it.
 
-    A run is on record before, which its own task would make of what the orchestrator knows.
+    That takes a run that is on record already: only the node's own task can create one from what
+    the orchestrator knows.
     """
     with reading() as session:
         run = session.get(Run, ref.run_id)
@@ -92,7 +93,7 @@ def may_lead(ref: TaskRef) -> bool:
 
 @lru_cache(maxsize=64)
 def _secrets(workflow_id: str, version: int) -> frozenset[str]:
-    """The secrets that steps of a version may name."""
+    """The secrets that the steps of a version may name."""
     with reading() as session:
         plan = load(session, workflow_id, version).plan
     return frozenset[str]().union(*map(host_secrets.named, plan.nodes.values()))
@@ -101,14 +102,14 @@ def _secrets(workflow_id: str, version: int) -> frozenset[str]:
 def run_following(
     engine: Engine, ref: TaskRef, done: Proceed, host: Host, budget: timedelta
 ) -> None:
-    """Do the nodes behind one as far as they may be done in its process.
+    """Run the nodes that follow one, as far as they may run in its process.
 
-    A process that has only found its node recorded begins no other: its predecessor may have been
-    killed by the next one, whose deaths are then counted by its own task.
+    A process that only found its node recorded begins no other: the process before it may have been
+    killed by the next node, and only that node's own task counts such deaths.
 
     Args:
         ref: the node that was done.
-        budget: the time after which none is begun.
+        budget: the time after which no further node begins.
     """
     if done.repeated:
         return
@@ -124,10 +125,10 @@ def run_following(
 
 
 class _Ahead:
-    """What one process does of a run behind its own step.
+    """The nodes that one process runs after its own.
 
-    Each node is recorded in the transaction in which the next one is begun, under a lock that its
-    own task waits for, should that begin meanwhile.
+    Each node is recorded in the transaction that begins the next one, under a lock that the node's
+    own task waits for, should it begin meanwhile.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class _Ahead:
         node: Node | None,
         outputs: Mapping[str, JSON] | None = None,
     ) -> Entered | None:
-        """Begin the node behind another, if it may be."""
+        """Begin a node, if it may be run ahead."""
         if run is None or node is None:
             return None
         if not may_run_ahead(node) or time.monotonic() > self._until:
@@ -157,7 +158,7 @@ class _Ahead:
         return entry.enter_ahead(session, run, ref, outputs)
 
     def do(self, entered: Entered) -> Entered | None:
-        """Do a node that was begun, and begin the next one."""
+        """Run a node that has begun, and begin the next one."""
         ref, config = entered.ref, dict[str, JSON]()
         with log_context(ref), self._host(ref.node_id) as journal:
             outcome = self._engine.attempt(entered, journal, config.update)
@@ -166,7 +167,7 @@ class _Ahead:
             except DatabaseUnavailable:
                 raise
             except Exception:
-                # What keeps the next one from being begun costs no more than that.
+                # An error in beginning the next node must not undo this one.
                 log.exception("The step behind '%s' is left to its own task", entered.step.name)
                 verdict, following = self._record(entered, outcome, config, goes_on=False)
             if (told := verdict_line(entered.step, outcome, verdict)) is not None:
@@ -190,10 +191,10 @@ class _Ahead:
 
 
 def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
-    """What is recorded of the nodes behind one, whichever process has done them.
+    """What is recorded of the nodes that follow one, whichever process ran them.
 
     Args:
-        whole: of that one, too.
+        whole: whether to include that node itself.
     """
     with reading() as session:
         plan = load(session, ref.workflow_id, ref.version).plan
@@ -212,7 +213,7 @@ def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
 
 
 def behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
-    """The node that a run goes on with."""
+    """The node that a run goes on with after one that is done."""
     target = plan.nodes[node_id].follower
     if done.targets is not None:
         target = done.targets[0] if done.targets else None
@@ -220,7 +221,7 @@ def behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
 
 
 def may_run_ahead(node: Node) -> bool:
-    """Whether a node may be done in a process that is not its own."""
+    """Whether a node may run in a process that is not its own task's."""
     step_type = STEP_TYPES[node.step.type]
     return not step_type.heavy and not step_type.waits(node.step.config)
 

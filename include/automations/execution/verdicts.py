@@ -24,10 +24,10 @@ class TaskRef:
         version: the definition's version that the DAG was built from.
         generation: the DagRun's clear_number; a higher one redoes what is cleared.
         run_type: the DagRun's type (``manual``, ``scheduled``, …).
-        conf: the DagRun's conf, the input of a run that Airflow made itself.
+        conf: the DagRun's conf: the input of a run that Airflow itself created.
         due_at: when a scheduled run was due.
         deaths: how many processes of this task were killed since it was last begun.
-        is_skipped: asks the orchestrator whether it takes another task of the DagRun for skipped.
+        is_skipped: asks the orchestrator whether another task of the DagRun is skipped there.
     """
 
     run_id: str
@@ -51,8 +51,8 @@ class Proceed:
     Args:
         summary: small values for the orchestrator's own display, never the full output.
         targets: ids of the direct successors to go on with; the others are skipped.
-            None when the node has one way only.
-        repeated: whether the node was done before, by another process perhaps.
+            None when the node does not branch.
+        repeated: whether the node was already done, perhaps by another process.
     """
 
     summary: Mapping[str, Any]
@@ -65,8 +65,8 @@ class AskPeople:
     """Park until somebody answers, in the orchestrator's own UI or through the bridge.
 
     Args:
-        wait_id: id of the wait, which the host hands back on resume.
-        options: the answers offered, the first is the affirmative one.
+        wait_id: id of the wait, which the host passes back on resume.
+        options: the answers on offer; the first is the affirmative one.
     """
 
     wait_id: str
@@ -77,7 +77,7 @@ class AskPeople:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Park until a moment, or until the wait's id is notified on ``automations_wait``."""
+    """Park until a time, or until the wait's id is notified on ``automations_wait``."""
 
     wait_id: str
     until: datetime
@@ -85,7 +85,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The attempt failed; run the same node again after the delay."""
+    """The attempt failed; run the same node again after a delay."""
 
     error: str
     delay: timedelta
@@ -93,14 +93,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The node failed for good, and with it the run."""
+    """The node failed for good, and so does the run."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Nothing to do here: the run has ended or the node is not on its way."""
+    """Nothing to do: the run has ended, or its path does not lead to this node."""
 
     reason: str
 
