@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 RawConnection = psycopg2.extensions.connection
-"""One that is no part of a session: of the driver's own."""
+"""A connection of the driver's own, outside of any session."""
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
-    # Each side notices within a minute that the other one's machine is gone, not after two hours:
-    # locks, by which holders are known to live, are waited for.
+    # Each side notices within a minute, not after two hours, that the other one's machine is gone:
+    # others wait for the locks by which a holder is known to live.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -55,13 +55,13 @@ SELECT set_config('tcp_keepalives_idle', '30', false),
 _TIME = "SELECT clock_timestamp()"
 
 _PING_AFTER = 1.0
-"""Seconds for which a connection that was just used needs no test before it is used again."""
+"""Seconds since its last use after which a pooled connection is tested before it is used again."""
 
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
-"""What SQLAlchemy says of a database that is away, restarting or overloaded."""
+"""Errors of SQLAlchemy that mean that the database is away, restarting or overloaded."""
 
 _READ_ONLY = "25006"
-"""What PostgreSQL says of a write while another server has not yet taken over from this one."""
+"""PostgreSQL's error code for a write to a server that another one is about to take over from."""
 
 _used: set[str] = set()
 _stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
@@ -81,7 +81,7 @@ def _engine(dsn: str) -> Engine:
         try:
             _ask(connection, _TIME)
         except psycopg2.Error as lost:
-            # The pool then replaces this one, and all that are as old.
+            # Has the pool replace this connection, and all that are as old.
             raise InvalidatePoolError from lost
 
     event.listen(made, "checkout", test_idle)
@@ -97,13 +97,13 @@ def _made(dsn: str, **pool: Any) -> Engine:
     made = create_engine(
         dsn,
         use_native_hstore=False,
-        # What users have given us stands in no error.
+        # Errors must not contain what users have sent us.
         hide_parameters=True,
         connect_args={"application_name": "automations", **_CONNECTING},
         **pool,
     )
     event.listen(made, "connect", lambda connection, _: _enable_keepalives(connection))
-    # By SQLAlchemy's own way the server is told of each change and of the change back.
+    # SQLAlchemy's own implementation tells the server of each change, and of the change back.
     made.dialect.set_isolation_level = _commit_by_itself  # type: ignore[assignment,method-assign]
     return made
 
@@ -113,12 +113,12 @@ def _commit_by_itself(connection: Any, level: str) -> None:
 
 
 def _enable_keepalives(connection: RawConnection) -> None:
-    """Have the server, too, see whether this end of a connection is there."""
+    """Have the server, too, check whether this end of the connection is alive."""
     _ask(connection, _SERVER_KEEPALIVES)
 
 
 def _ask(connection: RawConnection, query: str) -> None:
-    """Ask what ends with the server's time, outside of a transaction, and note that."""
+    """Run a query whose last column is the server's time, and note that; in autocommit mode."""
     before, connection.autocommit = connection.autocommit, True
     question = common_clock.Question()
     with connection.cursor() as cursor:
@@ -138,14 +138,14 @@ def _note_use(_connection: Any, record: Any) -> None:
 
 
 def engine(dsn: str | None = None) -> Engine:
-    """This process's engine; a fork never shares its parent's connections."""
+    """This process's engine; a forked process never shares its parent's connections."""
     chosen = dsn or get_settings().dsn
     _used.add(chosen)
     return _engine(chosen)
 
 
 def dispose() -> None:
-    """Close this process's pooled connections; what was compiled for them is kept."""
+    """Close this process's pooled connections, and keep the cache of compiled statements."""
     for dsn in _used:
         _engine(dsn).dispose()
     _used.clear()
@@ -156,24 +156,24 @@ def _leave_to_parent() -> None:
         _engine(dsn).dispose(close=False)
 
 
-# A fork keeps what its parent has compiled and learned of the server, which takes long to do anew.
+# A fork keeps its parent's compiled statements and knowledge of the server, which cost time to get.
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Say of what the database comes to whether it may come to more later.
+    """Translate errors of the driver into ours, which say whether trying again later may help.
 
     Raises:
-        DatabaseUnavailable: it cannot be used now.
-        DatabaseRefused: it does not take what it is told.
+        DatabaseUnavailable: it may.
+        DatabaseRefused: the database does not accept the statement.
     """
     try:
         yield
     except _UNAVAILABLE as lost:
         raise DatabaseUnavailable from lost
     except DBAPIError as error:
-        # A connection that ends in the middle of an answer is an error without a kind.
+        # A connection that breaks in the middle of an answer raises an error without a code.
         if error.connection_invalidated or getattr(error.orig, "pgcode", None) == _READ_ONLY:
             raise DatabaseUnavailable from error
         kind = type(error.orig).__name__
@@ -185,10 +185,10 @@ def unit_of_work(dsn: str | None = None, *, apart: bool = False) -> Iterator[Ses
     """A session whose transaction commits at the end of the block, or is undone by an error.
 
     Args:
-        apart: whether it commits by itself also where a ``SharedTransaction`` was joined.
+        apart: whether it commits by itself even where a ``SharedTransaction`` was joined.
 
     Raises:
-        DatabaseUnavailable: it could not be done now.
+        DatabaseUnavailable: the database cannot be used now.
     """
     bind = (None if apart else _stage.get()) or engine(dsn)
     with (
@@ -200,15 +200,15 @@ def unit_of_work(dsn: str | None = None, *, apart: bool = False) -> Iterator[Ses
 
 
 class SharedTransaction:
-    """A transaction of which units of work are parts, one after the other, in whichever threads.
+    """A transaction that several units of work share, one after the other, in any threads.
 
-    All of them commit together, or none does; what one reads, those before it have written.
+    They commit together or not at all, and each sees what those before it wrote.
 
     Args:
-        pooled: whether its connection is one of the pool's, which are few: not for what lasts.
+        pooled: whether it takes a connection of the pool; too few are there for long transactions.
 
     Raises:
-        DatabaseUnavailable: it cannot be begun now; so does all that uses it.
+        DatabaseUnavailable: the database cannot be used now; so do its methods.
     """
 
     def __init__(self, *, pooled: bool = True) -> None:
@@ -219,7 +219,7 @@ class SharedTransaction:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Have the units of work in the block be parts of it, also in threads begun from there."""
+        """Have the units of work in the block join it, even in threads that start from there."""
         token = _stage.set(self._connection)
         try:
             yield
@@ -241,7 +241,7 @@ class SharedTransaction:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Undo, at the end of the block, whatever this thread's units of work in it have done."""
+    """Roll back, at the end of the block, whatever this thread's units of work in it did."""
     transaction = SharedTransaction()
     try:
         with transaction.joined():
@@ -252,10 +252,10 @@ def undone() -> Iterator[None]:
 
 @contextmanager
 def statement(dsn: str | None = None) -> Iterator[Connection]:
-    """A bare connection for one plain statement that each request makes; it commits by itself.
+    """A bare connection in autocommit mode, for single statements that every request makes.
 
     Raises:
-        DatabaseUnavailable: it could not be done now.
+        DatabaseUnavailable: the database cannot be used now.
     """
     if (stage := _stage.get()) is not None:
         with translated_errors(), stage.begin_nested():
@@ -267,10 +267,10 @@ def statement(dsn: str | None = None) -> Iterator[Connection]:
 
 @contextmanager
 def reading(dsn: str | None = None) -> Iterator[Session]:
-    """A session that only reads: each query by itself, which saves the frame of a transaction.
+    """A session that only reads, in autocommit mode, which saves BEGIN and COMMIT.
 
     Raises:
-        DatabaseUnavailable: it could not be done now.
+        DatabaseUnavailable: the database cannot be used now.
     """
     bind = _stage.get() or _autocommit(engine(dsn))
     with (
@@ -286,10 +286,10 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
 
 
 def sync_clock() -> None:
-    """See what time it is by the database's clock, where that may not be known any more.
+    """Read the database's clock again, if our knowledge of it is stale.
 
     Raises:
-        DatabaseUnavailable: it cannot be seen now.
+        DatabaseUnavailable: the database cannot be used now.
     """
     if common_clock.is_stale():
         with translated_errors(), engine().connect():

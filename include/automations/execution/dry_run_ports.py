@@ -1,7 +1,7 @@
-"""Ports that do nothing outside: they tell what would be done, and answer as if it had been.
+"""Ports without effects: they report what would be done, and answer as if it had been.
 
-What is only read here, and what a script computes, is real: rows that are there, files of
-documents, whether a DAG may be run. What others would answer is made up, or what a sample says.
+Reads of our own data and what a script computes are real: existing rows, files of documents,
+whether a DAG may be run. What others would answer is made up, or taken from a sample.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from automations.ports import (
 from automations.ports.tables import RowFilter
 
 MADE_UP = "not-made"
-"""The id of what is not there, since it was not made."""
+"""The id of anything that would have been created."""
 _MAX_BODY = 20_000
-"""Characters of a body that are shown."""
+"""Characters of a body that are reported."""
 
 
 class EffectKind(StrEnum):
-    """What sort of thing would be done, as clients are told."""
+    """The kind of an effect, as the API names it."""
 
     MAIL = "mail"
     REQUEST = "request"
@@ -75,11 +75,11 @@ class EffectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What would be done outside.
+    """Something that would be done outside.
 
     Args:
-        what: it in a few words.
-        details: with what it would be done.
+        what: a short description.
+        details: its data, such as the fields of a mail.
     """
 
     kind: EffectKind
@@ -91,11 +91,11 @@ Tell = Callable[[Effect], None]
 
 
 def dry_run(real: Ports, tell: Tell, answered: JSON = None) -> Ports:
-    """Ports for one step that is tried.
+    """Ports for one step of a trial.
 
     Args:
-        real: what is read by.
-        answered: what a run, a form or an operator that is waited for would have come to.
+        real: ports to read through.
+        answered: the result of a run, form or operator that the step waits for.
     """
     forms = _Forms(tell, answered)
     return Ports(

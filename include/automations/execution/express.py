@@ -1,12 +1,12 @@
-"""Does the first steps of a run before the orchestrator has it, in a process that is warm.
+"""Runs the first steps of a run in a warm process, before the orchestrator has the run.
 
-They are done and recorded as tasks do and record them, under the same keys, each in the transaction
-in which the next one is begun. What follows from the last of them is part of its own transaction:
-the run has ended, and is to be shown; or the orchestrator is to go on with it. So at every moment
-either a job says that the run is done here, or another one that it is to be brought there.
+The steps run and are recorded as tasks would do it, under the same keys, each in the transaction
+that begins the next one. The transaction of the last one also decides what follows: the run has
+ended and is to be shown, or the orchestrator goes on with it. So there is always exactly one job
+for the run: either to run it here, or to bring it to the orchestrator.
 
-The run's job is what a lock is elsewhere: as long as it is held nobody else does a step of the run.
-Who loses it in the middle of a step records what the step came to, if nobody else has, and stops.
+That job serves as the lock: while it is held, nobody else runs a step of the run. A process that
+loses it in the middle of a step records the step's outcome, if nobody else has, and stops.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from automations.steps.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class _StartedNode:
-    """A node that is on record as begun."""
+    """A node that has begun, and its row."""
 
     entered: Entered
     row: RunStep
 
 
 class ExpressLeg:
-    """What one process does of one run.
+    """The steps of one run that one process runs.
 
     Args:
         job: as it was claimed.
-        budget: the time after which no step is begun.
-        may_go_on: whether this process is still known to hold its jobs.
+        budget: the time after which no further step begins.
+        may_go_on: whether this process still holds its jobs, as far as it knows.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class ExpressLeg:
         self._may_go_on = may_go_on
 
     def run(self) -> None:
-        """Do what may be done, and leave the run to whoever is next.
+        """Run as many steps as may run here, then leave the run to the orchestrator.
 
         Raises:
-            DatabaseUnavailable: the job is to be put back; the orchestrator goes on from there.
+            DatabaseUnavailable: the caller must put the job back; the orchestrator goes on then.
         """
         with unit_of_work() as session:
             begun = self._first(session)
@@ -90,8 +90,8 @@ class ExpressLeg:
             jobs.done(session, self._job)
             return None
         run = claimed.run
-        # Another process had it and is gone: it may have been killed by the step that it was in,
-        # whose deaths the orchestrator counts.
+        # Another process had the job and is gone. The step that it was in may have killed it, and
+        # only the orchestrator counts such deaths.
         died = self._job.claims > 1 and run_steps.has_begun(session, run.id)
         stands_still = run.reviving or run.slot == SlotStatus.WAITING
         if not died and not stands_still:
@@ -124,7 +124,7 @@ class ExpressLeg:
         outcome: Outcome,
         kept: Mapping[str, Any],
     ) -> _StartedNode | None:
-        """Save what a node came to, and begin the next one or leave the run."""
+        """Save a node's outcome, and begin the next node or leave the run."""
         entered, run = begun.entered, claimed.run
         if run.status not in UNFINISHED:
             log_attempt(session, entered, outcome)
@@ -145,7 +145,7 @@ class ExpressLeg:
     def _next(
         self, session: Session, claimed: ClaimedRun, node: Node | None, outputs: Mapping[str, JSON]
     ) -> _StartedNode | None:
-        """Begin a node, unless there is none or it is to be left to the orchestrator."""
+        """Begin a node; None if there is none, or if the orchestrator must run it."""
         run = claimed.run
         if node is None or time.monotonic() > self._until or not self._may_go_on():
             return None
@@ -162,7 +162,7 @@ class ExpressLeg:
         return _StartedNode(entered, row)
 
     def _leave(self, session: Session, claimed: ClaimedRun) -> None:
-        # Who has lost the job leaves nothing: another process has it, or has left it already.
+        # If the job was lost there is nothing to leave: another process has it, or has left it.
         if jobs.done(session, self._job):
             session.refresh(claimed.run, ["status"])
             admission.leave_express(session, claimed.run)

@@ -12,19 +12,20 @@ _SECRET = re.compile(r"\bsecret\.([A-Z][A-Z0-9_]*)")
 
 
 _CONNECTION = '"conn_id":"'
-"""In JSON that no text of the config's can hold: its quotes are escaped."""
+"""As it stands in a config's JSON; no text of the config can contain it, since quotes are escaped
+there."""
 CONNECTION = "connection"
-"""Among the names of secrets, which are in capitals: a connection is named."""
+"""Stands among the names of secrets, which are in capitals, for any connection."""
 
 
 def named(node: Node) -> frozenset[str]:
-    """The secrets that a step, or one in its body, may name; and whether they name a connection."""
+    """The secrets that a step or its body may name, and ``CONNECTION`` if it names one."""
     config = node.step.config.model_dump_json()
     return frozenset([*_SECRET.findall(config), *([CONNECTION] if _CONNECTION in config else [])])
 
 
 def may_be_needed(names: Set[str], workspace_id: str) -> bool:
-    """Whether one of what is named is not known here, and so may be the orchestrator's."""
+    """Whether any of these is not stored here, and so may be the orchestrator's."""
     if CONNECTION in names:
         return True
     return bool(names) and names != secrets.read(workspace_id, names).keys()

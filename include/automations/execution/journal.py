@@ -1,7 +1,7 @@
-"""What the log of a task says of its step: what it is, was given, did and came to.
+"""Writes a task's log of its step: which step, its config, what it did, and its outcome.
 
-Attempts write it while they are made. The host says where to: a task into its own log; a test of a
-step, or a step in the bridge, nowhere. Whatever comes here is masked before it is written.
+Attempts write it as they are made. The host says where: a task into its own log; a step test, or a
+step in the bridge, nowhere. Everything is masked before it is written.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ Write = Callable[[int, str], None]
 """Writes a line of a level of ``logging``."""
 
 _MAX_LINE = 4_000
-"""Characters of a line; an answer of a megabyte hides what else there is to read."""
+"""Characters of a line; one megabyte of output would hide everything else."""
 _MAX_FIELD = 1_000
 """Characters of a field of a configuration or output."""
 _MAX_BRIEF = 500
-"""Characters of a configuration or output of a step in a loop."""
+"""Characters of the configuration or output of a step in a loop."""
 MAX_HELD = 50
-"""Lines that are kept of an item in the middle of a loop, for when it fails."""
+"""Lines held back for an item in the middle of a loop, in case it fails."""
 MAX_TOLD = 100
-"""Failures in a loop of which all lines are written; of each further one, how it failed."""
+"""Failures in a loop that are logged in full; of further ones, only the error."""
 
 
 class Journal:
@@ -59,7 +59,7 @@ class Journal:
         self._write = write
         self._told = 0
         self.config: Mapping[str, JSON] | None = None
-        """What the task's own step was last given, as it may be shown."""
+        """The recordable config of the task's own step in its last attempt."""
 
     @property
     def is_read(self) -> bool:
@@ -72,17 +72,17 @@ class Journal:
             self._write(level, excerpt(text, _MAX_LINE))
 
     def may_tell_all(self) -> bool:
-        """Whether one more failure in a loop may be told with all that led to it."""
-        # Not counted under a lock: one more or less is as good.
+        """Whether one more failure in a loop may be logged in full."""
+        # Counted without a lock: one more or less does no harm.
         self._told += 1
         return self._told <= MAX_TOLD
 
 
 class AttemptLog:
-    """What is written of one attempt: at once, or of most items of a loop when they fail.
+    """The log of one attempt: written at once, but for most items of a loop only if they fail.
 
     Args:
-        mask: hides what the attempt may not show.
+        mask: hides the secrets that the attempt uses.
     """
 
     def __init__(self, journal: Journal, attempt: Attempt, mask: Callable[[str], str]) -> None:
@@ -99,14 +99,14 @@ class AttemptLog:
         return self._journal.is_read
 
     def say(self, text: str, level: int = logging.INFO) -> None:
-        """Write a line, or keep it until it is known whether it is of interest."""
+        """Write a line, or hold it back until the attempt fails."""
         if not self._attempt.quiet:
             self._write(text, level)
         elif self.is_read and len(self._held) < MAX_HELD:
             self._held.append((level, text))
 
     def begin(self, node: Entered) -> None:
-        """Say what is attempted, or how the wait ended after which it goes on."""
+        """Log which attempt begins, or how the wait ended after which the step goes on."""
         step, answer, number = self._attempt.step, self._attempt.answer, self._attempt.number
         kind, most = STEP_TYPES[step.type].title, step.retry.max_attempts if step.retry else 1
         if self._attempt.iteration:
@@ -121,14 +121,14 @@ class AttemptLog:
             self.say(f"Step '{step.name}' ({kind}) goes on: {_answered(answer)}")
 
     def configured(self, shown: Mapping[str, JSON]) -> None:
-        """Say what the step is given, as it may be shown."""
+        """Log the step's config in its recordable form."""
         if not self.is_read:
             return
         if not self._attempt.iteration:
             self._journal.config = {
                 name: _masked(value, self._mask) for name, value in shown.items()
             }
-            # Of a step that goes on it stands in the log already.
+            # For a step that goes on after a wait, the log has it already.
             if self._attempt.answer is None:
                 self._fields("Configuration", shown)
             return
@@ -137,15 +137,15 @@ class AttemptLog:
             self._write_config()
 
     def end(self, outcome: Outcome, taken: timedelta) -> None:
-        """Say what came of it, and after how long."""
+        """Log the outcome, and how long it took."""
         if not self.is_read or isinstance(outcome, WaitInLoop):
-            return  # The step in the loop has said what it waits for.
+            return  # The step in the loop has already logged what it waits for.
         if isinstance(outcome, Fail):
             self._failed(outcome, taken)
             return
         waits = waits_for(outcome, common_clock.now())
         if waits is not None:
-            # Also of an item in the middle: the loop does not go on before.
+            # Even for an item in the middle of a loop, since the loop stands still until then.
             self._write(waits)
         elif not self._attempt.quiet:
             self._write(f"Done after {seconds(taken)}{_way(outcome)}.")
@@ -174,7 +174,7 @@ class AttemptLog:
     def _output(self, output: Mapping[str, JSON]) -> None:
         count, failed = output.get("count"), output.get("errors")
         if STEP_TYPES[self._attempt.step.type].body and isinstance(failed, list):
-            # Its items have been told.
+            # The items have been logged already.
             self._write(f"Of {count} items, {len(failed)} failed.")
         elif self._attempt.iteration:
             self._write(f"Output: {excerpt(output, _MAX_BRIEF)}")
@@ -188,7 +188,7 @@ class AttemptLog:
 
 
 def waits_for(outcome: Outcome, now: datetime) -> str | None:
-    """What a step waits for, in words; None when it does not."""
+    """Describe what a step waits for; None if it does not wait."""
     match outcome:
         case WaitUntil(when):
             return f"Waits until {moment(when)}."
@@ -211,7 +211,7 @@ def waits_for(outcome: Outcome, now: datetime) -> str | None:
 
 
 def earlier_line(verdict: Verdict) -> str:
-    """What is said of a node that a process comes to, and that is not to be done now."""
+    """The log line for a node that a process enters and need not run now."""
     match verdict:
         case AskPeople():
             return f"Waits as before, until {moment(verdict.expires_at)}."
@@ -228,7 +228,7 @@ def earlier_line(verdict: Verdict) -> str:
 
 
 def verdict_line(step: Step, outcome: Outcome, verdict: Verdict) -> str | None:
-    """What follows from what a step came to; None when that goes without saying."""
+    """The log line for what follows from an outcome; None if that is obvious."""
     match verdict:
         case Retry(_, delay):
             return f"It is tried again in {seconds(delay)}."
@@ -243,12 +243,12 @@ def verdict_line(step: Step, outcome: Outcome, verdict: Verdict) -> str | None:
 
 
 def moment(when: datetime) -> str:
-    """A moment as logs show it."""
+    """Format a time for the log."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def seconds(taken: timedelta) -> str:
-    """How long something took."""
+    """Format a duration for the log."""
     return f"{taken.total_seconds():.2f} s"
 
 

@@ -1,4 +1,4 @@
-"""How far a node's loops have come, kept in memory and written in one transaction at a time."""
+"""The progress of a node's loops, kept in memory and written in one transaction at a time."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from automations.kit.values import JSON
 from automations.steps.outcomes import Fail
 
 MAX_UNSAVED = 50
-"""Iterations that may be lost by a crash when to do them again changes nothing: a commit for each
-would take longer than most of them."""
+"""Iterations of idempotent steps that a crash may lose: a commit for each would take longer than
+most of them do."""
 
 MAX_UNSAVED_SECONDS = 0.5
-"""After which they are written all the same, so that a slow loop loses little."""
+"""After this they are written in any case, so that a slow loop loses little."""
 
 MAX_RESULTS_BYTES = 32_000_000
-"""Of a node's loops together: they are held in memory, and recorded as one output."""
+"""For all loops of a node together: results are held in memory, and recorded as one output."""
 
 
 class ProgressLost(Exception):
-    """Progress cannot be written, by a bug of ours: the task must end, and begin where it was."""
+    """Progress cannot be written because of a bug of ours: the task must end, and resume."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The node's loops end here, whatever their steps say."""
+    """The node's loops end here, whatever their steps' outcomes are."""
 
     fail: Fail
 
@@ -55,17 +55,17 @@ _TOO_LARGE = Interrupted(
 
 @dataclass(slots=True)
 class Cursor:
-    """Where one loop stands.
+    """The progress of one loop.
 
     Args:
-        items: what it goes through.
-        entries: what each iteration came to; None for one that is still to be done.
-        open: of the iterations that have begun.
-        saved: the same as it was last written, and the step that waits.
-        kept: whether something of it is written.
+        items: what it iterates over.
+        entries: the result of each iteration; None for one that is still to be done.
+        open: the results of steps in iterations that have begun.
+        saved: ``open`` as it was last written, and the step that waits.
+        kept: whether anything of it is in the database.
         size: of its entries, in bytes.
-        unwritten: its items, until they are written; None also where they may not be.
-        fresh: those of its entries that are not written yet, by their index.
+        unwritten: its items until they are written; None also if they must not be.
+        fresh: the entries that are not written yet, by their index.
     """
 
     path: str
@@ -79,16 +79,16 @@ class Cursor:
     fresh: dict[int, ItemRecord] = field(default_factory=dict)
 
     def record(self, index: int, step_id: str) -> StepRecord | None:
-        """What a step of an iteration came to before."""
+        """The record of a step of an iteration, if there is one."""
         return self.open.get(index, {}).get(step_id)
 
 
 class Progress:
-    """The cursors of a node's loop and of the loops in it; safe to be used by several threads.
+    """The cursors of a node's loop and of the loops in it; thread-safe.
 
-    Each thread notes what it has done, and then sees to it that it is written. While one of them
-    writes, the others go on noting: the next one writes for all that have come meanwhile. What
-    may not go on is told by a value, ``Interrupted``; the caller then begins nothing more.
+    Each thread notes what it has done and then has it written. While one thread writes, the others
+    go on noting, and the next one to write does so for all of them. A method that returns
+    ``Interrupted`` says that the loops may not go on; the caller then begins nothing more.
     """
 
     def __init__(
@@ -98,26 +98,26 @@ class Progress:
         variables: Mapping[str, JSON],
         log: LoopLog,
     ) -> None:
-        """Go on from what was written before.
+        """Resume from what was written before.
 
         Args:
-            seconds: how long the loop may go on; None for as long as it takes.
-            variables: the run's, as they were written before.
-            log: whose lines are written with what they tell of.
+            seconds: how long the loop may still take; None for no limit.
+            variables: the run's variables as they were last written.
+            log: its lines are written together with the progress that they report.
         """
         self.variables = variables
-        """The run's variables as they are now, with those that are not written yet."""
+        """The run's variables, including those that are not written yet."""
         self._log = log
         self._node = node
-        # Guards everything below but what is said to be guarded by the other; held for moments,
-        # so that nobody waits for a transaction to note something. Ending an iteration ends the
-        # loops in it, hence reentrant.
+        # Guards everything below, except where it says ``_writing``. It is held briefly, so that
+        # noting something never waits for a transaction; and it is reentrant, since ending an
+        # iteration ends the loops in it.
         self._lock = threading.RLock()
-        # Held through a transaction, so that batches are written in the order of what they hold.
+        # Held during a transaction, so that batches are written in order.
         self._writing = threading.Lock()
         self._interrupted: Interrupted | None = None
         self._lost: Exception | None = None
-        """Why the database could not be written to. Guarded, as that above, by ``_writing``."""
+        """Why a batch could not be written. Like the field above, guarded by ``_writing``."""
         self._cursors: dict[str, Cursor] = {}
         self._set: dict[str, JSON] = {}
         self._ended: list[str] = []
@@ -130,17 +130,17 @@ class Progress:
         self._waiting = next((kept.waiting for kept in self._kept.values() if kept.waiting), None)
 
     def items(self, path: str) -> list[JSON] | None:
-        """What the loop at a place goes through, if it was begun before and that is known."""
+        """The items that the loop at a path began with, if it began before and they are known."""
         with self._lock:
             if path in self._cursors:  # another attempt at it
                 return self._cursors[path].items
             return self._kept.get(path, StoredLoop()).items
 
     def cursor(self, path: str, items: list[JSON], *, secret: bool) -> Cursor:
-        """Where the loop at a place stands, which is to go through these items.
+        """The cursor of the loop at a path, which iterates over these items.
 
         Args:
-            secret: whether the items may not be written.
+            secret: whether the items must not be written.
         """
         with self._lock:
             if path in self._cursors:  # another attempt at it
@@ -161,7 +161,7 @@ class Progress:
             return made
 
     def waits_at(self, key: str) -> bool:
-        """Whether the step of this key was the one that waited; said once."""
+        """Whether the step with this key was the one that waited; true only once."""
         with self._lock:
             if self._waiting != key:
                 return False
@@ -169,10 +169,10 @@ class Progress:
             return True
 
     def begin(self) -> Interrupted | None:
-        """Have written what cannot be repeated at no harm, before another step is begun.
+        """Before another step begins, write what must not be repeated after a crash.
 
         Raises:
-            DatabaseUnavailable, ProgressLost: as ``write``; so do all that write.
+            DatabaseUnavailable, ProgressLost: as ``write``; so do all methods that write.
         """
         with self._lock:
             urgent = self._urgent
@@ -188,14 +188,14 @@ class Progress:
         idempotent: bool,
         variables: Mapping[str, JSON],
     ) -> None:
-        """Note what a step of an iteration came to, and which of the run's variables it set.
+        """Note the record of a step of an iteration, and the run's variables that it set.
 
         Args:
-            idempotent: whether to do it again, after a crash, changes nothing and gives the same.
+            idempotent: whether repeating it after a crash changes nothing and gives the same.
         """
         with self._lock:
             if variables:
-                # Another mapping each time: other threads render with the one that there was.
+                # A new mapping each time: other threads may be rendering with the old one.
                 self.variables = {**self.variables, **variables}
                 self._set.update(variables)
             cursor.open.setdefault(index, {})[step_id] = record
@@ -205,10 +205,10 @@ class Progress:
     def retry(
         self, cursor: Cursor, index: int, step_id: str, number: int, delay: timedelta
     ) -> NextAttempt | Interrupted:
-        """Note and write which attempt at a step is the next, and when it is due.
+        """Note and write the next attempt at a step and when it is due.
 
         Returns:
-            Interrupted as ``write``; also when it is due after the loop's timeout.
+            ``Interrupted`` as from ``write``, and when it is due after the loop's timeout.
         """
         late = (
             self._late_at is not None and time.monotonic() + delay.total_seconds() > self._late_at
@@ -226,10 +226,10 @@ class Progress:
                 self._unsaved = True
 
     def item(self, cursor: Cursor, index: int, entry: ItemRecord) -> Interrupted | None:
-        """Note what an iteration came to.
+        """Note the result of an iteration.
 
         Returns:
-            Interrupted as ``write``; also when there are too many results to be kept.
+            ``Interrupted`` as from ``write``, and when the results take too much memory.
         """
         size = loop_storage.size([stored(entry)])
         with self._lock:
@@ -246,16 +246,16 @@ class Progress:
         return self.write() if due else None
 
     def _end_inside(self, place: str) -> None:
-        """Forget the loops that an iteration has left before their end."""
+        """Forget the loops in an iteration that did not come to their end."""
         for path in [path for path in self._cursors if path.startswith(place)]:
             self.end(self._cursors[path])
 
     def end(self, cursor: Cursor) -> None:
-        """Forget a loop that stands in another one, and has come to its end."""
+        """Forget a nested loop that has ended."""
         with self._lock:
             if cursor.path:
                 del self._cursors[cursor.path]
-                # What is still needed of its results is in those of the loop around it.
+                # The results that are still needed are in those of the enclosing loop.
                 self._size -= cursor.size
                 if cursor.kept:
                     self._ended.append(cursor.path)
@@ -268,7 +268,7 @@ class Progress:
         return self.write()
 
     def finish(self) -> Interrupted | None:
-        """Have written what is not in the results, which are recorded with the step itself."""
+        """Write what is not part of the results, which are recorded with the step itself."""
         with self._lock:
             if not self._urgent:
                 self._cursors.clear()
@@ -277,10 +277,10 @@ class Progress:
         return self.write()
 
     def write(self) -> Interrupted | None:
-        """Have everything written that was noted until now, if the run still goes on.
+        """Write everything that was noted until now, if the run still goes on.
 
         Returns:
-            Interrupted when the run has ended, the step was cleared, or it takes too long.
+            ``Interrupted`` if the run has ended, the step was cleared, or its time is up.
 
         Raises:
             DatabaseUnavailable: it cannot be written now.
@@ -293,7 +293,7 @@ class Progress:
                 try:
                     if not loop_storage.write(self._node, batch):
                         self._interrupted = _RUN_ENDED
-                # What was taken is not noted any more: nothing may be written after it.
+                # The batch is lost, so no later one may be written.
                 except DatabaseUnavailable as away:
                     self._lost = away
                     raise
@@ -329,7 +329,7 @@ class Progress:
 
 
 def _in_a_row(cursor: Cursor) -> Iterator[tuple[int, list[ItemRecord]]]:
-    """The entries that are not written yet: the first index and the entries of each row."""
+    """The unwritten entries, grouped into rows of consecutive ones: first index, and entries."""
     row: list[ItemRecord] = []
     start = 0
     for index, entry in sorted(cursor.fresh.items(), key=lambda one: one[0]):

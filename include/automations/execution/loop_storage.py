@@ -1,4 +1,4 @@
-"""What is stored of a node's loops: read as a process takes them up, written batch by batch."""
+"""Reads the stored progress of a node's loops when a process resumes them; writes it in batches."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from automations.execution.loop_records import (
 from automations.kit.values import JSON
 
 Open = dict[int, dict[str, StepRecord]]
-"""What the steps of each iteration that has begun came to: by its index, and by their ids."""
+"""The records of steps in iterations that have begun: by the iteration's index and step id."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLoop:
-    """What is stored of one loop.
+    """The stored progress of one loop.
 
     Args:
         waiting: the idempotency key of the step in its body that waits.
-        items: what it goes through; None where that is not kept.
-        entries: what its iterations came to, by their index.
+        items: what it iterates over; None if that is not stored.
+        entries: the results of its iterations, by index.
         size: of the entries, in bytes.
     """
 
@@ -47,10 +47,10 @@ class Batch:
 
     Args:
         variables: those of the run that were set.
-        ended: paths of loops of which nothing is kept any more.
-        rows: of iterations one after the other: path of the loop, first index, and entries.
-        cursors: of a loop: path, what is open, the key of the step that waits, and its items, the
-            first time.
+        ended: paths of loops whose progress is deleted.
+        rows: results of consecutive iterations: path of the loop, first index, and entries.
+        cursors: per loop: path, records of open iterations, the key of the step that waits, and
+            its items (only the first time).
     """
 
     lines: list[run_steps.LogLine]
@@ -61,7 +61,7 @@ class Batch:
 
 
 def read(node: Node) -> dict[str, StoredLoop]:
-    """What is stored of a node's loops, by their paths."""
+    """The stored progress of a node's loops, by their paths."""
     with unit_of_work() as session:
         cursors = loop_cursors.cursors(session, node)
         results = loop_cursors.results(session, node)
@@ -87,7 +87,7 @@ def write(node: Node, batch: Batch) -> bool:
         if status is None or status[1] != generation:
             return False
         if batch.lines:
-            # What was done is on record also when the run was ended meanwhile.
+            # These steps were done, so they stay in the log although the run has ended meanwhile.
             run_steps.log(session, run_id, batch.lines)
         if status[0] not in UNFINISHED:
             return False
@@ -103,7 +103,7 @@ def write(node: Node, batch: Batch) -> bool:
 
 
 def size(entries: list[JSON]) -> int:
-    """How large entries are, about, as they are stored."""
+    """Approximately how large entries are as they are stored."""
     return len(json.dumps(entries, default=str))
 
 

@@ -1,7 +1,7 @@
-"""Ports that tell the log of a step what is done through them.
+"""Wrappers around ports that log what a step does through them.
 
-They pass on what they are given and what comes back, and tell it in the words of each role: never
-a header, a query or a body, whose secrets no configuration may name.
+They pass arguments and results on unchanged, and log them in the terms of each role; but never a
+header, a query or a body, which may hold secrets that the step's config does not name.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ from automations.ports import (
 from automations.ports.tables import RowFilter
 
 Say = Callable[..., None]
-"""Tells a line, and its level when it is not INFO."""
+"""Logs a line, and takes its level if that is not INFO."""
 
 _MAX_PATH = 300
-"""An attribute of a span; collectors cut what is longer, or refuse it."""
+"""Characters of an address; collectors of traces cut or refuse what is longer."""
 _MAX_CONSOLE = 1_000
-"""Lines of a script's console; more are counted."""
+"""Lines of a script's console; those beyond are only counted."""
 
 
 def observed(ports: Ports, say: Say) -> Ports:
-    """The same ports, telling what is done through them."""
+    """Wrap ports so that what is done through them is logged."""
     return Ports(
         mailer=_Mailer(ports.mailer, say),
         http=_Http(ports.http, say),
@@ -89,7 +89,7 @@ def observed(ports: Ports, say: Say) -> Ports:
 
 
 class _Clock:
-    """How long something takes."""
+    """Formats the time since it was made."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -100,7 +100,7 @@ class _Clock:
 
 @contextmanager
 def _timed(say: Say, what: str) -> Iterator[_Clock]:
-    """Tell also what has come to nothing; why is told by the attempt, which fails of it."""
+    """Time a block; a failure is logged here, and its reason by the attempt that fails with it."""
     clock = _Clock()
     try:
         yield clock
@@ -128,7 +128,7 @@ class _Http:
 
 
 def _place(url: str) -> str:
-    """An address without its query, which may hold a secret, as long as it can be read."""
+    """An address without its query, which may hold a secret."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

@@ -120,7 +120,7 @@ class Recorder:
         return GiveUp(error)
 
     def _end_run(self, status: RunStatus, error: str | None = None) -> None:
-        # What may wait is never done before the host has the run.
+        # Steps that may wait never run before the host has the run.
         runs.end_run(self.session, self.run.id, status, error, has_waited=not self.alone)
 
     def _close(
@@ -154,7 +154,7 @@ class Recorder:
         return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
 
     def _has_come(self, wait: Wait) -> bool:
-        """What is waited for may have come before the step begins to wait."""
+        """Whether what the step waits for has already come; if so, the wait is settled."""
         data = None
         match wait.kind:
             case WaitKind.CALLBACK:
@@ -182,7 +182,7 @@ class Recorder:
 
 
 def recorded(row: RunStep) -> Verdict:
-    """What a node that has ended came to, for a repeat."""
+    """The verdict that is on record for a node that has ended."""
     stored = row.verdict or {}
     if row.status == StepStatus.FAILED:
         return GiveUp(str(stored.get("error", "failed")))
@@ -194,7 +194,7 @@ def recorded(row: RunStep) -> Verdict:
 
 
 def remaining_delay(row: RunStep) -> Retry | None:
-    """How long a node is still to wait whose last attempt has failed; None when it may begin."""
+    """The rest of the delay before a node's next attempt; None if it may begin now."""
     left = row.retry_at - common_clock.now() if row.retry_at is not None else timedelta(0)
     if left <= timedelta(0):
         return None
@@ -202,7 +202,7 @@ def remaining_delay(row: RunStep) -> Retry | None:
 
 
 def output_of(outcome: Outcome) -> dict[str, JSON]:
-    """What a successful outcome puts out, or has so far."""
+    """The output of a successful outcome, or of one that waits, so far."""
     if isinstance(
         outcome, WaitInLoop | WaitUntil | WaitToRetry | WaitForDecision | WaitForRun | Fail
     ):
@@ -211,12 +211,12 @@ def output_of(outcome: Outcome) -> dict[str, JSON]:
 
 
 def visible_output(outcome: Outcome) -> dict[str, JSON]:
-    """What those behind a step find of it that the run has gone on from."""
+    """What later steps see as the output of a step that the run went on from."""
     return fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
 
 
 def fail_output(fail: Fail) -> dict[str, JSON]:
-    """What a failure puts out: what the step had, and the error."""
+    """The output of a failure: what the step had so far, and the error."""
     return {**fail.output, "error": {"message": fail.error, "kind": fail.kind}}
 
 

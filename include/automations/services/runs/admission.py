@@ -1,8 +1,8 @@
-"""Lets runs begin when their automation's limits have room for them.
+"""Admits runs: lets them begin when their automation's limits have room for them.
 
-A run that may not begin yet is RUNNING with a slot to wait for: it has no DagRun, and where
-Airflow has made one itself, its first task sleeps. Slots are handed out under a lock on the key;
-whoever ends a run in flight leaves a job behind that looks for the next one.
+A run that may not begin yet is RUNNING and waits for a slot: it has no DagRun, or, if Airflow
+created that itself, its first task sleeps. Slots are handed out under a lock on the key; whoever
+ends a run in flight enqueues a job that admits the next one.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from automations.kit.values import JSON
 from automations.services.runs import cancellations
 
 _MAX_BATCH = 100
-"""Runs that are looked at in one transaction; another job goes on with the rest."""
+"""Runs that are considered in one transaction; another job goes on with the rest."""
 _SHOW_DELAY = timedelta(seconds=0.5)
-"""Runs that have ended are shown in Airflow many at once, and not while a burst is under way."""
+"""So that runs that have ended are shown in Airflow in batches, and not during a burst."""
 
 
 def rate_key(
     session: Session, workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]
 ) -> str | None:
-    """What a run that begins now counts for in the automation's rate limit, if for anything.
+    """The key of a run that begins now in the automation's rate limit, if that applies to it.
 
     Raises:
-        RateLimited: too many have begun for that.
+        RateLimited: too many runs with this key have begun.
     """
     limit = flow.rate_limit
     if limit is None:
@@ -51,7 +51,7 @@ def rate_key(
 
 
 def slot_key(workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]) -> str | None:
-    """What a run counts for in the automation's limit of concurrent runs, if it has one."""
+    """The key of a run in the automation's limit of concurrent runs, if it has one."""
     return key_of(flow.concurrency, names, workflow_id) if flow.concurrency else None
 
 
@@ -64,10 +64,10 @@ def enqueue(session: Session, run: Run) -> None:
 
 
 def admit(session: Session, run: Run) -> None:
-    """Hand out the free slots of a run's key, to those that came first; by the newest limit."""
+    """Hand out the free slots of a run's key, first come first served, by the newest limit."""
     if run.slot_key is None:
         return
-    # Before anything is read: two that hand out slots would each give the last one away.
+    # Before anything is read: otherwise two processes could both hand out the last slot.
     slots.lock(session, run.slot_key)
     workflow = session.get_one(Workflow, run.workflow_id, populate_existing=True)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
@@ -102,7 +102,7 @@ def _hold(session: Session, run: Run) -> None:
 
 
 def start(session: Session, run: Run) -> None:
-    """Have a run begin that needs no slot, or has one."""
+    """Have a run begin that needs no slot, or holds one."""
     if run.express:
         jobs.enqueue(session, JobKind.EXPRESS_RUN, run.id)
     else:
@@ -110,16 +110,16 @@ def start(session: Session, run: Run) -> None:
 
 
 def bring(session: Session, run: Run) -> None:
-    """Have the dispatcher bring a run to Airflow, which does what is still to be done of it."""
+    """Have the dispatcher bring a run to Airflow, which runs what is left of it."""
     # A run that waits for this one is in Airflow already, and goes on only after it.
     jobs.enqueue(session, JobKind.START_CHILD if run.awaited else JobKind.START_RUN, run.id)
 
 
 def leave_express(session: Session, run: Run) -> None:
-    """Have Airflow given a run of which express workers do nothing any more.
+    """Have Airflow given a run that express workers are finished with.
 
-    One that has ended is shown there. One that has failed fails there by its own task, which is
-    answered what is on record.
+    A run that has ended is shown there. One that has failed fails there in its own task, which
+    reads the recorded verdict.
     """
     if run.status in UNFINISHED or run.status == RunStatus.FAILED:
         bring(session, run)

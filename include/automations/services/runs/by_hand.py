@@ -1,4 +1,4 @@
-"""Runs that a person or a client starts."""
+"""Starts runs for a person or an API client."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tells the host's scheduler which tasks were done ahead, and waits for it to show them so.
+"""Tells the host's scheduler which tasks were done ahead, and waits for it to mark them.
 
-A row carries it, so that it is taken once, by whichever scheduler is there. Nothing depends on it:
-a task that begins although it was done ahead is answered what was recorded.
+Each message is a row, so that exactly one scheduler takes it. Nothing depends on it: a task that
+begins although it was done ahead gets the recorded verdict.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from automations.db.runs import handovers
 from automations.db.session import reading, unit_of_work
 
 _BATCH_SIZE = 10
-"""Who waits for the first of them waits for all."""
+"""Whoever waits for the first of a batch waits for all of it."""
 _MIN_POLL_INTERVAL = 0.002
-"""Seconds; most are taken after a few milliseconds."""
+"""Seconds; most handovers are taken within a few milliseconds."""
 _MAX_POLL_INTERVAL = 0.1
-"""Seconds between two looks at one that takes long, as each costs 3 ms of the processor."""
+"""Seconds between two polls for one that takes long, since each costs 3 ms of CPU time."""
 
 _MIN_RETRY_DELAY, _MAX_RETRY_DELAY = 1.0, 60.0
-"""Seconds: to try one takes as long as its rows are waited for."""
+"""Seconds: each try may have to wait for locks on its rows."""
 
 Mark = Callable[[dict[str, Any]], bool]
-"""Shows what a handover says; False when that cannot be done now."""
+"""Marks the tasks of a handover; False if that cannot be done now."""
 
 
 def hand_over(run_id: str, marks: dict[str, Any], timeout: timedelta) -> bool:
-    """Hand over what was done ahead; whether it was taken in time.
+    """Hand over what was done ahead; returns whether it was taken in time.
 
     Args:
-        marks: for the host's scheduler, in its own words.
+        marks: what to mark, in the terms of the host's scheduler.
     """
     with unit_of_work() as session:
         handover = handovers.add(session, run_id, marks)
@@ -48,25 +48,25 @@ def hand_over(run_id: str, marks: dict[str, Any], timeout: timedelta) -> bool:
 
 
 def listening() -> AbstractContextManager[Callable[[float], object]]:
-    """Gives a function that waits for further handovers, at most for some seconds."""
+    """Yields a function that waits for further handovers, at most for some seconds."""
     return handovers.listening()
 
 
 class HandoverConsumer:
-    """Takes what was handed over, oldest first.
+    """Takes handovers, oldest first.
 
-    What cannot be marked now is tried once more at once, and then later and later: others behind it
-    wait no longer for it.
+    One that cannot be marked now is tried again at once, and then after growing delays, so that
+    those behind it do not wait for it.
     """
 
     def __init__(self, mark: Mark, clock: Callable[[], float] = time.monotonic) -> None:
         self._mark = mark
         self._clock = clock
         self._aside: dict[int, tuple[float, float]] = {}
-        """When those that could not be marked are tried again, and how long that is put off."""
+        """Handovers that could not be marked: when each is tried again, and its current delay."""
 
     def take(self) -> bool:
-        """Take some; whether there may be more to do now."""
+        """Take some; returns whether there may be more to do now."""
         now = self._clock()
         later = [one for one, (at, _) in self._aside.items() if at > now]
         with unit_of_work() as session:
@@ -76,7 +76,7 @@ class HandoverConsumer:
                 handovers.remove(session, taken)
         kept = {one.id: self._put_off(one.id) for one in found if one.id not in taken}
         full = len(found) == _BATCH_SIZE
-        # Of those that are due and were not found, others have taken some; or there was no room.
+        # Those that are due but not found were taken by others; or, if full, did not fit.
         left = self._aside if full else dict.fromkeys(later)
         waiting = {one: self._aside[one] for one in left if one not in taken}
         self._aside = waiting | kept

@@ -1,4 +1,4 @@
-"""How runs begin: every start is a committed row first, and work for the dispatcher second."""
+"""Starts runs: each start is first a committed row, and then a job for the dispatcher."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from automations.services.workflows import payloads
 from automations.settings import get_settings
 
 MAX_CHAIN_DEPTH = 10
-"""Automations that set off each other, or themselves, end after so many runs."""
+"""Automations that start each other, or themselves, stop after this many runs."""
 
 
 class PreparedRun(NamedTuple):
-    """A run as it may be inserted, and why it may not begin, if there is a reason.
+    """A run that is ready to be inserted, and the reason why it may not begin, if there is one.
 
     Args:
-        rejection: its input is not what the trigger asks for, or the rate limit has no room for it.
+        rejection: its input does not fit the trigger's schema, or the rate limit is reached.
     """
 
     new: NewRun
@@ -36,9 +36,9 @@ class PreparedRun(NamedTuple):
 def prepare(
     session: Session, workflow: Workflow, new: NewRun, stored: Mapping[str, Any]
 ) -> PreparedRun:
-    """Give a run its first variables, and what it counts for in the automation's limits.
+    """Give a run its first variables, and its keys in the automation's limits.
 
-    Whatever starts it, this is where its input is held against the trigger's schema.
+    Whatever starts the run, this is where its input is checked against the trigger's schema.
 
     Args:
         stored: the definition of the version that it is to run.
@@ -65,14 +65,14 @@ def start_run(
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
 
     Args:
-        stored: the newest version's definition, for who has read it already.
+        stored: the newest version's definition, if the caller has read it already.
 
     Returns:
-        The run, or None when the event has started this automation before.
+        The run, or None if this event has started this automation before.
 
     Raises:
-        ValidationFailed, Conflict: its input is not what the trigger's schema asks for.
-        RateLimited: the automation's rate limit has no room for one more.
+        ValidationFailed, Conflict: its input does not fit the trigger's schema.
+        RateLimited: the automation's rate limit is reached.
     """
     if stored is None:
         stored = versions.definition(session, workflow.id, workflow.version) or {}
