@@ -1,4 +1,4 @@
-"""A circuit breaker: while Airflow is away, one job in a while tries it instead of all of them."""
+"""A circuit breaker: while Airflow is away, single jobs probe it, and all others are held back."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 _MIN_PAUSE = 0.5
 """Seconds; most often Airflow's server is only being restarted."""
 _MAX_PAUSE = 10.0
-"""Seconds; so late, at most, is noticed that Airflow is back."""
+"""Seconds; the longest time until we notice that Airflow is back."""
 
 
 class Breaker:
-    """What one process knows of whether Airflow answers; safe to be used by several threads.
+    """One process's knowledge of whether Airflow answers; thread-safe.
 
-    It opens when two jobs have failed in a row: one alone may be its own fault, and must not hold
-    up the others.
+    It opens when two jobs in a row have failed: a single failure may be the job's own fault, and
+    must not hold up the others.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class Breaker:
 
     @contextmanager
     def probing(self) -> Iterator[bool]:
-        """Whether one job may now see if Airflow is back; no other one does meanwhile."""
+        """Yields whether one job may probe Airflow now; no other one may within the block."""
         with self._lock:
             may = self.is_open and not self._probing and self._clock() >= self._probe_at
             self._probing = self._probing or may
@@ -50,14 +50,14 @@ class Breaker:
                 self._probing = False
 
     def seconds_to_probe(self) -> float | None:
-        """How long until a job may see if Airflow is back; None when nothing waits for that."""
+        """How long until a job may probe Airflow; None if nobody is to probe it."""
         with self._lock:
             if not self.is_open or self._probing:
                 return None
             return max(0.0, self._probe_at - self._clock())
 
     def failed(self, job_id: int, reason: str, *, probe: bool) -> None:
-        """Note that Airflow could not be reached for a job."""
+        """Record that Airflow could not be reached for a job."""
         with self._lock:
             self._failed.add(job_id)
             if self.is_open:
@@ -68,7 +68,7 @@ class Breaker:
                 self._hold(_MIN_PAUSE)
 
     def answered(self) -> bool:
-        """Note that Airflow has answered; whether jobs were held back until now."""
+        """Record that Airflow has answered; returns whether jobs were held back until now."""
         with self._lock:
             was_open, self._pause = self.is_open, 0.0
             self._failed.clear()

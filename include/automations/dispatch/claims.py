@@ -1,4 +1,4 @@
-"""Which jobs the workers of one dispatcher take, and which of them are in flight."""
+"""Claims jobs for the workers of one dispatcher, and knows which of them are in flight."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from automations.dispatch.capacity import Capacity, Permits
 from automations.dispatch.jobs.registry import HANDLERS
 
 _BATCH_SIZE = 8
-"""Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
+"""Jobs per claim: saves round trips, and still little waits behind a slow job."""
 _START_BATCH_SIZE = 32
-"""Starts of a claim, which are made in one go: some hundredths of a second each, at Airflow's."""
+"""Starts per claim, which Airflow makes in one request: some hundredths of a second each."""
 _SHOW_BATCH_SIZE = 100
-"""Runs of a claim that have ended: Airflow is given rows only, and nobody waits for them there."""
+"""Ended runs per claim: Airflow only gets rows for them, and nobody waits for these."""
 
 SLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.slow)
 """Kinds that workers of their own claim; see ``slow_work``."""
@@ -42,27 +42,27 @@ _GROUPS = {
     _STARTS: LIMITED_KINDS,
     _SHOWS: _SHOW_KINDS,
 }
-"""What a worker takes at a time is of one group: a quick job waits for no slow one."""
+"""A worker claims jobs of one group at a time, so that no quick job waits behind a slow one."""
 
 
 class Claimed(NamedTuple):
-    """What a worker has claimed; and, when that is nothing, the kinds that it sleeps for."""
+    """The jobs that a worker has claimed; if none, the kinds of jobs that it sleeps for."""
 
     jobs: Sequence[Job]
     awaited: frozenset[str] = frozenset()
 
 
 class Claims:
-    """Claims jobs for the workers of one dispatcher; safe to be used by several threads."""
+    """Claims jobs for the workers of one dispatcher; thread-safe."""
 
     def __init__(self, breaker: Breaker, capacity: Capacity) -> None:
         self._breaker = breaker
         self._capacity = capacity
-        # Drawn, since pids repeat on other machines; as large as half of an advisory lock's key.
+        # Random, since other machines have the same pids; half of an advisory lock's key.
         self.holder = secrets.randbelow(2**31)
         self._in_flight: set[tuple[int, int]] = set()
-        """Ids and claims of jobs."""
-        # Held while some are claimed, too: whose turn it is, is one after the other.
+        """Jobs by their id and number of claims."""
+        # Held during a claim, too, since turns must be taken one after the other.
         self._lock = threading.Lock()
         self._turns = {group: Turns() for group in _GROUPS}
         self._probe_turns = Turns()
@@ -70,7 +70,7 @@ class Claims:
 
     @property
     def in_flight(self) -> set[int]:
-        """Ids of the jobs that workers are at, but for slow ones."""
+        """Ids of the jobs that workers are handling, except slow ones."""
         return {job_id for job_id, _ in self._in_flight.copy()}
 
     @contextmanager
@@ -84,7 +84,7 @@ class Claims:
             self._in_flight -= these
 
     def take(self, permits: Permits, *, may_ask_airflow: bool) -> Claimed:
-        """Claim jobs of one group, each group after the others."""
+        """Claim jobs of one group, in rotation."""
         awaited = _LOCAL_KINDS
         with self._lock:
             for group in tuple(self._order):
@@ -96,22 +96,22 @@ class Claims:
                     self._order.remove(group)
                     self._order.append(group)
                     return Claimed(claimed)
-                # Starts that wait for room are due: the listener looks for that, not the clock.
+                # Starts that wait for room are due already: the listener watches for room.
                 if group != _STARTS or not self._capacity.is_full:
                     awaited |= _GROUPS[group]
         return Claimed((), awaited)
 
     def take_probe(self) -> list[Job]:
-        """Claim one job that shows whether Airflow is back."""
-        # Without a permit: one run too many, for a moment, is better than not to notice.
+        """Claim one job to probe whether Airflow is back."""
+        # Without a permit: briefly having one run too many is better than not noticing.
         with unit_of_work() as session:
-            # By another automation's each time: Airflow may fail at one of them for good.
+            # In turns: Airflow may fail for good at the runs of one automation.
             return jobs.claim(
                 session, 1, _AIRFLOW_KINDS, holder=self.holder, turns=self._probe_turns
             )
 
     def take_express(self, limit: int) -> list[Job]:
-        """Claim runs that wait for express workers, unless one of these is there."""
+        """Claim runs that wait for express workers, if there are no such workers."""
         with unit_of_work() as session:
             if jobs.express_workers(session):
                 return []

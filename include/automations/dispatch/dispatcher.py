@@ -1,8 +1,8 @@
-"""Delivers committed work to Airflow: matches events, creates DagRuns, delivers answers.
+"""Handles the queue's jobs: matches events, creates DagRuns, delivers answers to Airflow.
 
-Any number of dispatchers may run, in bridges or alone; what one had claimed when it died is
-handled by another some seconds later. Delivery to Airflow is at-least-once: the run's id is the
-DagRun's id, so a second start changes nothing.
+Any number of dispatchers may run, in bridges or alone; the jobs of one that dies are handled by
+another some seconds later. Delivery to Airflow is at-least-once: the run's id is the DagRun's id,
+so a second start changes nothing.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ from automations.settings import get_settings
 log = logging.getLogger(__name__)
 
 _WORKERS = 4
-"""They wait for Airflow's API, which answers a few starts at a time, rather than compute."""
+"""They mostly wait for Airflow's API, which answers a few starts at a time."""
 _IDLE_TIMEOUT = 20.0
-"""Seconds; only a net, since whoever adds a job wakes a worker; each look is some statements."""
+"""Seconds; only a safety net, since whoever adds a job wakes a worker."""
 _MIN_PAUSE = 0.01
-"""Seconds: what is due by the database's clock need not be so by this one's."""
+"""Seconds: a job that is due by the database's clock need not be due by this machine's."""
 _COALESCE_WINDOW = 0.01
-"""Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
+"""Seconds in which further notifications wake nobody: in a burst there is one per commit."""
 _ABANDONED_INTERVAL = 5.0
-"""Seconds; so late is, at most, what a dispatcher had in flight that has died."""
+"""Seconds between two searches for the jobs of dispatchers that have died."""
 _EXPRESS_BATCH_SIZE = 100
-"""Runs that are given to Airflow at once where no express worker is there."""
+"""Express runs that are given to Airflow at once if there is no express worker."""
 _CAPACITY_INTERVAL = 0.25
-"""Seconds; nothing says when a run leaves Airflow, and each look counts those that are there."""
+"""Seconds between two counts of the runs in Airflow; nothing notifies us when one leaves it."""
 _SHUTDOWN_TIMEOUT = 10.0
-"""Seconds for what is in flight; what waits longer for others is done again by the next one."""
+"""Seconds for jobs in flight; the next dispatcher does those again that take longer."""
 _MAX_FAILURES = 12
-"""With pauses that double, a job is given up after about a quarter of an hour."""
+"""With delays that double, a job is given up after about a quarter of an hour."""
 _MAX_DELAY = timedelta(seconds=10)
-"""So late, at most, is noticed that Airflow is back, or that it has parsed a DAG."""
+"""The longest time until we notice that Airflow is back, or that it has parsed a DAG."""
 
 
 class Dispatcher:
@@ -79,7 +79,7 @@ class Dispatcher:
         self._claims = Claims(self._breaker, self._capacity)
         self._slow = SlowWork(SLOW_KINDS)
         self._registered = threading.Event()
-        # One worker is always there for what needs no Airflow, however long that takes to answer.
+        # One worker is always left for jobs that do not need Airflow, however slow that is.
         self._airflow_workers = threading.Semaphore(_WORKERS - 1)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
@@ -108,7 +108,7 @@ class Dispatcher:
     def stop(self) -> None:
         """Finish what is in flight and end."""
         self._stopping.set()
-        # Who waits for the listener would only wait for it to end.
+        # Releases the workers that wait for the listener.
         self._registered.set()
         self._signal(_WORKERS)
         self._slow.signal(slow_work.WORKERS)
@@ -118,7 +118,7 @@ class Dispatcher:
 
     @property
     def reaches_airflow(self) -> bool:
-        """Whether Airflow has answered when it was last asked, as far as is known."""
+        """Whether Airflow answered when it was last asked, as far as is known."""
         return not self._breaker.is_open
 
     def _signal(self, workers: int = 1) -> None:
@@ -131,7 +131,7 @@ class Dispatcher:
         try:
             connection.autocommit = True
             jobs.register(connection, self._claims.holder, name=self._name)
-            # The connections of claims may have been lost with that of before.
+            # Some claims may have been lost together with the previous connection.
             known = self._claims.in_flight | self._slow.in_flight
             with unit_of_work() as session:
                 jobs.release_unknown(session, self._claims.holder, known)
@@ -156,7 +156,7 @@ class Dispatcher:
             connection.close()
 
     def _receive(self, connection: RawConnection, timeout: float) -> None:
-        """Wake workers by what is notified, if something is within the time."""
+        """Wait for notifications, and wake the workers that they concern."""
         if not select.select([connection], [], [], timeout)[0]:
             return
         connection.poll()
@@ -169,10 +169,10 @@ class Dispatcher:
             self._stopping.wait(_COALESCE_WINDOW)
 
     def _stand_in_for_express(self) -> bool:
-        """Give to Airflow some of what waits for express workers where none is there.
+        """Give Airflow some of the runs that wait for express workers, if there are none.
 
         Returns:
-            whether there may be more of it now.
+            whether there may be more of them now.
         """
         claimed = self._claims.take_express(_EXPRESS_BATCH_SIZE)
         with self._claims.working_on(claimed):
@@ -182,7 +182,7 @@ class Dispatcher:
 
     def _work(self) -> None:
         if not self._registered.wait(_IDLE_TIMEOUT):
-            return  # what it claimed now would pass for abandoned
+            return  # without the listener's registration, claims would count as abandoned
         seen = self._signals
         with self._breaker.probing() as may_probe:
             if may_probe and self._probe():
@@ -205,7 +205,7 @@ class Dispatcher:
             self._sleep(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
 
     def _probe(self) -> bool:
-        """See by one job whether Airflow is back; False when none is there."""
+        """Try one job to see whether Airflow is back; False if there is none to try."""
         claimed = self._claims.take_probe()
         with self._claims.working_on(claimed):
             for job in claimed:
@@ -226,27 +226,27 @@ class Dispatcher:
                 else:
                     self._handle(job)
         finally:
-            # Also when the database is away: without, they would come back with their lease only.
+            # Even while the database is away: otherwise they would only return when leases expire.
             if untried := [*held_back, *todo]:
                 threads.persist(lambda session: jobs.release(session, untried), self._stopping)
 
     def _handle_batch(self, claimed: Sequence[Job]) -> None:
         kept = self._handlers.handle_all(claimed)
-        # Those that were done first: one of them shows that Airflow answers.
+        # Successful jobs first: one of them shows that Airflow answers.
         for job in sorted(claimed, key=lambda job: job.id in kept):
             with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
                 self._settle(job, kept.get(job.id), probe=False)
 
     def _sleep(self, seen: int, *pauses: float | None) -> None:
-        """Sleep for the shortest of some pauses, or until there is something to do."""
+        """Sleep for the shortest of these pauses, or until a worker is signalled."""
         shortest = min([_IDLE_TIMEOUT, *(pause for pause in pauses if pause is not None)])
         with self._wake:
-            # Who was told of work since it has looked for some looks again instead.
+            # After a signal since the last look for work, look again instead.
             if seen == self._signals:
                 self._wake.wait(max(shortest, _MIN_PAUSE))
 
     def _work_on_slow(self) -> None:
-        """Handle one job that may take long, so that no other one waits for its end."""
+        """Handle one slow job."""
         if not self._registered.wait(_IDLE_TIMEOUT):
             return
         seen = self._slow.signals
@@ -270,7 +270,7 @@ class Dispatcher:
             self._settle(job, problem, probe)
 
     def _settle(self, job: Job, problem: Exception | None, probe: bool) -> None:
-        """See a job off that was handled, or put it back as befits what kept it."""
+        """Finish a handled job, or put it back, depending on the problem."""
         try:
             self._conclude(job, problem, probe)
         except DatabaseUnavailable as away:
@@ -285,13 +285,13 @@ class Dispatcher:
                 self._reschedule(job, _reparse_delay(job), problem.message)
             case OrchestratorUnavailable():
                 self._breaker.failed(job.id, problem.message, probe=probe)
-                # Held back by the breaker, it loses no time when Airflow is back.
+                # The breaker holds the job back, so it need not wait longer once Airflow is back.
                 alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MAX_DELAY)
                 delay = timedelta(0) if self._breaker.is_open else alone
                 self._reschedule(job, delay, problem.message)
                 self._signal()  # somebody must wait for the next probe
             case DatabaseUnavailable():
-                # No fault of the job's; to do it again, in part, is safe.
+                # Not the job's fault; repeating a part of it is safe.
                 threads.put_back(job, problem.message, self._stopping)
             case _:
                 self._failed(job, problem)
@@ -300,9 +300,9 @@ class Dispatcher:
         if isinstance(problem, OrchestratorError):
             self._airflow_answered(job)
         known = isinstance(problem, AutomationsError)
-        # It is kept with the job, whatever a server has said: a NUL would keep it from that.
+        # The message is stored with the job, and servers may send what cannot be stored: a NUL.
         message = sanitized(str(problem) if known else f"{type(problem).__name__}: {problem}")
-        # What no try can make better is not tried.
+        # Not retried if no retry can help.
         final = isinstance(problem, StepError) and not problem.retryable
         log.warning("Job %s failed: %s", job.kind, message, exc_info=problem)
         if final or job.failures + 1 >= _MAX_FAILURES:
@@ -324,6 +324,6 @@ class Dispatcher:
 
 
 def _reparse_delay(job: Job) -> timedelta:
-    """How soon to look again for a DAG that is about to be parsed: often at first."""
+    """How soon to look again for a DAG that is about to be parsed: at first often."""
     age = common_clock.now() - job.created_at
     return min(max(timedelta(seconds=0.1), age / 10), _MAX_DELAY)

@@ -1,8 +1,8 @@
-"""Does runs of express automations before Airflow has them: the threads of one express worker.
+"""The threads of one express worker, which runs express automations before Airflow has the runs.
 
-Any number of them may run, on several machines. Runs are claimed as dispatchers claim jobs, in the
-same turns; what one had claimed when it died is given to Airflow some seconds later, by another
-one or by a dispatcher.
+Any number of workers may run, on several machines. They claim runs as dispatchers claim jobs, in
+the same turns. The runs of a worker that dies are given to Airflow some seconds later, by another
+worker or a dispatcher.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from automations.settings import get_settings
 log = logging.getLogger(__name__)
 
 THREADS = 16
-"""Steps that wait for others outside overlap; each has two connections at most."""
+"""Many, so that steps which wait for others overlap; each has two connections at most."""
 _WORKSPACE_LIMIT = 12
-"""Runs of one workspace at most: its servers, when they hang, hold up its own runs."""
+"""Runs of one workspace at most: if its servers hang, that holds up only its own runs."""
 _BATCH_SIZE = 8
-"""Runs of a claim, which costs as much for one of them."""
+"""Runs per claim, which costs no more than for a single one."""
 _MIN_FREE_THREADS = 4
-"""Free threads for which a claim is made at once while others are at work."""
+"""Free threads that are enough to claim at once while others are busy."""
 _COALESCE_WINDOW = 0.01
-"""Seconds after which it is made for fewer."""
+"""Seconds after which fewer free threads are enough."""
 _IDLE_TIMEOUT = 20.0
-"""Seconds; only a net, since whoever adds a run wakes the worker."""
+"""Seconds; only a safety net, since whoever adds a run wakes the worker."""
 _HEARTBEAT_INTERVAL = 15.0
 """Seconds between two renewals of leases, a quarter of one."""
 _ABANDONED_INTERVAL = 5.0
 _SHUTDOWN_TIMEOUT = 10.0
-"""Seconds for what is in flight; Airflow does what takes longer once more, under the same keys."""
+"""Seconds for runs in flight; Airflow repeats steps that take longer, under the same keys."""
 _STUCK_AFTER = 900.0
-"""Seconds; no step may take so long, so that the process is to be replaced."""
+"""Seconds; no step may take so long, so the process should be replaced."""
 _SWITCH_INTERVAL = 0.001
-"""Seconds: who was answered by the database is not to wait long for its turn to compute."""
+"""Seconds: a thread that the database has answered should not wait long for the interpreter."""
 _KINDS = (JobKind.EXPRESS_RUN,)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that wait for others outside: no workspace has all the workers that do them."""
+"""Slow jobs, which wait for servers of others: no workspace gets all the workers for them."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from automations.db.tables import Job
 from automations.dispatch.jobs.base import SLOW_LEASE
 
 WORKERS = 12
-"""They wait for servers of others, each for two minutes at most, and cost next to nothing."""
+"""They wait for servers of others, for two minutes at most, and cost next to nothing."""
 WORKSPACE_LIMIT = 4
-"""Workers that one workspace has at most: its server, when it hangs, holds up its own jobs."""
+"""Workers for one workspace at most: if its server hangs, that holds up only its own jobs."""
 
 
 class SlowWork:
-    """The slow jobs that one process has in flight; safe to be used by several threads.
+    """The slow jobs that one process has in flight; thread-safe.
 
     Args:
-        kinds: of the jobs.
+        kinds: the kinds of slow jobs.
     """
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = kinds
         self._in_flight: dict[tuple[int, int], str | None] = {}
-        """The workspaces of the jobs, by their ids and claims."""
+        """The workspaces of the jobs, by their id and number of claims."""
         self._turns = Turns()
-        # Held while one is claimed, too: two that count at once would both take the last place.
+        # Held during a claim, too: otherwise two workers could both take the last place.
         self._lock = threading.Lock()
         self._wake = threading.Condition()
         self._signals = 0
 
     @property
     def signals(self) -> int:
-        """How often there was something new."""
+        """The number of signals so far."""
         return self._signals
 
     @property
@@ -47,22 +47,22 @@ class SlowWork:
             return {job_id for job_id, _ in self._in_flight}
 
     def signal(self, workers: int = 1) -> None:
-        """Have somebody look who rests."""
+        """Wake workers that sleep."""
         with self._wake:
             self._signals += 1
             self._wake.notify(workers)
 
     def sleep(self, seen: int, seconds: float) -> None:
-        """Sleep so long, unless there has been something new since so many signals."""
+        """Sleep for some seconds, or until a signal beyond those ``seen``."""
         with self._wake:
             if seen == self._signals:
                 self._wake.wait(seconds)
 
     def take(self, holder: int) -> tuple[Job | None, float | None]:
-        """Claim a job of a workspace that has room.
+        """Claim a job of a workspace that is below its limit.
 
         Returns:
-            the job, and without one how many seconds it is until there may be one.
+            the job; or, if there is none, the seconds until there may be one.
         """
         with self._lock, unit_of_work() as session:
             counts = Counter(self._in_flight.values())
@@ -83,7 +83,7 @@ class SlowWork:
         return claimed[0], None
 
     def release(self, job: Job) -> None:
-        """Give back the place of a job that was done, or put back."""
+        """Free the place of a job that was done or put back."""
         with self._lock:
             del self._in_flight[job.id, job.claims]
         self.signal()

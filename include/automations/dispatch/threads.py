@@ -1,4 +1,4 @@
-"""What the threads of dispatchers and express workers do where something goes wrong."""
+"""Error handling for the threads of dispatchers and express workers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from automations.errors import DatabaseUnavailable
 log = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR = 1.0
-"""Seconds: a database that comes back is not met by a flood, nor is the log."""
+"""Seconds: spares the log, and a database that has just come back."""
 
 
 def repeat(body: Callable[[], None], stopping: threading.Event) -> None:
-    """Do something again and again until told to stop, also after errors."""
+    """Call a function again and again until told to stop, whatever it raises."""
     while not stopping.is_set():
         try:
             body()
@@ -29,7 +29,7 @@ def repeat(body: Callable[[], None], stopping: threading.Event) -> None:
 
 
 def persist(write: Callable[[Session], object], stopping: threading.Event) -> None:
-    """Write something, as soon as the database is there; without it until told to stop."""
+    """Write something, and retry while the database is away, until told to stop."""
     while True:
         try:
             with unit_of_work() as session:
@@ -42,6 +42,6 @@ def persist(write: Callable[[Session], object], stopping: threading.Event) -> No
 
 
 def put_back(job: Job, error: str, stopping: threading.Event) -> None:
-    """Put a job back that could not be done without the database; that is no failure of its own."""
+    """Put a job back because the database was away, which does not count as its failure."""
     delay = timedelta(seconds=_PAUSE_AFTER_ERROR)
     persist(lambda session: jobs.reschedule(session, job, delay, error), stopping)

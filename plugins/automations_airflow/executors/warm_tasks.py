@@ -1,13 +1,13 @@
-"""Does light tasks of automations in the executor's worker itself, which is warm.
+"""Runs light tasks of automations in the executor's warm worker itself.
 
-A process of its own costs a task a fork, an interpreter's caches, a parsed DAG and six requests to
-the api-server before and after its step: some 150 ms, and 300 of the processor. So a worker takes a
-first try at a light step itself, goes on with what is behind it (see ``run_ahead``), and marks all
-of that in one transaction.
+A process of its own costs a task a fork, cold caches, a parsed DAG and six requests to the
+api-server around its step: some 150 ms, and 300 ms of CPU time. So a worker makes the first try of
+a light step itself, goes on with the steps that follow it (see ``run_ahead``), and marks all of
+their tasks in one transaction.
 
-Only what simply succeeds ends here. Anything else (a failure, a retry, a pause, marks that cannot
-be made) goes back into the queue and is carried out as ever, by a process of its own, which finds
-on record what was done. So nothing of Airflow's ways of failing, waiting or trying again is here.
+Only success ends here. After anything else (a failure, a retry, a pause, marks that cannot be made)
+the task goes back into the queue and runs in a process of its own, which finds on record what was
+done. So nothing of how Airflow fails, defers or retries tasks is needed here.
 """
 
 from __future__ import annotations
@@ -56,23 +56,23 @@ from automations_airflow.tasks.retries import reported_deaths, reporting
 log = logging.getLogger(__name__)
 
 OWNERSHIP_CHECK_INTERVAL = 5.0
-"""Seconds between two looks whether the task is still this process's."""
+"""Seconds between two checks that the task is still this process's."""
 _MAX_MARKINGS = 5
-"""Times that marking is tried: each waits two seconds for a scheduler that looks at the run."""
+"""Tries of marking: each waits up to two seconds for a scheduler that has the run locked."""
 
 
 class _Superseded(BaseException):
-    """Somebody has cleared, marked or ended the task in Airflow while it was done."""
+    """Somebody cleared, marked or ended the task in Airflow while it was running."""
 
 
 def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> int:
-    """Carry out a workload in this process, if it may be and comes to a success, or ordinarily.
+    """Run a workload in this process if it is light, and as Airflow does if that does not succeed.
 
     Args:
-        ordinarily: as Airflow does it, given the workload and ``proctitle``.
+        ordinarily: Airflow's way, called with the workload and ``proctitle``.
 
     Raises:
-        WorkerSpent: it is over, since somebody has ended it in Airflow.
+        WorkerSpent: somebody has ended the task in Airflow.
     """
     came_to: Verdict | None = None
     try:
@@ -85,7 +85,7 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
         log.exception("%s is carried out by a process of its own", workload.display_name)
     if isinstance(came_to, Proceed):
         return 0
-    # The fork that it makes must not share a connection.
+    # The process that it forks must not share a connection.
     _airflow().dispose()
     with reporting(came_to) if isinstance(came_to, Retry) else nullcontext():
         return ordinarily(workload, proctitle=proctitle)
@@ -93,7 +93,7 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class _LightTask:
-    """A task that may be done in a worker."""
+    """A task that may run in a worker."""
 
     ti: Any
     ref: TaskRef
@@ -127,13 +127,13 @@ def _light_task(workload: Any) -> _LightTask | None:
 
 
 def _is_listened_to() -> bool:
-    """Whether somebody, such as OpenLineage, is to hear in a task's process what becomes of it."""
+    """Whether a listener such as OpenLineage must be called in the task's own process."""
     hook = get_listener_manager().hook
     heard = (hook.on_task_instance_running, hook.on_task_instance_success)
     return any(one.get_hookimpls() for one in heard)
 
 
-# A worker gets what it was given last; a revision never changes.
+# A revision never changes, and a worker often gets tasks of the same one.
 @lru_cache(maxsize=32)
 def _dag(workflow: str, revision: int) -> Any:
     published = wiring.publications().at(workflow, revision)
@@ -146,19 +146,19 @@ def _airflow() -> Engine:
     return create_engine(conf.get("database", "sql_alchemy_conn"), pool_size=1, pool_pre_ping=True)
 
 
-# It asks the name server, which may take its time.
+# Cached, since it may ask a slow name server.
 _hostname = lru_cache(maxsize=1)(get_hostname)
 
 
 def _do(task: _LightTask, proctitle: str) -> Verdict | None:
-    """Do a task and what is behind it.
+    """Run a task and the steps that follow it.
 
     Returns:
-        What it came to, as Airflow has it when that is a success; None when it was not done here,
-        or Airflow has to find out what it came to.
+        The task's verdict: a success that is marked in Airflow, or a retry; None if it did not run
+        here, or if its own process is to find the verdict on record.
 
     Raises:
-        WorkerSpent: when somebody has ended it in Airflow meanwhile.
+        WorkerSpent: somebody has ended the task in Airflow meanwhile.
     """
     taken = TaskClaim(str(task.ti.id), _hostname(), getuser(), os.getpid())
     airflow = _airflow()
@@ -172,7 +172,7 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
             if isinstance(verdict, Proceed) and _is_marked(airflow, task, taken, verdict):
                 return verdict
     except _Superseded:
-        # It may have been anywhere, also between a connection and what was to be done with it.
+        # The signal may have come at any line, so this process's state cannot be trusted.
         raise WorkerSpent(f"{proctitle} was ended in Airflow") from None
     except (Exception, AirflowTaskTimeout):
         log.exception("%s has not come to an end in its worker", proctitle)
@@ -190,7 +190,7 @@ def _step(task: _LightTask) -> Verdict:
 
 
 def _is_marked(airflow: Engine, task: _LightTask, taken: TaskClaim, done: Proceed) -> bool:
-    """Do what is behind a task, and mark all of it; False when Airflow has to see to it."""
+    """Run the steps that follow a task and mark all their tasks; False if that is not possible."""
     budget = timedelta(seconds=get_settings().run_ahead_seconds)
     host = partial(_in_the_name_of, task)
     try:
@@ -211,7 +211,7 @@ def _is_marked(airflow: Engine, task: _LightTask, taken: TaskClaim, done: Procee
 
 @contextmanager
 def _in_the_name_of(task: _LightTask, node_id: str) -> Iterator[Journal]:
-    """Have what is told of a node be the log of its task, and keep to that one's time."""
+    """Log as a node's own task, and keep to its timeout."""
     with CapturedLog() as told:
         try:
             with within_its_time(task.dag.get_task(node_id)):
@@ -223,10 +223,10 @@ def _in_the_name_of(task: _LightTask, node_id: str) -> Iterator[Journal]:
 
 @contextmanager
 def _held(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
-    """Say again and again that the task is worked on.
+    """Send heartbeats for the task.
 
     Raises:
-        _Overruled: in the block, when it is this process's no longer.
+        _Superseded: in the block, once the task is no longer this process's.
     """
     over = threading.Event()
 
@@ -234,7 +234,7 @@ def _held(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
         while not over.wait(OWNERSHIP_CHECK_INTERVAL):
             try:
                 mine = taken_tasks.hold(airflow, taken)
-            except DBAPIError:  # Airflow gives it up after minutes only
+            except DBAPIError:  # Airflow gives a task up only after minutes without heartbeats
                 continue
             if not mine:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)

@@ -1,7 +1,7 @@
-"""Goes on, in a task's process, with the steps behind its own, and has their tasks marked.
+"""Runs, in a task's process, the steps that follow its own, and has their tasks marked as done.
 
-The scheduler begins no successor before this task has said that it is done; so that is said when
-the tasks that were done ahead are marked, or after a short while without.
+The scheduler starts no successor before this task reports success. So the task does that only when
+the tasks that were done ahead are marked, or after a timeout.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from automations_airflow.tasks.finished_tasks import pushed, rendered
 log = logging.getLogger(__name__)
 
 MARK_TIMEOUT = timedelta(seconds=1)
-"""For the marks: a scheduler that is slow must not hold up the task for long."""
+"""How long to wait for the marks: a slow scheduler must not hold up the task for long."""
 
 
 def run_following_tasks(
     engine: Engine, done: Proceed, context: Any, ref: TaskRef, journal: Callable[[], Journal]
 ) -> None:
-    """Do what may be done of the steps behind a task's own, and have it marked.
+    """Run the steps that follow a task's own, as far as possible, and have their tasks marked.
 
-    Whatever goes wrong here: the task's own step is done, and the others have tasks of their own.
+    Errors here are only logged: the task's own step is done, and the others have their own tasks.
 
     Args:
-        done: what the task's own step came to.
-        journal: makes one that writes into the log.
+        done: the verdict of the task's own step.
+        journal: returns a new journal that writes into the task's log.
     """
     budget = timedelta(seconds=get_settings().run_ahead_seconds)
-    # After a clear Airflow alone knows what is to be done anew.
+    # After a clear, only Airflow knows which steps are to run again.
     if not budget or ref.generation or not airflow_versions.is_tested():
         return
     ti, dag = context["ti"], context["ti"].task.dag
@@ -59,7 +59,7 @@ def run_following_tasks(
             yield journal()
 
     try:
-        # The limit of this task's own time ends with its step.
+        # This task's own timeout ends with its step.
         signal.setitimer(signal.ITIMER_REAL, 0)
         run_ahead.run_following(engine, ref, done, in_its_name, budget)
     except (Exception, AirflowTaskTimeout):
@@ -73,11 +73,11 @@ def run_following_tasks(
 
 
 def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
-    """How the tasks of a leg are to stand.
+    """The states in which to mark the tasks of a leg.
 
     Args:
-        ti: the task in whose name it was done.
-        host: where.
+        ti: the task that led the leg.
+        host: the machine that it ran on.
     """
     tasks = [_mark_of(one, dag.get_task(one.node_id), ti.run_id) for one in leg.done_ahead]
     for node_id, since in leg.left_out.items():
@@ -112,17 +112,17 @@ def _mark_of(one: DoneAhead, task: Any, run_id: str) -> Mark:
 
 @contextmanager
 def _in_the_name_of(task: Any, ti: Any) -> Iterator[None]:
-    """Write into the log of another task, and keep to its time."""
+    """Log as another task, and keep to its timeout."""
     with logging_as(task.task_id, ti), within_its_time(task):
         yield
 
 
 @contextmanager
 def within_its_time(task: Any) -> Iterator[None]:
-    """Keep to the time that a task may take, as Airflow does.
+    """Enforce a task's timeout on the block, as Airflow does.
 
     Raises:
-        AirflowTaskTimeout: when it is over.
+        AirflowTaskTimeout: the time is over.
     """
     if task.execution_timeout is None:
         yield

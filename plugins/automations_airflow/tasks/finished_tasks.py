@@ -1,4 +1,4 @@
-"""What Airflow keeps of a finished task, XComs and the like, for tasks that were done elsewhere."""
+"""What Airflow stores of a finished task (XComs, rendered fields), for tasks done ahead."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 def left_out(task: Any, targets: tuple[str, ...] | None) -> list[str]:
-    """Ids of a task's successors that no way from the targets leads to."""
+    """The ids of a task's successors that are skipped: no path from the targets leads to them."""
     if targets is None:
         return []
     if not targets:
-        # The run ends here. A join further down must not take this for one closed way of many.
+        # The run ends here, so that joins further down are skipped, too, despite other branches.
         return sorted(task.get_flat_relative_ids(upstream=False))
     reached = set(targets)
     for target in targets:
@@ -37,10 +37,10 @@ def pushed(
     summary: Mapping[str, Any],
     targets: tuple[str, ...] | None,
 ) -> dict[str, Any]:
-    """A task's XComs by their keys, as they are stored: its value, whom it skips, its links.
+    """A task's XComs by their keys, in stored form: its value, whom it skips, and its links.
 
     Args:
-        task: also one of a DAG as Airflow stores it.
+        task: may be one of a serialized DAG.
     """
     values: dict[str, Any] = {"return_value": dict(summary)}
     if skipped := left_out(task, targets):
@@ -57,7 +57,7 @@ def pushed(
 
 
 def rendered(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's rendered fields, as Airflow shows them."""
-    # As Airflow's own does, which makes the validator anew for each field of each task.
+    """A task's rendered fields, in the form that Airflow stores."""
+    # Does what Airflow does, except that Airflow makes a new validator for each field.
     shown = redact(_serialize_template_field(dict(config), "config"), "config")
     return {"config": _JSON.validate_python(shown)}

@@ -43,31 +43,31 @@ from automations_airflow.ui.links import links_of
 from automations_airflow.waits.waiting import answer_of, ask, park_for_people, park_until
 
 log = logging.getLogger("automations.step")
-"""The log of a task is the log of its step."""
+"""What is logged here is the task's log."""
 
 
 class StepTask:
-    """Runs one node of an automation by the engine, and acts on the engine's verdict."""
+    """Has the engine run one node of an automation, and acts on the engine's verdict."""
 
     workflow_id: str
     version: int
     task_id: str
     step_type: ClassVar[str]
 
-    # A step's outcome may leave out successors, which Airflow must not run when they are cleared.
+    # A step may skip successors, and Airflow must not run these when they are cleared.
     inherits_from_skipmixin = True
 
-    # What *Rendered Templates* shows: the configuration as the engine rendered and masked it.
+    # For Airflow's page *Rendered Templates*: the config as the engine rendered and masked it.
     template_fields: Collection[str] = ("config",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "json"}
     overwrite_rtif_after_execution = True
     config: Mapping[str, Any] | None = None
     summary: Mapping[str, Any] | None = None
-    """Of what it came to, once it has."""
+    """Small values of the step's output, once it is done."""
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """Definitions hold our own templates: Airflow's Jinja never sees them."""
-        # To report that there is nothing to show yet would be one more request for each task.
+        # Reporting that there is nothing to show yet would cost every task a request.
         self.template_fields = ()
 
     def execute(self, context: Any) -> Any:
@@ -81,7 +81,7 @@ class StepTask:
         """Go on after a wait; Airflow calls it with what woke the task.
 
         Args:
-            options: as they were offered; given by tasks that an earlier version has parked.
+            options: ignored; tasks that an earlier version parked still pass it.
         """
         answer = answer_of(event)
         return self._do(
@@ -104,7 +104,7 @@ class StepTask:
             tracing.flush()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What the step has read and written; the provider of OpenLineage asks for it."""
+        """What the step has read and written, for the OpenLineage provider, which calls this."""
         return lineage.told(lineage.of_step(self.step_type, self.config))
 
     def _show(self, config: Mapping[str, Any] | None) -> None:
@@ -155,16 +155,16 @@ class StepTask:
     def _proceed(self, verdict: Proceed, ti: Any) -> dict[str, Any]:
         summary = dict(verdict.summary)
         if skipped := left_out(ti.task, verdict.targets):
-            # Skipping ends the task by an exception, so that a returned value would be lost.
+            # Skipping ends the task with an exception, so a returned value would be lost.
             ti.xcom_push("return_value", summary)
-            # By this the scheduler knows them again when they are cleared.
+            # From this the scheduler knows whom to skip when they are cleared.
             ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: skipped})
             raise DownstreamTasksSkipped(tasks=skipped)
         return summary
 
 
 class StepOperator(StepTask, BaseOperator):
-    """A step that does its work at once."""
+    """A step that does its work and ends."""
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -173,7 +173,7 @@ class StepOperator(StepTask, BaseOperator):
 
 
 class StepSensor(StepTask, BaseSensorOperator):
-    """A step that waits, at no worker's cost."""
+    """A step that waits, without occupying a worker."""
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -182,7 +182,7 @@ class StepSensor(StepTask, BaseSensorOperator):
 
 
 class BrokenDefinitionOperator(BaseOperator):
-    """Stands for a definition that cannot be built, and fails with the reason."""
+    """Stands in for a definition that cannot be built, and fails with the reason."""
 
     template_fields = ()
 

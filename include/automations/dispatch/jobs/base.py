@@ -1,4 +1,4 @@
-"""What handlers of jobs have in common: what they are given, and how a job leaves their hands."""
+"""The base classes of job handlers, and the ways to finish a job."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from automations.dispatch.jobs.visibility import VisibleDags
 from automations.ports import Orchestrator, Ports
 
 SLOW_LEASE = timedelta(minutes=5)
-"""Of a slow job: longer than the two minutes that a mail server may take, or a page of a source."""
+"""For slow jobs: longer than the two minutes that a mail server or a page of a source may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What handlers work with; all of it is safe to be used by several threads."""
+    """What handlers work with; all of it is thread-safe."""
 
     orchestrator: Orchestrator
     dags: VisibleDags
@@ -28,16 +28,16 @@ class Tools:
 
 
 class Handler(ABC):
-    """Does the jobs of one kind; one object does many at a time, so it keeps nothing of a job.
+    """Handles the jobs of one kind; one object serves many threads, so it keeps no state of a job.
 
     Args:
-        kind: the jobs that it does.
-        airflow: whether they need the orchestrator, so that they wait while that is away.
-        batched: whether many are done in one go, by ``handle_all``.
-        limited: whether they wait while the orchestrator has as many runs as it may.
-        express: whether express workers do them; a dispatcher only where none is there.
-        slow: whether one may wait long for others, so that workers of their own do them, so many
-            of each workspace at a time: whoever enqueues one says whose it is.
+        kind: the kind of jobs that it handles.
+        airflow: whether they need the orchestrator, so that they are held back while that is away.
+        batched: whether many are handled at once, by ``handle_all``.
+        limited: whether they wait while the orchestrator has as many runs as it may have.
+        express: whether express workers handle them; a dispatcher does so only if there are none.
+        slow: whether they may wait long for others, so that separate workers handle them, with a
+            limit for each workspace: whoever enqueues such a job names its workspace.
     """
 
     kind: ClassVar[JobKind]
@@ -52,27 +52,27 @@ class Handler(ABC):
 
     @abstractmethod
     def handle(self, job: Job) -> None:
-        """Do a job and remove it; what it changes here and its end are one transaction."""
+        """Do a job and remove it, in one transaction with its changes in our database."""
 
     def handle_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
-        """Do jobs in one go and remove them; what kept the others from it, by their ids."""
+        """Do jobs at once and remove them; returns the problems of the others, by job id."""
         raise NotImplementedError
 
     def give_up(self, job: Job, error: str) -> None:
-        """Bury a job, and end what cannot go on without it."""
+        """Give up a job, and end its subject if that cannot go on without it."""
         with unit_of_work() as session:
-            # Who has lost the lease decides nothing: another one handles the job now.
+            # If the lease was lost, another worker handles the job now and decides.
             if jobs.dead_letter(session, job, error):
                 self.end_subject(session, job.subject_id, error)
 
     def end_subject(  # noqa: B027 -- most subjects go on without the job
         self, session: Session, subject_id: str, error: str
     ) -> None:
-        """End what the job was for; by itself this ends nothing."""
+        """End the subject of a job that was given up; by default, nothing ends."""
 
 
 class AirflowHandler(Handler):
-    """Does jobs that need Airflow; others are not given it."""
+    """Handles jobs that need Airflow; other handlers have no access to it."""
 
     airflow = True
 
@@ -83,13 +83,13 @@ class AirflowHandler(Handler):
 
 
 def done(job: Job) -> None:
-    """Remove a job that has changed nothing else here."""
+    """Remove a job that changes nothing else in our database."""
     with unit_of_work() as session:
         jobs.done(session, job)
 
 
 def reschedule_or_finish(session: Session, job: Job, after: timedelta | None) -> None:
-    """Put a job back until then, or remove it when it is not to come back."""
+    """Put a job back for some time, or remove it if there is nothing left to do."""
     if after is None:
         jobs.done(session, job)
     else:

@@ -63,7 +63,7 @@ def _with_what_was_done(
 
 
 class StartRun(AirflowHandler):
-    """Makes the DagRun of a run; the run's id is its id, so that a second start makes no other."""
+    """Creates the DagRun of a run, under the run's id, so that a second start creates no other."""
 
     kind = JobKind.START_RUN
     batched = True
@@ -107,7 +107,7 @@ class StartRun(AirflowHandler):
 
     @staticmethod
     def _end_by_version(session: Session, start: _Start) -> None:
-        """Fail a run whose version is gone, and that cannot go on by the newest one."""
+        """Fail a run whose version is gone and that cannot go on with the newest one."""
         newest = session.get_one(Workflow, start.run.workflow_id).version
         reason = replays.obstacle_to(session, start.run, newest)
         error = f"It cannot go on by version {newest}: {reason}."
@@ -137,12 +137,12 @@ class StartRun(AirflowHandler):
             return [_with_what_was_done(session, start, rows) for start in found]
 
     def _leave_unseen(self, wanted: Sequence[_Start], kept: dict[int, Exception]) -> None:
-        """Keep back what Airflow has not parsed; each DAG is asked for once."""
+        """Hold back runs whose DAG Airflow has not parsed yet; asks once for each DAG."""
         problems: dict[tuple[str, Visible], OrchestratorError] = {}
         away: list[OrchestratorError] = []
         for start in wanted:
             asked = start.dag_run.dag_id, start.needed
-            # Airflow may fail at one DAG; when it fails at two, it is not asked for more.
+            # A failure may be due to one DAG; after a second one, Airflow is not asked any more.
             if asked not in problems and len(away) < _FAILS_AT_ALL:
                 try:
                     self._dags.require(*asked)
@@ -159,10 +159,10 @@ class StartRun(AirflowHandler):
 
 
 class StartChild(StartRun):
-    """Makes the DagRun of a run that another one waits for.
+    """Creates the DagRun of a run that its parent waits for.
 
-    Without a limit: the parent is in Airflow already and goes on only after it, so that parents
-    which fill the room would wait for children which wait for room.
+    Not limited: the parent is in Airflow already, so if parents took all the room, they would wait
+    forever for children that wait for room.
     """
 
     kind = JobKind.START_CHILD
@@ -170,9 +170,9 @@ class StartChild(StartRun):
 
 
 class ShowRun(StartRun):
-    """Makes the DagRun of a run that has ended before it came to Airflow.
+    """Creates the DagRun of a run that ended before it came to Airflow.
 
-    Without a limit, and apart from others: nothing is left to be done of it there.
+    Not limited, since nothing of it is left to run there.
     """
 
     kind = JobKind.SHOW_RUN
@@ -180,7 +180,7 @@ class ShowRun(StartRun):
 
 
 class ExpressRun(Handler):
-    """Gives a run to Airflow which no express worker is there for."""
+    """Gives an express run to Airflow when there is no express worker."""
 
     kind = JobKind.EXPRESS_RUN
     express = True
@@ -203,7 +203,7 @@ class FailRun(AirflowHandler):
 
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
-            # Locked: who is about to note that Airflow has it asks for this job again, behind it.
+            # Locked: whoever is just recording that Airflow has the run enqueues this job again.
             run = session.get_one(Run, job.subject_id, with_for_update=True)
             if run.dispatched_at is None:
                 jobs.done(session, job)
@@ -223,7 +223,7 @@ class EndRuns(Handler):
 
 
 class RetryRun(AirflowHandler):
-    """Lets a failed run go on by the version that it has had."""
+    """Lets a failed run go on with the version that it had."""
 
     kind = JobKind.RETRY_RUN
 
@@ -232,7 +232,7 @@ class RetryRun(AirflowHandler):
             run = session.get_one(Run, job.subject_id)
         if run.reviving and run.dispatched_at is None:
             raise NotVisibleYet(f"Run {run.id} has not come to Airflow yet.")
-        # Not when it was cancelled meanwhile, or its first step has begun since an earlier try.
+        # Not if it was cancelled meanwhile, or its first step began after an earlier try.
         if run.reviving:
             self._orchestrator.retry(dag_id(run.workflow_id), run.in_airflow)
         self._told(job, run)
@@ -249,7 +249,7 @@ class RetryRun(AirflowHandler):
 
 
 class RetryLatest(RetryRun):
-    """Lets a failed run go on by the version that Airflow would take, if it still can."""
+    """Lets a failed run go on with the version that Airflow has newest, if that is possible."""
 
     kind = JobKind.RETRY_LATEST
 
@@ -269,19 +269,19 @@ class RetryLatest(RetryRun):
 
 
 class AdmitRun(Handler):
-    """Hands out the slots that are free for the runs of one key."""
+    """Hands out the free slots of one key to its runs."""
 
     kind = JobKind.ADMIT_RUN
 
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
-            # First, so that the same job may be asked for once more.
+            # First, so that the same job may be enqueued again.
             jobs.done(session, job)
             admission.admit(session, session.get_one(Run, job.subject_id))
 
 
 class NextRun(AdmitRun):
-    """Does the same after a run has ended; a kind of its own, as a subject has one job of each."""
+    """Admits the next run after one has ended; its own kind, as a subject has one job per kind."""
 
     kind = JobKind.NEXT_RUN
 
@@ -298,14 +298,15 @@ class ReportFailure(Handler):
 
 
 class WakeParent(Handler):
-    """Lets the run go on that waits for a child that has ended."""
+    """Wakes a run whose child has ended."""
 
     kind = JobKind.WAKE_PARENT
 
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             child = session.get_one(Run, job.subject_id)
-            # Locked first: a parent that is about to wait sees the child's end, or is seen here.
+            # Locked first: either a parent that is about to wait sees the child's end, or we see
+            # its wait.
             runs.lock_run(session, str(child.parent_run_id))
             wait = waits.open_wait_of(session, str(child.parent_run_id))
             if (
