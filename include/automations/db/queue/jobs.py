@@ -1,4 +1,4 @@
-"""The dispatcher's queue: jobs come back when their holder is gone, or hangs beyond its lease."""
+"""The dispatcher's queue: a job returns to it when its holder dies, or hangs beyond its lease."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"
 SLOW, EXPRESS = "slow", "express"
-"""What is notified of a job that waits for others outside, and of one for express workers; of any
-other it is nothing."""
+"""The payloads of notifications for slow jobs and for express runs; for other jobs it is empty."""
 _LEASE = timedelta(seconds=60)
-"""After it a job is anybody's, also when its holder is there and hangs; to do one twice is safe."""
+"""After this others may claim a job, even if its holder still hangs; doing a job twice is safe."""
 
 _HOLDERS, _EXPRESS_WORKERS = 0x686F6C64, 0x65787072
-"""The first halves of the keys of the advisory locks by which holders are known to be there, and
-which of them are express workers."""
+"""First halves of the keys of advisory locks: a holder has the first while it is alive, and the
+second as well if it is an express worker."""
 _NAME_LENGTH = 63
-"""The most that PostgreSQL shows of the name of who is connected."""
+"""The most that PostgreSQL keeps of an application's name."""
 
 _ENQUEUE = text("""
 WITH queued AS (
@@ -45,10 +44,10 @@ WHERE id = ANY (CAST(:ids AS bigint[]))
 RETURNING *
 """)
 
-# By the count of claims: who has lost the lease neither removes nor moves another one's job.
+# The count of claims must match: whoever has lost the lease must not remove another's job.
 _DONE = text("DELETE FROM job WHERE id = :id AND claims = :claims")
 
-# Without a delay it has the place again that it had from the beginning.
+# Without a delay, a job gets its original place in the queue back.
 _PUT_BACK = text("""
 UPDATE job SET available_at = coalesce(clock_timestamp() + CAST(:delay AS interval), created_at),
     holder = NULL, error = :error, failures = :failures
@@ -63,7 +62,7 @@ FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
 ) next
 """)
 
-# The locks are read when the first claim of another is met: alone, a dispatcher never reads them.
+# The locks are read only if there is a claim of another holder: a lone dispatcher never does.
 _RELEASE = text("""
 UPDATE job SET available_at = clock_timestamp(), holder = NULL
 WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
@@ -93,7 +92,7 @@ SELECT EXISTS (
 )
 """)
 
-# Their time is as much later as they were to wait, and they wait no longer for it than that.
+# Jobs from the future keep the length of their delay, which starts now.
 _FROM_LATER = text("""
 WITH later AS (
     UPDATE job SET available_at = clock_timestamp() + (available_at - created_at),
@@ -118,11 +117,11 @@ def register(
     name: str | None = None,
     express: bool = False,
 ) -> None:
-    """Listen for work, and be known to be there as long as the connection lives.
+    """Listen for work, and count as alive as long as the connection lives.
 
     Args:
-        name: by which others see that this one is there.
-        express: whether it is an express worker.
+        name: the name for ``is_registered``.
+        express: whether this is an express worker.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_HOLDERS, holder))
@@ -134,7 +133,7 @@ def register(
 
 
 def release_abandoned(session: Session, me: int) -> int:
-    """Make ready again what was claimed by other holders that are gone; returns how many.
+    """Release the jobs of other holders that are gone; returns how many there were.
 
     Args:
         me: the holder that asks.
@@ -144,7 +143,7 @@ def release_abandoned(session: Session, me: int) -> int:
 
 
 def release_unknown(session: Session, me: int, known: Iterable[int]) -> None:
-    """Make ready again what a holder has claimed without hearing so: the answer was lost.
+    """Release the jobs that a holder claimed without knowing, since the answer was lost.
 
     Args:
         known: ids of the jobs that it has in flight.
@@ -153,17 +152,17 @@ def release_unknown(session: Session, me: int, known: Iterable[int]) -> None:
 
 
 def undo_clock_jump(session: Session) -> None:
-    """Have what was asked for before the clock was set back not wait until it is there again."""
+    """After the clock was set back, do not have jobs from before wait until it catches up."""
     session.execute(_FROM_LATER, {"channel": WAKE, "slow": SLOW, "express": EXPRESS})
 
 
 def express_workers(session: Session) -> int:
-    """How many express workers are there, on whichever machines."""
+    """How many express workers are alive, on all machines."""
     return session.scalar(_COUNT_EXPRESS_WORKERS, {"workers": _EXPRESS_WORKERS}) or 0
 
 
 def is_registered(session: Session, name: str, since: float) -> bool:
-    """Whether somebody of this machine attends by a name, since a moment, as seconds since 1970."""
+    """Whether a holder of this machine with a name is alive, and connected since a Unix time."""
     values = {"name": _known_as(name), "since": since, "holders": _HOLDERS}
     return bool(session.scalar(_IS_THERE, values))
 
@@ -173,7 +172,7 @@ def _known_as(name: str) -> str:
 
 
 def renew(session: Session, claimed: Iterable[Job], holder: int) -> None:
-    """Keep jobs that take long for the length of another lease."""
+    """Extend the leases of jobs that take long."""
     ids = [job.id for job in claimed]
     session.execute(_RENEW, {"ids": ids, "holder": holder, "lease": _LEASE})
 
@@ -186,12 +185,12 @@ def enqueue(
     *,
     workspace_id: str | None = None,
 ) -> None:
-    """Add a job, once per kind and subject, and wake the dispatchers when this commits.
+    """Add a job, unless there is one of this kind and subject; wake the dispatchers on commit.
 
-    One that was given up is tried again.
+    A job that was given up is tried again.
 
     Args:
-        workspace_id: whose it is; of those that wait for others outside.
+        workspace_id: for slow jobs: the workspace in whose limit it counts.
     """
     values = {
         "kind": kind,
@@ -244,12 +243,12 @@ def claim(
     turns: Turns | None = None,
     room: Room | None = None,
 ) -> list[Job]:
-    """Take ready jobs of some kinds for the length of a lease, in the order of their turns.
+    """Claim ready jobs of some kinds for the length of a lease, lane after lane in turns.
 
     Args:
-        holder: who attends; without, only the lease brings the jobs back.
-        turns: who had the last ones; without, the first in line begins.
-        room: who may be given how many.
+        holder: who claims them; without one, only the lease brings the jobs back.
+        turns: which lanes had their turn; without, the first lane begins.
+        room: how many jobs each lane may get.
     """
     found = (turns or Turns()).next(session, limit, list(kinds), room or Room())
     if not found:
@@ -257,29 +256,29 @@ def claim(
     values = {"ids": list(found), "lease": lease, "holder": holder}
     claimed = {job.id: job for job in session.scalars(select(Job).from_statement(_CLAIM), values)}
     for job in claimed.values():
-        # Where it has been, for whoever counts what each line has in flight.
+        # The lane that it was in, for whoever counts what each lane has in flight.
         set_committed_value(job, "lane", found[job.id])
     return [claimed[one] for one in found]
 
 
 def done(session: Session, job: Job) -> bool:
-    """Remove a job; False when its lease was lost to another worker meanwhile."""
+    """Remove a job that is done; False if its lease was lost to another worker meanwhile."""
     found = session.connection().execute(_DONE, {"id": job.id, "claims": job.claims})
     return found.rowcount == 1
 
 
 def reschedule(session: Session, job: Job, delay: timedelta, error: str | None = None) -> None:
-    """Put a job back until later; that is no failure, so it may happen any number of times."""
+    """Put a job back until later, without counting that as a failure."""
     _put_back(session, job, delay, error, job.failures)
 
 
 def retry(session: Session, job: Job, delay: timedelta, error: str) -> None:
-    """Put a job back after a failure, of which few are allowed."""
+    """Put a job back after a failure, and count that."""
     _put_back(session, job, delay, error, job.failures + 1)
 
 
 def requeue(session: Session, job: Job, delay: timedelta = timedelta(0)) -> bool:
-    """Put a job back for its next part; that it failed before is forgiven.
+    """Put a job back for its next part, with its failures reset.
 
     Returns:
         False when its lease was lost to another worker meanwhile.
@@ -288,7 +287,7 @@ def requeue(session: Session, job: Job, delay: timedelta = timedelta(0)) -> bool
 
 
 def release(session: Session, claimed: Iterable[Job]) -> None:
-    """Put back jobs that were not tried, ready and in the places that they had."""
+    """Put back jobs that were not tried, ready and in their original places."""
     for job in claimed:
         _put_back(session, job, None, job.error, job.failures)
 
@@ -296,7 +295,7 @@ def release(session: Session, claimed: Iterable[Job]) -> None:
 def _put_back(
     session: Session, job: Job, delay: timedelta | None, error: str | None, failures: int
 ) -> bool:
-    # By the claim: who has lost the lease changes nothing, and so has counted the failures right.
+    # The claim must match: whoever has lost the lease changes nothing, so ``failures`` is current.
     values = {"id": job.id, "claims": job.claims, "delay": delay, "error": error}
     done = session.connection().execute(_PUT_BACK, {**values, "failures": failures})
     return done.rowcount == 1
@@ -318,9 +317,9 @@ def dead_letter(session: Session, job: Job, error: str) -> bool:
 
 
 def seconds_to_next(session: Session, kinds: Iterable[str]) -> float | None:
-    """How long until the next job of some kinds becomes ready; None when there is none.
+    """How long until the next job of some kinds becomes ready; None if there is none.
 
-    What stands in line does not count: it waits for a worker or for room, not for the clock.
+    Jobs in a lane do not count: they wait for a worker or for room, not for a time.
     """
     wait = session.scalar(_NEXT, {"kinds": list(kinds)})
     return None if wait is None else float(wait)

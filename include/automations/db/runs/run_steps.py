@@ -1,4 +1,4 @@
-"""The steps of runs: what each came to, and the lines of the log."""
+"""The steps of runs: the state and result of each, and the lines of the run's log."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from automations.kit.values import JSON
 LOG_OUTPUT_LENGTH = 500
 
 ENDED = (StepStatus.DONE, StepStatus.FAILED)
-"""What a node that was done stands as for good, unless it is cleared in Airflow."""
+"""Final statuses of a node that was run, unless it is cleared in Airflow."""
 
 
 _JSON = ("output", "verdict", "input", "told")
 _ENDED = ", ".join(f"'{status}'" for status in ENDED)
 _ALL_SETTLED = ", ".join(f"'{status}'" for status in SETTLED)
 
-# These are made once: to put one together anew takes longer than PostgreSQL does with it.
+# Built once: compiling such a statement takes longer than PostgreSQL takes to execute it.
 _BEGIN = select(RunStep).from_statement(
     text(f"""
     INSERT INTO run_step (run_id, node_id, attempt, status, generation, started_at)
@@ -86,7 +86,7 @@ class LogLine:
     """An attempt at a step that has ended.
 
     Args:
-        iteration: in a loop: the item's index, after those of the loops around it.
+        iteration: in a loop, the item's index, after those of the enclosing loops.
     """
 
     step: Any
@@ -98,18 +98,18 @@ class LogLine:
 
 
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
-    """Where a node stands."""
+    """The row of a node, if it was entered."""
     return session.get(RunStep, (run_id, node_id), populate_existing=True)
 
 
 def rows(session: Session, run_id: str) -> list[RunStep]:
-    """Where all nodes of a run stand that it has come to."""
+    """The rows of all nodes of a run that were entered."""
     query = select(RunStep).where(RunStep.run_id == run_id)
     return list(session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def of_runs(session: Session, run_ids: Iterable[str]) -> dict[str, list[RunStep]]:
-    """Where the nodes of some runs stand, by run."""
+    """The rows of the nodes of some runs, by run."""
     found: dict[str, list[RunStep]] = {}
     for row in session.scalars(select(RunStep).where(RunStep.run_id.in_(list(run_ids)))):
         found.setdefault(row.run_id, []).append(row)
@@ -117,7 +117,7 @@ def of_runs(session: Session, run_ids: Iterable[str]) -> dict[str, list[RunStep]
 
 
 def forget_told(session: Session, run_ids: Iterable[str]) -> None:
-    """Forget what the logs of tasks were to say, which the orchestrator has now."""
+    """Delete the log lines kept for tasks, once the orchestrator has them."""
     session.execute(
         update(RunStep)
         .where(RunStep.run_id.in_(list(run_ids)), RunStep.told.is_not(None))
@@ -128,7 +128,7 @@ def forget_told(session: Session, run_ids: Iterable[str]) -> None:
 def override(
     session: Session, run_id: str, node_id: str, generation: int, output: dict[str, JSON]
 ) -> None:
-    """Have a node stand as done, however it stood, since the orchestrator takes it for done."""
+    """Mark a node as done, whatever its status, since it is done for the orchestrator."""
     now = common_clock.now()
     stands = {
         "status": StepStatus.DONE,
@@ -144,7 +144,7 @@ def override(
 
 
 def name_in_log(session: Session, run_id: str, step_id: str, old: str, new: str) -> None:
-    """Say in the lines of a step who has decided, when that is known later."""
+    """Correct in a step's log lines who decided, when that becomes known later."""
     session.execute(
         update(StepLog)
         .where(StepLog.run_id == run_id, StepLog.step_id == step_id)
@@ -153,12 +153,12 @@ def name_in_log(session: Session, run_id: str, step_id: str, old: str, new: str)
 
 
 def has_begun(session: Session, run_id: str) -> bool:
-    """Whether any step of a run was begun."""
+    """Whether any step of a run has begun."""
     return session.scalar(select(exists().where(RunStep.run_id == run_id))) or False
 
 
 def steps(session: Session, run_id: str, generation: int) -> dict[str, RunStep]:
-    """Where the nodes stand that a generation has come to."""
+    """The rows of the nodes that a generation has entered, by node."""
     query = select(RunStep).where(RunStep.run_id == run_id, RunStep.generation == generation)
     return {row.node_id: row for row in session.scalars(query)}
 
@@ -166,9 +166,9 @@ def steps(session: Session, run_id: str, generation: int) -> dict[str, RunStep]:
 def begin(
     session: Session, run_id: str, node_id: str, generation: int, status: StepStatus
 ) -> RunStep:
-    """Have a node stand as begun in a generation, or as waiting to begin.
+    """Mark a node as begun in a generation, or as waiting to begin.
 
-    It must neither have ended in this generation nor stand in a later one.
+    It must neither have ended in this generation nor belong to a later one.
     """
     values = {"run": run_id, "node": node_id, "status": status, "generation": generation}
     values["now"] = common_clock.now()
@@ -178,7 +178,7 @@ def begin(
 
 
 def begin_first(session: Session, run_id: str, node_id: str, generation: int) -> RunStep | None:
-    """Have a node stand as begun that nobody has come to; None when somebody has."""
+    """Mark a node as begun that nobody has entered yet; None if somebody has."""
     values = {"run": run_id, "node": node_id, "generation": generation}
     values |= {"status": StepStatus.RUNNING, "now": common_clock.now()}
     begun: RunStep | None = session.scalars(_BEGIN_FIRST, values).one_or_none()
@@ -186,7 +186,7 @@ def begin_first(session: Session, run_id: str, node_id: str, generation: int) ->
 
 
 def wait(session: Session, step: RunStep, output: dict[str, JSON] | None) -> None:
-    """Have a node that was begun stand as waiting, with what it has put out so far."""
+    """Mark a node that has begun as waiting, with its output so far."""
     session.execute(_unended(step).values(status=StepStatus.WAITING, output=output))
 
 
@@ -198,13 +198,13 @@ def end(
     verdict: dict[str, JSON] | None,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> set[str]:
-    """Have a node that was begun stand as ended, with what it came to.
+    """Mark a node that has begun as ended, with its result.
 
     Args:
-        more: what else is to be kept of it, by column.
+        more: other columns to set.
 
     Returns:
-        Ids of the nodes that are done or left out, itself among them.
+        Ids of the nodes that are done or skipped, itself included.
     """
     kept = {"input": None, "told": None, **more}
     others = session.connection().scalar(
@@ -226,7 +226,7 @@ def end(
 def add_output(
     session: Session, run_id: str, node_id: str, generation: int, more: dict[str, JSON]
 ) -> None:
-    """Add to what a node of a generation has put out."""
+    """Add to the output of a node of a generation."""
     found = session.get(RunStep, (run_id, node_id), with_for_update=True, populate_existing=True)
     if found is not None and found.generation == generation:
         found.output = {**(found.output or {}), **more}
@@ -242,7 +242,7 @@ def _unended(step: RunStep) -> Update:
 
 
 def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, JSON]) -> None:
-    """Note with what a node is done."""
+    """Store the rendered config of a node."""
     session.execute(
         update(RunStep)
         .where(RunStep.run_id == run_id, RunStep.node_id == node_id)
@@ -251,7 +251,7 @@ def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, 
 
 
 def settled(session: Session, run_id: str) -> set[str]:
-    """Ids of the nodes that are done or left out."""
+    """Ids of the nodes that are done or skipped."""
     return set(session.scalars(_SETTLED, {"run": run_id}))
 
 
@@ -262,7 +262,7 @@ def outputs(session: Session, run_id: str) -> dict[str, JSON]:
 
 
 def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int) -> None:
-    """Mark nodes as left out, unless this generation has been there."""
+    """Mark nodes as skipped, unless this generation has entered them."""
     rows = [
         {
             "run_id": run_id,
@@ -286,14 +286,14 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
 
 
 def leave_out(session: Session, step: RunStep) -> None:
-    """Have a node that was begun stand as left out."""
+    """Mark a node that has begun as skipped."""
     now = common_clock.now()
     left = {"status": StepStatus.SKIPPED, "output": None, "ended_at": now}
     session.execute(_unended(step).values(**left))
 
 
 def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
-    """Add lines to the run's log, their output cut as specified."""
+    """Add lines to the run's log, their output cut to ``LOG_OUTPUT_LENGTH``."""
     rows = [
         {
             "run_id": run_id,
@@ -315,7 +315,7 @@ def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
 def count_lines(
     session: Session, run_id: str, step_ids: Iterable[str], since: datetime
 ) -> dict[bool, int]:
-    """How many lines the log has of these steps, by whether they tell of failures."""
+    """How many lines the log has for these steps, by whether they report failures."""
     failed = StepLog.status != AttemptStatus.SUCCESS
     counted = session.execute(
         select(failed, func.count())
@@ -330,5 +330,5 @@ def count_lines(
 
 
 def note_death(session: Session, run_id: str) -> None:
-    """Count a death for what a run was in the middle of, until that is begun again."""
+    """Count a death for the steps that a run was running, until they begin again."""
     session.execute(_DIED, {"run": run_id})

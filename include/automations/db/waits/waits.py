@@ -28,16 +28,16 @@ from automations.kit.values import JSON
 WOKEN = "automations_wait"
 
 REFUSED = "refused"
-"""Beside a question: who gave the last answer, and why it was not taken."""
+"""Key in a question: who gave the last answer, and why it was refused."""
 
 _OPEN_DECISIONS = (
     Wait.kind == WaitKind.DECISION,
     Wait.status == WaitStatus.OPEN,
-    # They have an index of their own, in which few are.
+    # Matches a small partial index.
     Run.status.in_(UNFINISHED),
 )
 _ASKED = (WaitKind.DECISION, WaitKind.CALLBACK, WaitKind.FORM)
-"""Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
+"""Kinds of pause that Airflow shows in Required Actions: an answer must be passed on there, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class NewWait:
     """A pause to be opened.
 
     Args:
-        question: what people are asked, or what else is known of what ends it.
-        key: the step's idempotency key, by which its callback or forms are known.
+        question: what people are asked; or for a child, which run or DagRun ends it.
+        key: the step's idempotency key, which identifies its callback or forms.
     """
 
     run_id: str
@@ -60,9 +60,9 @@ class NewWait:
 
 
 def open_wait(session: Session, new: NewWait) -> Wait:
-    """Open a pause and show it in the run's status; the approvers are asked by a job.
+    """Open a pause and set the run's status accordingly; jobs ask the approvers.
 
-    A run that will try a step again is shown as running.
+    A run that will retry a step is shown as running.
     """
     question = dict(new.question) if new.question is not None else None
     wait = Wait(
@@ -89,7 +89,7 @@ def open_wait(session: Session, new: NewWait) -> Wait:
 
 
 def _shown(kind: WaitKind) -> RunStatus | None:
-    """The status that a run waits in; None when it is shown as running."""
+    """The status of a run with such a pause; None if it is shown as running."""
     match kind:
         case WaitKind.RETRY | WaitKind.SLOT:
             return None
@@ -172,7 +172,7 @@ def settle(session: Session, wait: Wait, ending: Ending) -> bool:
 
 
 def cancel(session: Session, wait: Wait) -> None:
-    """End an open pause without an answer, and set its run going."""
+    """End an open pause without an answer, and show its run as running."""
     session.execute(
         update(Wait)
         .where(Wait.id == wait.id, Wait.status == WaitStatus.OPEN)
@@ -183,7 +183,7 @@ def cancel(session: Session, wait: Wait) -> None:
 
 
 def note_refusal(session: Session, wait: Wait, why: str | None) -> None:
-    """Note beside a question why the last answer was not taken; None when it was."""
+    """Store with a question why the last answer was refused; None if it was accepted."""
     asked = {key: value for key, value in (wait.question or {}).items() if key != REFUSED}
     question = asked if why is None else {**asked, REFUSED: why}
     if question != (wait.question or {}):
@@ -192,22 +192,22 @@ def note_refusal(session: Session, wait: Wait, why: str | None) -> None:
 
 
 def name(session: Session, wait: Wait, by: str) -> None:
-    """Say who has answered a pause, when that is known later than the answer."""
+    """Store who answered a pause, if that becomes known later than the answer."""
     session.execute(update(Wait).where(Wait.id == wait.id).values(decided_by=by))
 
 
 def in_loop(wait: Wait) -> bool:
-    """Whether a step in a loop's body waits; Airflow, which asks once a task, is not told then."""
+    """Whether a step in a loop's body waits; Airflow, which asks once a task, does not show it."""
     return wait.key is not None and wait.key.startswith(
         f"{wait.run_id}:{wait.node_id}:{wait.generation}["
     )
 
 
 def answer(session: Session, wait: Wait, ending: Ending) -> bool:
-    """End an open pause from outside of its task, and have the task told.
+    """End an open pause from outside of its task, and have the task woken.
 
     Returns:
-        False when somebody else was first; nothing is changed then.
+        False if somebody else was first; nothing is changed then.
     """
     if not settle(session, wait, ending):
         return False
@@ -224,7 +224,7 @@ def show_as_running(session: Session, run_id: str) -> None:
 
 
 def awaited_run(wait: Wait) -> str | None:
-    """The run that a pause of kind ``child`` waits for; None when that is a DagRun of others."""
+    """The run that a pause of kind ``child`` waits for; None if it waits for another DAG's run."""
     about = wait.question or {}
     return None if "dagId" in about else about.get("runId")
 
@@ -241,7 +241,7 @@ def lock_wait(session: Session, wait_id: str) -> Wait | None:
 
 
 def open_wait_of(session: Session, run_id: str) -> Wait | None:
-    """The pause that a run is in, its row locked; None when it waits for nothing."""
+    """The open pause of a run, its row locked; None if it has none."""
     return session.scalar(
         select(Wait).where(Wait.run_id == run_id, Wait.status == WaitStatus.OPEN).with_for_update()
     )
@@ -270,7 +270,7 @@ def find_token(session: Session, token_hash: str) -> tuple[str, str, str] | None
 def vote(
     session: Session, approver: Approver, decision: Decision, at: datetime, reason: str | None
 ) -> bool:
-    """Note what somebody who was asked has decided; False when they have decided before."""
+    """Store the vote of an approver; False if they have voted before."""
     voted = session.scalar(
         update(Approver)
         .where(Approver.id == approver.id, Approver.used_at.is_(None))
@@ -309,7 +309,7 @@ def open_decisions(
 
 
 def count_open_decisions(session: Session, workspace_id: str, at: datetime) -> int:
-    """How many decisions of a workspace are open at a moment."""
+    """How many decisions of a workspace are open at a time."""
     query = (
         select(func.count())
         .select_from(Wait)

@@ -1,4 +1,4 @@
-"""What an event starts: a run of each automation that fits, now or when no more events come."""
+"""Matches events: starts a run of each automation that fits, at once or after a debounce."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def match(session: Session, event: Event) -> None:
         remarks = [f"It ends a chain of {MAX_CHAIN_DEPTH} runs, each caused by the last."]
     elif not workflows:
         remarks = [matching.why_nothing(session, event)]
-    # Changed last: who collects a later event changes this one while it holds what is collected.
+    # Last, since whoever collects a later event locks the debounce's row before this event.
     is_of_use = None in matched or debounces.is_of_use(session, event.id)
     _settle(event, is_of_use, " ".join(remarks) or None)
 
 
 def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
-    """Start the run of the events that were collected; when it is too early, how long to wait."""
+    """Start the run for the events that were collected; returns how long to wait if not yet due."""
     found = debounces.lock(session, debounce_id)
     if found is None:
         return None
@@ -60,17 +60,17 @@ def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
 
 
 def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
-    # Whoever comes here holds the event's job, or the row that it was collected in.
+    # The caller holds the event's job, or the row of the debounce that collected it.
     event.status, event.reason = EventStatus.MATCHED if is_of_use else EventStatus.SKIPPED, reason
     event.matched_at = common_clock.now()
 
 
 def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
-    """Start the automation, or collect the event for it; a remark unless it was just started."""
+    """Start the automation, or collect the event for it; returns a remark unless it started."""
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     try:
         flow = FlowControl.of(stored)
-    except Unreadable as problem:  # which keeps no other automation from its event
+    except Unreadable as problem:  # must not keep the event from other automations
         return f"'{workflow.name}' was not started: {problem.message}"
     limited = flow.debounce is not None or flow.rate_limit is not None
     if limited and events.has_started(session, event.id, workflow.id):

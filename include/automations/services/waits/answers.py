@@ -1,7 +1,7 @@
-"""Answers to pauses: which there are, and whether one may end a pause.
+"""Answers to pauses: the possible ones, and the check whether one may end a pause.
 
-An answer comes by one of three doors: the API's resume, the page of an approver's link, and
-Airflow's Required Actions. Each tells in its own way what is wrong; what is wrong is found here.
+An answer comes in one of three ways: the API's resume, the page of an approver's link, or Airflow's
+Required Actions. Each reports errors in its own form; the check is here for all of them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from automations.services.forms import uploads
 from automations.steps.outcomes import Question
 
 UNKNOWN_IN_AIRFLOW = f"{IN_AIRFLOW}unknown"
-"""Who has decided there, until it is known."""
+"""Stands for whoever decided in Airflow, until that is known."""
 
 ANSWERED_BY = "automations_answered_by"
-"""Beside an answer that is passed on to Airflow: whose it is."""
+"""Key in an answer that is passed on to Airflow: who gave it."""
 REASON = "automations_reason"
-"""Among the inputs of an answer in Airflow: why; a form's fields may be called anything else."""
+"""The input for an answer's reason in Airflow; the one name that a form's field cannot have."""
 MAX_REASON = 5_000
 
-# What Airflow offers and answers with. Tasks stay parked across upgrades with what they have
-# offered, so that a label may be added here, but none may be changed.
+# The options that Airflow shows and answers with. Parked tasks keep the options that they offered
+# across upgrades, so a label may be added here, but none may be changed.
 _LABELS = {
     Decision.APPROVED: "Approve",
     Decision.REJECTED: "Reject",
@@ -51,11 +51,11 @@ _TAKES_NO_ANSWER = {
 
 
 _GOES_ON = (None, Decision.APPROVED, Decision.RESUMED)
-"""What lets a run go on that waits for no decision."""
+"""The answers that let a run go on if its pause is not for a decision."""
 
 
 class Closed(Enum):
-    """Why a pause takes no answer any more."""
+    """Why a pause accepts no answer any more."""
 
     ANSWERED = auto()
     CANCELLED = auto()
@@ -67,11 +67,11 @@ class SubmittedAnswer:
     """An answer as somebody gives it.
 
     Args:
-        decision: None for whoever only lets the run go on.
-        by: for people: an address, a key's name, ``airflow:<user>``.
-        who: the identity of the same.
-        administers: whether they may decide in the place of those who were asked.
-        sent: the files that came with it from a page; None for what came without one.
+        decision: None if it only lets the run go on.
+        by: who, for people to read: an address, a key's name, ``airflow:<user>``.
+        who: their identity.
+        administers: whether they may decide in place of those who were asked.
+        sent: the files that came with it from a page; None for an answer from elsewhere.
         reason: why, in their own words.
     """
 
@@ -90,8 +90,8 @@ class Accepted:
     """An answer as it is to be stored.
 
     Args:
-        ends: whether it ends the pause, or more of those who were asked must agree.
-        override: whether it was given in the place of those who were asked.
+        ends: whether it ends the pause; if not, more of those who were asked must agree.
+        override: whether it was given in place of those who were asked.
     """
 
     decision: Decision
@@ -102,7 +102,7 @@ class Accepted:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What of it is in the audit log."""
+        """Its details for the audit log."""
         said: dict[str, Any] = {"decision": self.decision}
         if self.reason is not None:
             said["reason"] = self.reason
@@ -110,23 +110,23 @@ class Accepted:
 
 
 def options(wait: Wait) -> tuple[str, ...]:
-    """What Airflow offers for a pause, the affirmative answer first."""
+    """The options that Airflow offers for a pause, the affirmative one first."""
     decisions = DECISIONS if wait.kind == WaitKind.DECISION else (Decision.RESUMED,)
     return tuple(_LABELS[decision] for decision in decisions)
 
 
 def option_of(decision: Decision | None) -> str:
-    """What is chosen in Airflow for an answer that came by another door."""
+    """The option to choose in Airflow for an answer that came another way."""
     return _LABELS.get(decision or Decision.RESUMED, _LABELS[Decision.RESUMED])
 
 
 def decision_of(option: str) -> Decision:
-    """What somebody has decided who has chosen an option in Airflow."""
+    """The decision that an option in Airflow stands for."""
     return {label: decision for decision, label in _LABELS.items()}[option]
 
 
 def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
-    """Why a pause takes no answer of this moment; None when it does."""
+    """Why a pause accepts no answer given at this time; None if it does."""
     if wait.status == WaitStatus.ANSWERED:
         return Closed.ANSWERED
     if wait.status == WaitStatus.CANCELLED or run.status not in UNFINISHED:
@@ -135,11 +135,11 @@ def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
 
 
 def take(session: Session, run: Run, wait: Wait, given: SubmittedAnswer) -> Accepted:
-    """Check an answer, and note the vote that it is; that it is the first is seen when it ends.
+    """Check an answer, and store it as a vote; ``waits.settle`` later decides which one was first.
 
     Raises:
-        Conflict: the pause takes no answer, or none any more, or they have voted before.
-        NotAllowed: others are asked.
+        Conflict: the pause accepts no answer, or none any more, or they have voted before.
+        NotAllowed: others were asked.
         ValidationFailed: the decision or its data does not fit what was asked.
     """
     _check_open(run, wait, given)
@@ -172,7 +172,7 @@ def take(session: Session, run: Run, wait: Wait, given: SubmittedAnswer) -> Acce
 
 
 def _going_on(wait: Wait, given: SubmittedAnswer) -> Accepted:
-    """The answer to a pause in which nothing is decided."""
+    """The answer to a pause that is not for a decision."""
     if given.decision == Decision.REJECTED:
         raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
     if given.decision not in _GOES_ON:
@@ -201,7 +201,7 @@ def _has_started(session: Session, run: Run, person: Set[str]) -> bool:
 
 
 def _fitting(session: Session, run: Run, question: Question, given: SubmittedAnswer) -> JSON:
-    """The data with its files as we know them, when it fits the form."""
+    """The data of an answer, checked against the question's form, with its files looked up."""
     approved = given.decision == Decision.APPROVED
     if not isinstance(given.data or {}, dict):
         if approved:
@@ -211,7 +211,7 @@ def _fitting(session: Session, run: Run, question: Question, given: SubmittedAns
     data = given.data if isinstance(given.data, dict) else {}
     settled, errors = uploads.settled(session, run.workspace_id, form, data, given.sent)
     if approved:
-        # What is rejected need not be filled in.
+        # With a rejection the form need not be complete.
         errors = schema.check(form, data) | errors
     if errors:
         raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})

@@ -33,14 +33,14 @@ from automations.services.workflows import (
 from automations.services.workflows.lookups import require, require_newest
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
-"""What of an automation, when it changes, may make it start itself."""
+"""The fields whose change may make an automation start itself."""
 
 
 def create(by: Principal, payload: Any, ports: Ports) -> WorkflowDetail:
     """Create an automation from a client's payload.
 
     Args:
-        ports: asked whether there is what its steps must have, if it is to begin at once.
+        ports: to check that what its steps need is available, if it is created as ACTIVE.
 
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
@@ -52,7 +52,7 @@ def create(by: Principal, payload: Any, ports: Ports) -> WorkflowDetail:
 def add(
     session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
 ) -> WorkflowDetail:
-    """The same in a transaction."""
+    """As ``create``, in the caller's transaction."""
     workflows.hold_named(session, by.workspace_id)
     checked = writing.new(session, by, payload, ports, workflow_id)
     found = writing.create(session, [checked], by.name).get(workflow_id)
@@ -63,12 +63,12 @@ def add(
 
 
 def key_taken(key: str | None) -> ValidationFailed:
-    """That an automation could not be written, since another has its key."""
+    """The error for an automation whose key another one has."""
     return ValidationFailed({"key": [f"'{key}' is the key of another automation"]})
 
 
 def update(by: Principal, workflow_id: str, payload: Any, ports: Ports) -> WorkflowDetail:
-    """Change the fields that the payload has; makes a new version when it changes any."""
+    """Change the fields that the payload has; makes a new version if any of them differs."""
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
         return change(session, by, workflow, payload, ports)
@@ -84,13 +84,13 @@ def change(
     whole: bool = False,
     alone: bool = True,
 ) -> WorkflowDetail:
-    """The same in a transaction.
+    """As ``update``, in the caller's transaction.
 
     Args:
-        workflow: locked.
-        whole: whether the payload is the whole definition, so that what it lacks is no more.
-        alone: False when others are written with it that it may name, and ``check_references`` is
-            to be the end of all of them.
+        workflow: its row locked.
+        whole: whether the payload is the whole definition, so that missing fields are removed.
+        alone: False if automations that it may name are written with it; the caller then calls
+            ``check_references`` after all of them.
     """
     workflow_id, workspace_id, before = workflow.id, workflow.workspace_id, workflow.status
     status, body = payloads.split(payload, workflow.status)
@@ -98,7 +98,7 @@ def change(
     changed = sorted(body)
     body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
     definition = payloads.validated(body, payloads.trigger_of(stored))
-    # What is gone since it was named must keep nobody from a change of something else.
+    # Only what changes is checked: a subject that is gone must not prevent other changes.
     begins = status is WorkflowStatus.ACTIVE and before != status
     if alone and (begins or {"trigger", "formId", "steps"} & set(changed)):
         workflows.hold_named(session, workspace_id)
@@ -131,7 +131,7 @@ def change(
         fields=changed,
         **moved,
     )
-    # A limit that is raised lets others begin.
+    # A raised limit lets waiting runs begin.
     slots.recheck(session, workflow.id)
     if alone:
         check_references(session, found, {*changed, *moved})
@@ -141,13 +141,13 @@ def change(
 def check_references(
     session: Session, found: WorkflowDetail, changed: Set[str] = _REFERRING
 ) -> None:
-    """Check that an automation that was just written does not come to start itself.
+    """Check that an automation that was just written cannot start itself.
 
-    Checked behind the write, which only one transaction does at a time: so of two automations that
-    begin to start each other at once, one sees the other.
+    Checked after the write, which only one transaction does at a time: so if two automations begin
+    to name each other concurrently, one of them sees the other.
 
     Args:
-        changed: fields; what is gone since it was named keeps nobody from a change of others.
+        changed: the fields to check; a reference that is gone must not prevent other changes.
 
     Raises:
         ValidationFailed: names the references that lead back to it, or nowhere.
@@ -199,7 +199,7 @@ def list_all(workspace_id: str) -> Sequence[WorkflowDetail]:
 def page_after(
     workspace_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[WorkflowDetail], str | None]:
-    """The automations behind a cursor, newest first, and the cursor to go on with."""
+    """The automations after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         found = workflows.listed(session, workspace_id, after, size + 1)
@@ -207,7 +207,7 @@ def page_after(
 
 
 def stats(workspace_id: str) -> tuple[dict[WorkflowStatus, int], dict[RunStatus, int]]:
-    """Numbers of automations and of runs by status."""
+    """The numbers of automations and of runs, by status."""
     with reading() as session:
         return (
             workflows.count(session, workspace_id),
