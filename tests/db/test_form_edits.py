@@ -67,7 +67,10 @@ def test_an_edit_has_no_effect_before_it_is_saved_and_is_then_a_version(
     assert (edits.of(by, form).is_changed, edits.of(by, form).number) == (False, 0)
     with unit_of_work() as session:
         assert session.query(FormEdit).count() == 0
-        lines = [one.action for one in session.query(AuditLog).filter_by(resource_id=form)]
+        lines = [
+            one.action
+            for one in session.query(AuditLog).filter_by(resource_id=form).order_by(AuditLog.id)
+        ]
         assert lines == ["form.create", "form.update"]
 
 

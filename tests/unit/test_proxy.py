@@ -20,10 +20,13 @@ from automations.launcher.proxy import Front, Proxy
 from tests.free_ports import free_ports
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("haproxy") or Path("/usr/sbin/haproxy").exists()),
-    reason="HAProxy is not installed",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("haproxy") or Path("/usr/sbin/haproxy").exists()),
+        reason="HAProxy is not installed",
+    ),
+]
 
 
 class Server(ThreadingHTTPServer):

@@ -16,10 +16,13 @@ from tests.free_ports import free_ports
 from tests.waiting import until
 
 redis = pytest.importorskip("redis")
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("redis-server") or shutil.which("valkey-server")),
-    reason="neither Redis nor Valkey is installed",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("redis-server") or shutil.which("valkey-server")),
+        reason="neither Redis nor Valkey is installed",
+    ),
+]
 
 
 @contextmanager

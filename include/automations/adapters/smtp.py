@@ -22,6 +22,8 @@ from automations.ports import Mail, MailReceipt, MailServer
 
 _MAX_SILENCE = 30.0
 """Seconds for one answer of the server, within the time of the whole mail."""
+_FAREWELL = 1.0
+"""Seconds for the end of a session: nothing depends on it any more."""
 _CHECK_TIMEOUT = timedelta(seconds=30)
 _CHUNK_SIZE = 8_192
 _MAX_SAID = 1_000
@@ -69,6 +71,10 @@ class _Budget:
         """When a line must have come that is waited for from now on."""
         return min(self._deadline, time.monotonic() + _MAX_SILENCE)
 
+    def end_within(self, seconds: float) -> None:
+        """Leave no more than this of the time."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
     def seconds(self, until: float | None = None) -> float:
         left = (self._deadline if until is None else until) - time.monotonic()
         if left <= 0:
@@ -111,6 +117,11 @@ class _Pinned(smtplib.SMTP):
             # For all that is sent: a long mail takes longer than an answer.
             self.sock.settimeout(self._budget.seconds())
         super().send(s)
+
+    def quit(self) -> tuple[int, bytes]:
+        # What was to be said is said by now: whether this is answered changes nothing.
+        self._budget.end_within(_FAREWELL)
+        return super().quit()
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
@@ -178,7 +189,6 @@ class SmtpTransport:
                 _sign_in(session, server)
                 yield session
             finally:
-                # What was to be said is said by now: a failing farewell changes nothing.
                 with suppress(smtplib.SMTPException, OSError):
                     session.quit()
                 session.close()
