@@ -43,7 +43,7 @@ def actions_of(event: Mapping[str, Any]) -> list[UserAction]:
     Airflow notes what it is sent before it looks at it: of what has no sense, nothing is told.
     """
     try:
-        return [action for action in _told_by(event) if _is_sound(action)]
+        return [action for action in _actions_of(event) if _is_sound(action)]
     except (AttributeError, IndexError, KeyError, TypeError):
         return []
 
@@ -60,7 +60,7 @@ def _is_sound(action: UserAction) -> bool:
     return all(text is None or isinstance(text, str) for text in texts)
 
 
-def _told_by(event: Mapping[str, Any]) -> Iterator[UserAction]:
+def _actions_of(event: Mapping[str, Any]) -> Iterator[UserAction]:
     extra = extra_of(event)
     match event["event"]:
         case "patch_dag" if isinstance(extra.get("is_paused"), bool):
@@ -83,7 +83,7 @@ def _told_by(event: Mapping[str, Any]) -> Iterator[UserAction]:
             group = {"group": extra["group_id"]}
             yield _action(event, ActionKind.MARK, extra, state=extra["new_state"], more=group)
         case "clear_dag_runs":
-            yield from _cleared_together(event, extra)
+            yield from _clear_actions(event, extra)
         case "bulk_dag_runs" | "bulk_task_instances":
             yield from _of_many(event, extra)
 
@@ -97,11 +97,11 @@ def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
     return extra if isinstance(extra, dict) else {}
 
 
-def _cleared_together(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
+def _clear_actions(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
     # It is noted, too, when somebody is only shown what would be cleared.
     runs = extra.get("dag_runs") if extra.get("dry_run") is False else None
     for one in runs or ():
-        named = _named(event, one)
+        named = _target_of(event, one)
         if _ALL not in named.values():
             yield _action({**event, **named}, ActionKind.CLEAR, extra)
 
@@ -110,7 +110,7 @@ def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Use
     for action in extra.get("actions") or ():
         for entity in action.get("entities") or ():
             one = entity if isinstance(entity, dict) else {"dag_run_id": entity}
-            named = _named(event, one)
+            named = _target_of(event, one)
             state = one.get("new_state") or one.get("state")
             if _ALL in named.values():
                 continue
@@ -120,7 +120,7 @@ def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Use
                 yield _action({**event, **named}, ActionKind.DELETE)
 
 
-def _named(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str, Any]:
+def _target_of(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str, Any]:
     """What is meant by one of many, of which the address may say a part."""
     return {
         "dag_id": entity.get("dag_id") or event["dag_id"],

@@ -95,7 +95,7 @@ class AirflowClient:
 
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
         """By the plugin's route in Airflow's server; None when that cannot do it."""
-        wanted = [run_batches.wanted(run) for run in runs]
+        wanted = [run_batches.serialize_run(run) for run in runs]
         response = self.http.send("POST", run_batches.PATH, {"runs": wanted})
         if response.status_code != 200:
             log.info("Airflow's server makes no batches of runs: %d", response.status_code)
@@ -132,7 +132,7 @@ class AirflowClient:
         if (problem := self._start(run)) is not None:
             raise problem
 
-    def returned(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
+    def return_values(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         left = limit
         for task, index in self._returning(dag_id, run_id):
@@ -247,7 +247,7 @@ class AirflowClient:
     def knows(self, dag_id: str) -> bool:
         return self.http.call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
 
-    def paused(self) -> Set[str]:
+    def paused_dags(self) -> Set[str]:
         found: set[str] = set()
         page = _PAGE_SIZE
         while page == _PAGE_SIZE:

@@ -34,7 +34,7 @@ class AskedOfAirflow:
             raise StepError(answer["refused"], kind="config")
         if answer["connection"] is None:
             return None
-        opened = vault.decrypted(f"Connection {conn_id}", answer["connection"])
+        opened = vault.decrypt(f"Connection {conn_id}", answer["connection"])
         return HostConnection(**json.loads(opened))
 
 

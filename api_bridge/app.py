@@ -109,7 +109,7 @@ def create_app() -> FastAPI:
     app.add_middleware(CrossOrigin)
     app.state.metrics = Metrics()
     app.add_middleware(Observation, metrics=app.state.metrics)
-    errors.install(app, error_pages.shown)
+    errors.install(app, error_pages.render)
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
         callbacks,

@@ -72,7 +72,7 @@ def json_of(body: bytes, content_type: str) -> JSON:
         ValidationFailed: it is none, or is more than can be kept.
     """
     try:
-        return json_text.parsed(json_text.decoded(body, charset_of(content_type)))
+        return json_text.parse_json(json_text.decode(body, charset_of(content_type)))
     except NotStorable as error:
         raise ValidationFailed(error.errors) from error
     except ValueError as error:
@@ -86,7 +86,7 @@ class Body(Lenient):
         alias_generator=to_camel, extra="forbid", json_schema_extra=describe_nulls
     )
 
-    def given(self) -> dict[str, Any]:
+    def sent_fields(self) -> dict[str, Any]:
         """The fields that the client sent, and only those."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
@@ -111,7 +111,7 @@ def check_read_only(given: Mapping[str, JSON], shown: Mapping[str, JSON]) -> Non
         raise ValidationFailed(wrong)
 
 
-def _closed(schema: dict[str, Any]) -> None:
+def _close_schema(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
     describe_nulls(schema)
 
@@ -122,7 +122,7 @@ class Edited(Lenient):
     Whoever has read it, and changes a field, sends back the others, too.
     """
 
-    model_config = ConfigDict(extra="allow", json_schema_extra=_closed)
+    model_config = ConfigDict(extra="allow", json_schema_extra=_close_schema)
 
     def as_shown(self, shown: Mapping[str, JSON]) -> Self:
         """The body without the fields that cannot be changed, if they are as they are shown.

@@ -23,7 +23,7 @@ def client_address(scope: MutableMapping[str, Any], proxies: Networks) -> str | 
     if not client:
         return None
     address = _normal(client[0]) or str(client[0])
-    for given in reversed(list(_forwarded(scope["headers"]))):
+    for given in reversed(list(_forwarded_addresses(scope["headers"]))):
         if not is_in(address, proxies):
             break
         further = _normal(given)
@@ -33,7 +33,7 @@ def client_address(scope: MutableMapping[str, Any], proxies: Networks) -> str | 
     return address
 
 
-def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[str]:
+def _forwarded_addresses(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[str]:
     for name, value in headers:
         if name == b"x-forwarded-for":
             yield from value.decode("latin-1").split(",")

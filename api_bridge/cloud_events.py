@@ -95,18 +95,18 @@ def read(headers: Headers, body: bytes) -> list[IncomingEvent]:
     if kind == BATCH:
         given = json_of(body, content_type)
         _check(_EVENTS, given)
-        return [_sent(one, _data(one, f"{index}.")) for index, one in enumerate(given)]
+        return [_to_incoming(one, _data(one, f"{index}.")) for index, one in enumerate(given)]
     if kind == ONE:
         given = json_of(body, content_type)
         _check(_EVENT, given)
-        return [_sent(given, _data(given))]
+        return [_to_incoming(given, _data(given))]
     if kind.startswith(_OF_EVENTS) or not any(name.startswith("ce-") for name in headers):
         raise HTTPException(415, f"Send {ONE}, {BATCH}, or any type with the ce- headers.")
     attributes = _attributes(headers)
     if content_type:
         attributes["datacontenttype"] = content_type
     _check(_EVENT, attributes)
-    return [_sent(attributes, _content(body, content_type or None))]
+    return [_to_incoming(attributes, _content(body, content_type or None))]
 
 
 def _check(adapter: TypeAdapter[Any], value: JSON) -> None:
@@ -123,11 +123,11 @@ def _attributes(headers: Headers) -> dict[str, JSON]:
             attribute = name.removeprefix("ce-")
             if attribute in found or attribute in ("data", "data_base64"):
                 raise ValidationFailed({attribute: ["is there twice, or is no header's"]})
-            found[attribute] = _unescaped(attribute, value)
+            found[attribute] = _unescape(attribute, value)
     return found
 
 
-def _unescaped(attribute: str, value: str) -> str:
+def _unescape(attribute: str, value: str) -> str:
     """A header's value; whatever is no ASCII is percent-encoded there."""
     value = value.strip()
     if len(value) > 1 and value.startswith('"') and value.endswith('"'):
@@ -145,7 +145,7 @@ def _data(event: dict[str, JSON], path: str = "") -> dict[str, JSON]:
     """What a step finds of an event in JSON."""
     encoded, given = event.get("data_base64"), event.get("data")
     if encoded is None:
-        return _shown(given)
+        return _to_step_data(given)
     if given is not None:
         message = "must not come together with data"
         raise ValidationFailed({f"{path}data_base64": [message]})
@@ -163,10 +163,12 @@ def _content(content: bytes, content_type: str | None, path: str = "body") -> di
         content_type: None where the sender says nothing, as SDKs do unless they are told to.
     """
     if not content:
-        return _shown(None)
+        return _to_step_data(None)
     if content_type is not None and json_text.is_json_type(media_type(content_type)):
         try:
-            return _shown(json_text.parsed(json_text.decoded(content, charset_of(content_type))))
+            return _to_step_data(
+                json_text.parse_json(json_text.decode(content, charset_of(content_type)))
+            )
         except ValueError as error:
             raise ValidationFailed({path: [str(error)]}) from error
     if content_type is None or is_text_type(content_type):
@@ -175,18 +177,18 @@ def _content(content: bytes, content_type: str | None, path: str = "body") -> di
         except ValueError:
             text = "\0"
         if "\0" not in text:
-            return _shown(_json_or_text(text) if content_type is None else text)
+            return _to_step_data(_json_or_text(text) if content_type is None else text)
     return {"data": None, "dataBase64": base64.b64encode(content).decode()}
 
 
 def _json_or_text(text: str) -> JSON:
     try:
-        return json_text.parsed(text)
+        return json_text.parse_json(text)
     except ValueError:
         return text
 
 
-def _shown(data: JSON) -> dict[str, JSON]:
+def _to_step_data(data: JSON) -> dict[str, JSON]:
     """Data as steps find it: the fields of an object by their names, anything else as ``data``."""
     if not isinstance(data, dict):
         return {"data": data}
@@ -195,7 +197,7 @@ def _shown(data: JSON) -> dict[str, JSON]:
     return data
 
 
-def _sent(event: dict[str, JSON], data: dict[str, JSON]) -> IncomingEvent:
+def _to_incoming(event: dict[str, JSON], data: dict[str, JSON]) -> IncomingEvent:
     """The event as the inbox takes it: its data, and the event's attributes beside it."""
     attributes = {
         name: value

@@ -28,11 +28,11 @@ async def _caller(
 ) -> Principal:
     known: Principal | None = getattr(request.state, "caller", None)
     if known is None:
-        known = request.state.caller = await _authenticated(request, credentials, session)
+        known = request.state.caller = await _authenticate(request, credentials, session)
     return known
 
 
-async def _authenticated(
+async def _authenticate(
     request: Request, credentials: HTTPAuthorizationCredentials | None, session: str | None
 ) -> Principal:
     if credentials is None:
@@ -40,7 +40,7 @@ async def _authenticated(
             raise NotAuthenticated
         return await in_thread(_member, request, session)
     token = credentials.credentials
-    holder = api_keys.recognised(token)
+    holder = api_keys.find_cached(token)
     if holder is None:
         holder = await in_thread(api_keys.authenticate, token)
     return holder

@@ -12,7 +12,7 @@ _PARSED = ("application/json", "application/yaml")
 """What clients read as more than a text."""
 
 
-def documented(*content_types: str) -> dict[int | str, dict[str, Any]]:
+def response_docs(*content_types: str) -> dict[int | str, dict[str, Any]]:
     """What a download is documented to answer."""
     names = (kind.partition(";")[0] for kind in content_types)
     kinds = {name: {"schema": {} if name in _PARSED else {"type": "string"}} for name in names}
@@ -25,10 +25,10 @@ def download(name: str, content: bytes, content_type: str, *, shown: bool = Fals
     Args:
         shown: whether it is to be looked at in the browser: of kinds only that run nothing there.
     """
-    return Response(content, media_type=content_type, headers=attached(name, shown=shown))
+    return Response(content, media_type=content_type, headers=attachment_headers(name, shown=shown))
 
 
-def attached(name: str, *, shown: bool = False) -> dict[str, str]:
+def attachment_headers(name: str, *, shown: bool = False) -> dict[str, str]:
     """The headers of such a file."""
     way = "inline" if shown else "attachment"
     # For old clients; the name as it is follows in RFC 8187's form.

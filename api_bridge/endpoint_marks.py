@@ -35,27 +35,27 @@ def marks_of(endpoint: Callable[..., Any]) -> Marks:
 
 def slow(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits for more than the database: its threads are not the others'."""
-    return _marked(endpoint, slow=True)
+    return _mark(endpoint, slow=True)
 
 
 def searching(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint whose statement may take seconds, by what somebody asks for."""
-    return _marked(endpoint, searching=True)
+    return _mark(endpoint, searching=True)
 
 
 def changing(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits while somebody else gives the same table another shape."""
-    return _marked(endpoint, changing=True)
+    return _mark(endpoint, changing=True)
 
 
 def heavy(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that takes much, in a process of its own or here: few are at once."""
-    return _marked(endpoint, slow=True, heavy=True)
+    return _mark(endpoint, slow=True, heavy=True)
 
 
 def hashing(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that hashes a password: others that wait keep nobody from signing in."""
-    return _marked(endpoint, hashing=True)
+    return _mark(endpoint, hashing=True)
 
 
 def outside(endpoint: Endpoint) -> Endpoint:
@@ -63,12 +63,12 @@ def outside(endpoint: Endpoint) -> Endpoint:
 
     What any other one does under an ``Idempotency-Key`` is one transaction with its answer.
     """
-    return _marked(endpoint, outside=True)
+    return _mark(endpoint, outside=True)
 
 
 def any_query(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint whose address may have parameters that nobody here has named."""
-    return _marked(endpoint, any_query=True)
+    return _mark(endpoint, any_query=True)
 
 
 def behind(look: Callable[[Request], Response | None]) -> Callable[[Endpoint], Endpoint]:
@@ -77,9 +77,9 @@ def behind(look: Callable[[Request], Response | None]) -> Callable[[Endpoint], E
     Args:
         look: refuses an address that is unknown, by an answer or an error; for a thread.
     """
-    return lambda endpoint: _marked(endpoint, look=look)
+    return lambda endpoint: _mark(endpoint, look=look)
 
 
-def _marked(endpoint: Endpoint, **marks: Any) -> Endpoint:
+def _mark(endpoint: Endpoint, **marks: Any) -> Endpoint:
     setattr(endpoint, _MARKS, replace(marks_of(endpoint), **marks))
     return endpoint

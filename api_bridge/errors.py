@@ -83,7 +83,7 @@ def domain_error(request: Request, error: errors.DomainError) -> Response:
     )
 
 
-def _allowed(request: Request) -> str:
+def _allowed_methods(request: Request) -> str:
     """The methods of an address: each method is a route of its own, and knows only itself."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     paths = [route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE]
@@ -116,7 +116,7 @@ def install(app: FastAPI, pages: Pages) -> None:
         code = _CODES.get(error.status_code, "ERROR")
         headers = dict(error.headers or {})
         if error.status_code == 405:
-            headers["Allow"] = _allowed(request)
+            headers["Allow"] = _allowed_methods(request)
         return envelope(request, error.status_code, str(error.detail), code, headers=headers)
 
     @app.exception_handler(errors.DatabaseUnavailable)

@@ -20,7 +20,7 @@ from automations.kit import json_text
 from automations.kit.clock import in_zone
 from automations.kit.form_bodies import CHARSET
 from automations.kit.line_breaks import as_it_was, as_they_were, one_break
-from automations.kit.numbers import typed
+from automations.kit.numbers import parse_number
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""
@@ -133,7 +133,7 @@ def edits(form: FormData) -> bool:
     return ADD in form or REMOVE in form
 
 
-def shown(
+def build_groups(
     schema: Mapping[str, Any],
     data: Mapping[str, Any],
     problems: Problems | None = None,
@@ -176,7 +176,7 @@ def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] =
         ValidationFailed: it has more items than a page has.
     """
     filled = FormInput(page=single_text(form, PAGE) or "" if PAGE in beside else "")
-    form = FormData([(_sent_as(name), value) for name, value in form.multi_items()])
+    form = FormData([(_wire_name(name), value) for name, value in form.multi_items()])
     sent: dict[str, list[Any]] = {}
     for name, value in form.multi_items():
         sent.setdefault(name, []).append(value)
@@ -189,8 +189,8 @@ def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] =
         key = section.items_key
         places = [f"data.{key}.{index}" for index in range(_number_of_items(section, form))]
         filled.data[key] = items = [_values(section, place, sent, filled) for place in places]
-        known |= {_sent_as(f"items.{key}")}.union(*(_names(section, place) for place in places))
-        filled.focus = _edited(section, items, form) or filled.focus
+        known |= {_wire_name(f"items.{key}")}.union(*(_names(section, place) for place in places))
+        filled.focus = _edit_items(section, items, form) or filled.focus
     filled.problems |= {
         name: ['is no field of this form, all of which begin with "data."']
         for name in sent
@@ -220,14 +220,14 @@ def check_names(given: Iterable[str], known: Collection[str]) -> None:
         raise ValidationFailed(wrong)
 
 
-def _sent_as(name: str) -> str:
+def _wire_name(name: str) -> str:
     """The name of an input as browsers send it, who write line breaks and quotes anew."""
     return one_break(name.replace("%0D%0A", "\n").replace("%22", '"'))
 
 
 def _names(section: Section, path: str) -> set[str]:
     shown = (field.key for field in section.fields if field.type not in DISPLAY)
-    return {_sent_as(f"{path}.{key}") for key in shown}
+    return {_wire_name(f"{path}.{key}") for key in shown}
 
 
 def _items(section: Section, data: Mapping[str, Any]) -> list[Any]:
@@ -250,7 +250,7 @@ def _inputs(
         name = f"{path}.{field.key}"
         focused = to_focus and field.type not in DISPLAY
         to_focus = to_focus and not focused
-        value, wrong = _typed(field, data.get(field.key)), problems.get(name, ())
+        value, wrong = _to_input(field, data.get(field.key)), problems.get(name, ())
         inputs.append(Input(field, name, f"{place}f{number}", value, wrong, focused))
     return inputs
 
@@ -265,7 +265,7 @@ def _most(section: Section) -> int:
 
 def _number_of_items(section: Section, form: FormData) -> int:
     """How many the page showed: an item whose boxes are all empty sends nothing itself."""
-    shown = str(form.get(_sent_as(f"items.{section.items_key}"), "0"))
+    shown = str(form.get(_wire_name(f"items.{section.items_key}"), "0"))
     said = int(shown) if re.fullmatch(_PLACE, shown) else 0
     number = max([said, *(place + 1 for place in _places(section, form))])
     if number > _most(section):
@@ -276,20 +276,20 @@ def _number_of_items(section: Section, form: FormData) -> int:
 
 def _places(section: Section, form: FormData) -> Iterator[int]:
     """Where the items stand of which something was sent, whoever has counted them."""
-    key = re.escape(_sent_as(section.items_key))
+    key = re.escape(_wire_name(section.items_key))
     place = re.compile(rf"data\.{key}\.({_PLACE})\.", re.ASCII)
     return (int(found[1]) for name in form if (found := place.match(name)))
 
 
-def _edited(section: Section, items: list[Any], form: FormData) -> str | None:
+def _edit_items(section: Section, items: list[Any], form: FormData) -> str | None:
     """Add or remove the item that was asked for; what to focus then."""
     key = section.items_key
-    added, removed = (_sent_as(str(form.get(name, ""))) for name in (ADD, REMOVE))
-    if added == _sent_as(key) and len(items) < _most(section):
+    added, removed = (_wire_name(str(form.get(name, ""))) for name in (ADD, REMOVE))
+    if added == _wire_name(key) and len(items) < _most(section):
         items.append({})
         return f"data.{key}.{len(items) - 1}"
     for index in range(len(items)):
-        if removed == _sent_as(f"{key}.{index}") and len(items) > section.bounds.least:
+        if removed == _wire_name(f"{key}.{index}") and len(items) > section.bounds.least:
             del items[index]
             return f"data.{key}"
     return None
@@ -303,7 +303,7 @@ def _values(
         name = f"{path}.{field.key}"
         if field.type in DISPLAY:
             continue
-        sent = given.get(_sent_as(name), ())
+        sent = given.get(_wire_name(name), ())
         texts = [one for one in sent if isinstance(one, str) and one]
         files = [one for one in sent if isinstance(one, SentFile) and (one.name or one.content)]
         value: Any = None
@@ -348,7 +348,7 @@ def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput)
         case "yesno":
             return _ANSWERS.get(given[0].lower(), given[0])
         case "datetime":
-            return _moment(field, given[0])
+            return _read_time(field, given[0])
         case "table_fill":
             return _rows(one_break(given[0]))
         case kind if kind in _NUMBERS:
@@ -362,21 +362,21 @@ def _rows(text: str) -> Any:
     if not text.lstrip().startswith(("[", "{")):
         return text
     try:
-        return json_text.parsed(text)
+        return json_text.parse_json(text)
     except ValueError:
         return text
 
 
 def _number(name: str, text: str, filled: FormInput) -> int | float | str:
     try:
-        number = typed(text)
+        number = parse_number(text)
     except ValueError as error:
         filled.problems[name] = [str(error)]
         return text
     return text if number is None else number
 
 
-def _moment(field: FormField, text: str) -> str:
+def _read_time(field: FormField, text: str) -> str:
     """An instant with its offset, of what was typed in the field's time zone."""
     try:
         return in_zone(text, field.timezone)
@@ -388,7 +388,7 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _typed(field: FormField, value: Any) -> Any:
+def _to_input(field: FormField, value: Any) -> Any:
     """A value as its input shows it."""
     if field.type == "yesno" and isinstance(value, str):
         return _ANSWERS.get(value.lower(), value)

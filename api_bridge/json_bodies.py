@@ -38,7 +38,7 @@ class Declared:
         declared: Any = Annotated[self._info.annotation, self._info]
         return TypeAdapter(declared)
 
-    def checked(self, body: bytes, content_type: str) -> Any:
+    def validate(self, body: bytes, content_type: str) -> Any:
         """The value as the endpoint gets it.
 
         Raises:
@@ -78,4 +78,4 @@ async def read(request: Request, declared: Declared) -> None:
     if not is_json(content_type):
         raise HTTPException(415, "Send application/json, and say so in Content-Type.")
     # Some milliseconds for each 100 kB, in which the event loop serves others.
-    request.state.parsed_body = await in_thread(declared.checked, body, content_type)
+    request.state.parsed_body = await in_thread(declared.validate, body, content_type)

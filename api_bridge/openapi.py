@@ -76,7 +76,9 @@ def description(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Error"] = ERROR
-    schemas["ApiKeyToMake"]["properties"]["scopes"]["anyOf"][0]["items"]["enum"] = scopes.known(app)
+    schemas["ApiKeyToMake"]["properties"]["scopes"]["anyOf"][0]["items"]["enum"] = (
+        scopes.list_scopes(app)
+    )
     answers, parts = response_schemas.schemas(_MODELS)
     _add(schemas, definition_schemas.schemas(_MODELS))
     _add(schemas, parts)

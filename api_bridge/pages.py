@@ -131,12 +131,12 @@ def refusal(
         try:
             limit(request, name, token)
         except TooManyRequests as too_many:
-            return failed(request, template, too_many)
-        return failed(request, template, error)
+            return render_error(request, template, too_many)
+        return render_error(request, template, error)
     return None
 
 
-async def sent(request: Request) -> dict[str, Any]:
+async def read_body(request: Request) -> dict[str, Any]:
     """What a page's form (under ``form``) or a program's JSON has sent.
 
     Raises:
@@ -174,7 +174,7 @@ def page(template: str, status: int, **shown: Any) -> Response:
     return Response(_templates.get_template(template).render(**shown), status, HEADERS, "text/html")
 
 
-def failed(request: Request, template: str, error: DomainError) -> Response:
+def render_error(request: Request, template: str, error: DomainError) -> Response:
     """An error, as a page or as JSON."""
     denied_requests.note(request, error, link=True)
     if wants_json(request):

@@ -41,7 +41,7 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if not iscoroutinefunction(endpoint):
-            endpoint = _served(endpoint, options.get("status_code") or 200)
+            endpoint = _wrap_endpoint(endpoint, options.get("status_code") or 200)
         super().__init__(path, endpoint, **options)
         marks, limit = marks_of(endpoint), limit_of(endpoint)
         known = get_flat_dependant(self.dependant).query_params
@@ -86,7 +86,7 @@ class Router(APIRouter):
         super().__init__(route_class=Route, **options)
 
 
-def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitable[Response]]:
+def _wrap_endpoint(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitable[Response]]:
     def answer(values: dict[str, Any]) -> Response:
         return _response(endpoint(**values), status, values)
 

@@ -18,7 +18,7 @@ _BY_LENGTH = 500
 _BEFORE, _SOURCE = TypeAdapter(DoneBefore), TypeAdapter(SourceEvent)
 
 
-def wanted(run: NewDagRun) -> dict[str, Any]:
+def serialize_run(run: NewDagRun) -> dict[str, Any]:
     """What it is sent of one."""
     said: dict[str, Any] = {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)}
     if run.by:

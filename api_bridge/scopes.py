@@ -73,7 +73,7 @@ def check_known(app: FastAPI, scopes: Sequence[str] | None) -> None:
     Raises:
         ValidationFailed: names those that none asks for, and those that there are.
     """
-    there_are = known(app)
+    there_are = list_scopes(app)
     unknown = sorted(set(scopes or ()) - set(there_are))
     if unknown:
         raise ValidationFailed(
@@ -82,7 +82,7 @@ def check_known(app: FastAPI, scopes: Sequence[str] | None) -> None:
 
 
 @lru_cache(maxsize=8)
-def known(app: FastAPI) -> list[str]:
+def list_scopes(app: FastAPI) -> list[str]:
     """All scopes that there are."""
     return sorted(
         {

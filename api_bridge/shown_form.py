@@ -22,7 +22,7 @@ def page(
 ) -> Response:
     """The page of a form, with what was typed into it and what is wrong with that."""
     values = view.prefill if typed is None else typed
-    groups = form_inputs.shown(view.schema, values, problems, focus)
+    groups = form_inputs.build_groups(view.schema, values, problems, focus)
     return pages.page(
         TEMPLATE,
         status,

@@ -32,11 +32,11 @@ def plain(value: Any) -> JSON:
         return {key: plain(one) for key, one in value.items()}
     data = plain(value[_DATA])
     if isinstance(data, dict) and data.keys() == {"timestamp", "tz"}:
-        return _moment(data)
+        return _timestamp(data)
     return data
 
 
-def _moment(kept: Mapping[str, Any]) -> JSON:
+def _timestamp(kept: Mapping[str, Any]) -> JSON:
     """A date with a time as it was; one without a zone is of the zone that this process has."""
     try:
         zone = _zone(kept["tz"])

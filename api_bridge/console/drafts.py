@@ -25,7 +25,7 @@ class Show(Protocol[D_contra]):
     def __call__(self, draft: D_contra, problems: Errors | None = None) -> Response: ...
 
 
-def answered(
+def respond(
     form: FormData,
     draft: D,
     show: Show[D],

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from api_bridge.console import responses, texts, urls
 
 
-def shown(
+def render(
     request: Request,
     status: int,
     error: str,

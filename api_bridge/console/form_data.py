@@ -32,8 +32,8 @@ class SentForm(FormData):
         }
 
 
-async def _posted(request: Request) -> FormData:
-    given = await pages.sent(request)
+async def _read_form(request: Request) -> FormData:
+    given = await pages.read_body(request)
     sent: FormData | None = given.get("form")
     form = SentForm(sent.multi_items()) if sent else _of_json(given.get("json", {}))
     csrf.check(request, form.get(csrf.FIELD))
@@ -50,7 +50,7 @@ def _of_json(said: JSON) -> SentForm:
     return SentForm(list(said.items()))
 
 
-Posted = Annotated[FormData, Depends(_posted)]
+Posted = Annotated[FormData, Depends(_read_form)]
 """A form's inputs, sent by a page of ours."""
 
 
@@ -107,7 +107,7 @@ def chosen_file(form: FormData, name: str) -> SentFile | None:
     return sent[0]
 
 
-def ticked(form: FormData, name: str) -> bool:
+def is_ticked(form: FormData, name: str) -> bool:
     """Whether a box was ticked, which is not sent when it was not.
 
     Raises:

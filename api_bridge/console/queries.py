@@ -55,16 +55,16 @@ def since(given: str) -> datetime | None:
     return common_clock.now() - PERIODS[given]
 
 
-def numbered(request: Request, page: int) -> str:
+def page_url(request: Request, page: int) -> str:
     """The address of a list's page by its number, with the same filters."""
     kept = [(name, value) for name, value in request.query_params.items() if name != "page"]
     return f"{request.url.path}?{urlencode([*kept, ('page', str(page))])}"
 
 
-def sliced(request: Request, found: Sequence[T], page: int) -> tuple[Sequence[T], str | None]:
+def paginate(request: Request, found: Sequence[T], page: int) -> tuple[Sequence[T], str | None]:
     """One page of a list that is known as a whole, and the address of the next one."""
     start, end = (page - 1) * PAGE_SIZE, page * PAGE_SIZE
-    return found[start:end], numbered(request, page + 1) if end < len(found) else None
+    return found[start:end], page_url(request, page + 1) if end < len(found) else None
 
 
 def following(request: Request, cursor: str | None) -> str | None:

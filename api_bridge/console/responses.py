@@ -93,7 +93,7 @@ def framing(answer: Response) -> Response:
     return answer
 
 
-def framed() -> dict[str, str]:
+def frame_headers() -> dict[str, str]:
     """The headers of what a page shows in a frame of its own: it may run and send nothing."""
     return headers() | {
         "Content-Security-Policy": f"default-src 'none'; style-src {STYLE_SOURCE}; "
@@ -101,7 +101,7 @@ def framed() -> dict[str, str]:
     }
 
 
-def shown_file(name: str, content: bytes, content_type: str) -> Response:
+def inline_file(name: str, content: bytes, content_type: str) -> Response:
     """A PDF or a picture that a page shows: it loads nothing, and is in no frame of others."""
     answer = download(name, content, content_type, shown=True)
     answer.headers.update(

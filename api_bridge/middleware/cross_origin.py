@@ -17,14 +17,14 @@ class CrossOrigin:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._for = lru_cache(maxsize=1)(self._made)
+        self._for = lru_cache(maxsize=1)(self._build)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         origins = get_settings().cors_origins
         app = self._for(origins) if origins and scope["type"] == "http" else self._app
         await app(scope, receive, send)
 
-    def _made(self, origins: tuple[str, ...]) -> App:
+    def _build(self, origins: tuple[str, ...]) -> App:
         return CORSMiddleware(
             self._app,
             allow_origins=origins,

@@ -45,7 +45,7 @@ class Gate:
             return
         settings = get_settings()
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        request_id = _given_id(headers) or new_id()
+        request_id = _request_id(headers) or new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         address = client_address(scope, settings.trusted_proxies)
         # For everything behind this there is one address only.
@@ -68,7 +68,7 @@ class Gate:
         await self._app(scope, receive, named)
 
 
-def _given_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     given = next((value for name, value in headers if name == b"x-request-id"), b"")
     text = given.decode("latin-1")
     return text if _SANE_ID.fullmatch(text) else None

@@ -35,7 +35,7 @@ class HeldBody:
         self._size = 0
 
     @classmethod
-    def held(cls) -> int:
+    def total_held(cls) -> int:
         """How many bytes all together have here now."""
         with cls._lock:
             return cls._of.total()

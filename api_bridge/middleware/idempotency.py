@@ -19,7 +19,7 @@ from api_bridge.endpoint_marks import Marks
 from api_bridge.errors import domain_error
 from api_bridge.fair_semaphore import FairSemaphore
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
-from api_bridge.middleware.request_guard import buffered
+from api_bridge.middleware.request_guard import replay
 from api_bridge.threads import MAX_OF_A_WORKSPACE, SLOW_THREADS, in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
@@ -62,13 +62,13 @@ class Idempotency:
                 begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, marks)
             except NotAuthenticated:
                 # The route refuses it, and notes that.
-                await self._app(scope, buffered(body, receive), send)
+                await self._app(scope, replay(body, receive), send)
                 return
             except (DomainError, DatabaseUnavailable) as error:
                 await _refuse(error, scope, receive, send)
                 return
             if isinstance(begun, Claim):
-                await self._carry_out(begun, scope, buffered(body, receive), send)
+                await self._carry_out(begun, scope, replay(body, receive), send)
                 return
         await _response(begun)(scope, receive, send)
 
@@ -84,7 +84,7 @@ class Idempotency:
 
         scope["state"]["claim_id"] = claim.id
         try:
-            with claim.held():
+            with claim.hold():
                 await self._app(scope, receive, keep)
         except BaseException:
             await in_thread(claim.abandon)

@@ -60,7 +60,7 @@ class RequestGuard:
         if request.headers.get("content-encoding", "identity").strip().lower() not in _PLAIN:
             raise HTTPException(415, "Send the body as it is, without Content-Encoding.")
         content_type = request.headers.get("content-type", "")
-        announced, limit = _announced(request), self._limit.of(content_type)
+        announced, limit = _announced_length(request), self._limit.of(content_type)
         if announced is not None and announced > limit:
             raise _too_large(limit)
         if self._look is not None and (announced is None or announced > _SMALL_BODY):
@@ -68,24 +68,24 @@ class RequestGuard:
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
-        held = _held(request)
+        held = _held_body(request)
         try:
             body = await _read(receive, announced, limit, held)
             if body is None:
                 # Whoever has sent it is gone: nothing is done with a half, and nobody to be told.
                 return
-            await self._app(scope, buffered(body, receive), send)
+            await self._app(scope, replay(body, receive), send)
         finally:
             held.release()
 
 
-def _announced(request: Request) -> int | None:
+def _announced_length(request: Request) -> int | None:
     """How long the body is said to be."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else None
 
 
-def _held(request: Request) -> HeldBody:
+def _held_body(request: Request) -> HeldBody:
     caller = getattr(request.state, "caller", None)
     if caller is None:
         return HeldBody(network(client_address(request)), is_known=False)
@@ -120,7 +120,7 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is over {limit} bytes.")
 
 
-def buffered(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """What gives a body that was read before once more."""
     given = False
 

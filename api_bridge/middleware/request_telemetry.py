@@ -45,14 +45,14 @@ class Observation:
             await send(message)
 
         try:
-            await self._traced(scope, receive, seen)
+            await self._trace(scope, receive, seen)
         finally:
             route = _route(scope)
             seconds = perf_counter() - began
             self._metrics.observe(_method(scope), route, status, seconds)
             _log(scope, route, status, seconds)
 
-    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _trace(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in a span of the caller's trace, or of a new one; without traces, at no cost."""
         given = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
         if given is None and not tracing.is_on():

@@ -54,7 +54,7 @@ def show(request: Request, token: str) -> Response:
             return pages.page(TEMPLATE, 200, view=None, callback=True)
         return _page(decisions.view(token))
     except DomainError as error:
-        return pages.failed(request, TEMPLATE, error)
+        return pages.render_error(request, TEMPLATE, error)
 
 
 @router.post("/{token}", responses=pages.SHOWN, openapi_extra=pages.TAKEN)
@@ -64,7 +64,7 @@ def show(request: Request, token: str) -> Response:
 async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is kept as a webhook's is read."""
     try:
-        given = await pages.sent(request)
+        given = await pages.read_body(request)
     except (HTTPException, DomainError) as error:
         # People's pages send nothing else; services call with what they have.
         given = {"refused": error}
@@ -75,7 +75,7 @@ def _decide(request: Request, token: str, given: dict[str, Any], delivery: Deliv
     try:
         pages.limit(request, "callback", token, given)
         if decisions.is_callback(token):
-            run_id = decisions.receive(token, _called_with(delivery))
+            run_id = decisions.receive(token, _callback_data(delivery))
             return JSONResponse({"runId": run_id, "received": True}, headers=pages.HEADERS)
         if "refused" in given:
             raise given["refused"]
@@ -84,9 +84,9 @@ def _decide(request: Request, token: str, given: dict[str, Any], delivery: Deliv
             return _decide_form(request, token, given["form"], asked, asked.form)
         decision, data, reason = _answer(given)
         view = decisions.decide(token, decision=decision, data=data, reason=reason)
-        return _decided(request, view)
+        return _decision_answer(request, view)
     except DomainError as error:
-        return pages.failed(request, TEMPLATE, error)
+        return pages.render_error(request, TEMPLATE, error)
 
 
 def _decide_form(
@@ -112,10 +112,10 @@ def _decide_form(
             raise
         # What was typed is shown again, so that nothing has to be typed twice.
         return _page(asked, 400, typed, error.field_errors)
-    return _decided(request, view)
+    return _decision_answer(request, view)
 
 
-def _decided(request: Request, view: CallbackView) -> Response:
+def _decision_answer(request: Request, view: CallbackView) -> Response:
     if not pages.wants_json(request):
         return _page(view)
     return JSONResponse(
@@ -128,7 +128,7 @@ def _decided(request: Request, view: CallbackView) -> Response:
     )
 
 
-def _called_with(delivery: Delivery) -> Any:
+def _callback_data(delivery: Delivery) -> Any:
     content = delivery.content()
     if content.uploads:
         raise HTTPException(415, "A callback takes no files.")
@@ -163,7 +163,7 @@ def _page(
 ) -> Response:
     groups = None
     if view.form is not None:
-        groups = form_inputs.shown(view.form, typed.data if typed else {}, problems, focus)
+        groups = form_inputs.build_groups(view.form, typed.data if typed else {}, problems, focus)
     return pages.page(
         TEMPLATE,
         status,

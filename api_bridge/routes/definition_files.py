@@ -9,7 +9,7 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, json_of
 from api_bridge.deps import Admin, Viewer
-from api_bridge.downloads import documented, download
+from api_bridge.downloads import download, response_docs
 from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
@@ -17,7 +17,7 @@ from automations import wiring
 from automations.definitions.files import MAX_AUTOMATIONS, Format, automations_in, read, write
 from automations.errors import ValidationFailed
 from automations.kit.form_bodies import charset_of, media_type
-from automations.kit.json_text import decoded, is_json
+from automations.kit.json_text import decode, is_json
 from automations.services.workflows import exports, files
 from automations.services.workflows.exports import SkippedWorkflow
 from automations.services.workflows.files import Applied
@@ -65,7 +65,7 @@ async def _definitions(request: Request) -> list[Any]:
 
 def _yaml_definitions(body: bytes, content_type: str) -> list[Any]:
     try:
-        text = decoded(body, charset_of(content_type))
+        text = decode(body, charset_of(content_type))
     except ValueError as error:
         raise ValidationFailed({"body": [str(error)]}) from error
     return read(text)
@@ -75,7 +75,7 @@ def _json_definitions(body: bytes, content_type: str) -> list[Any]:
     return automations_in([json_of(body, content_type)])
 
 
-@router.get("/export", response_class=Response, responses=documented(*_CONTENT_TYPES.values()))
+@router.get("/export", response_class=Response, responses=response_docs(*_CONTENT_TYPES.values()))
 def export_several(
     caller: Viewer,
     form: _FormatQuery = "yaml",
@@ -97,7 +97,7 @@ def export_several(
 @router.get(
     "/{workflow_id}/export",
     response_class=Response,
-    responses=documented(*_CONTENT_TYPES.values()),
+    responses=response_docs(*_CONTENT_TYPES.values()),
 )
 def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") -> Response:
     """Download an automation as a file of its definition; no secret is in it."""
@@ -124,7 +124,7 @@ def import_definitions(
     return {
         "dryRun": dry_run,
         "changed": any(one.action != "unchanged" for one in applied),
-        "automations": [_shown(one) for one in applied],
+        "automations": [_applied(one) for one in applied],
     }
 
 
@@ -139,7 +139,7 @@ def _remarks(left_out: Sequence[SkippedWorkflow]) -> list[str]:
     return [f"{one.name} ({one.workflow_id}) is left out: {one.reason}" for one in left_out]
 
 
-def _shown(one: Applied) -> dict[str, Any]:
+def _applied(one: Applied) -> dict[str, Any]:
     return {
         "action": one.action,
         "id": one.workflow_id,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.bodies import Edited, body_limit
 from api_bridge.deps import Admin, Forced, Viewer
-from api_bridge.downloads import documented, download
+from api_bridge.downloads import download, response_docs
 from api_bridge.endpoint_marks import heavy
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
@@ -67,7 +67,7 @@ def create_template(caller: Admin, template: NewTemplate) -> dict[str, Any]:
         caller.workspace_id,
         name=template.name,
         template_format=template.format,
-        content=_decoded(template.content),
+        content=_decode(template.content),
     )
     return views.template(created)
 
@@ -79,7 +79,9 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
 
 
 @router.get(
-    "/{template_id}/content", response_class=Response, responses=documented(*CONTENT_TYPES.values())
+    "/{template_id}/content",
+    response_class=Response,
+    responses=response_docs(*CONTENT_TYPES.values()),
 )
 def get_content(caller: Viewer, template_id: str) -> Response:
     """Download a template."""
@@ -100,7 +102,7 @@ def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -
         template_id,
         name=change.name,
         template_format=change.format,
-        content=None if change.content is None else _decoded(change.content),
+        content=None if change.content is None else _decode(change.content),
     )
     return views.template(changed)
 
@@ -112,7 +114,7 @@ def delete_template(caller: Admin, template_id: str, force: Forced = False) -> R
     return Response(status_code=204)
 
 
-def _decoded(content: str) -> bytes:
+def _decode(content: str) -> bytes:
     try:
         return base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from api_bridge.deps import Viewer
-from api_bridge.downloads import documented, download
+from api_bridge.downloads import download, response_docs
 from api_bridge.paging import PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
@@ -40,7 +40,9 @@ def get_document(caller: Viewer, document_id: str) -> dict[str, Any]:
 
 
 @router.get(
-    "/{document_id}/content", response_class=Response, responses=documented(*CONTENT_TYPES.values())
+    "/{document_id}/content",
+    response_class=Response,
+    responses=response_docs(*CONTENT_TYPES.values()),
 )
 def get_content(caller: Viewer, document_id: str) -> Response:
     """Download a document."""

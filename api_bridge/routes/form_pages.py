@@ -57,19 +57,19 @@ def show_request(request: Request, token: str) -> Response:
 @behind(_look_for_request)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
-    return await _submit(request, token, form_requests.view, _taken_by_link)
+    return await _submit(request, token, form_requests.view, _submit_by_link)
 
 
 @router.get("/requests/{token}/sent", responses=pages.SHOWN)
 def show_request_sent(token: str) -> Response:
     """Show that a form has arrived."""
-    return _sent()
+    return _submitted_page()
 
 
 @router.get("/{form_id}/public/sent", responses=pages.SHOWN)
 def show_public_sent(form_id: str) -> Response:
     """Show that a public form has arrived."""
-    return _sent()
+    return _submitted_page()
 
 
 @router.get("/{form_id}/public", responses=pages.SHOWN)
@@ -89,7 +89,7 @@ async def submit_public(request: Request, form_id: str) -> Response:
         request,
         form_id,
         form_requests.view_public,
-        _taken_from_anybody,
+        _submit_publicly,
         per_token=_PER_PUBLIC_FORM,
     )
 
@@ -105,18 +105,18 @@ def _show(
         pages.limit(request, "form", token, per_token=per_token)
         return shown_form.page(view(token), 200)
     except DomainError as error:
-        return pages.failed(request, shown_form.TEMPLATE, error)
+        return pages.render_error(request, shown_form.TEMPLATE, error)
 
 
-def _sent() -> Response:
+def _submitted_page() -> Response:
     return pages.page(shown_form.TEMPLATE, 200, view=None, submitted=True)
 
 
-def _taken_by_link(token: str, data: dict[str, Any], filled: FormInput) -> str:
+def _submit_by_link(token: str, data: dict[str, Any], filled: FormInput) -> str:
     return form_requests.submit(token, data, filled.uploads)
 
 
-def _taken_from_anybody(form_id: str, data: dict[str, Any], filled: FormInput) -> str:
+def _submit_publicly(form_id: str, data: dict[str, Any], filled: FormInput) -> str:
     return form_requests.submit_public(form_id, data, filled.uploads, filled.page)
 
 
@@ -129,9 +129,9 @@ async def _submit(
     per_token: int = pages.PER_PERSON,
 ) -> Response:
     try:
-        given = await pages.sent(request)
+        given = await pages.read_body(request)
     except DomainError as error:
-        return pages.failed(request, shown_form.TEMPLATE, error)
+        return pages.render_error(request, shown_form.TEMPLATE, error)
     work = partial(_take, request, token, given, view, submit, per_token)
     return await in_change_thread(work, token)
 
@@ -167,9 +167,9 @@ def _take(
         if shown is not None and data is not None and not pages.wants_json(request):
             # What was typed is shown again, so that nothing has to be typed twice.
             return shown_form.page(shown, 400, data, error.field_errors)
-        return pages.failed(request, shown_form.TEMPLATE, error)
+        return pages.render_error(request, shown_form.TEMPLATE, error)
     except DomainError as error:
-        return pages.failed(request, shown_form.TEMPLATE, error)
+        return pages.render_error(request, shown_form.TEMPLATE, error)
     if pages.wants_json(request):
         return JSONResponse({"submissionId": submission_id}, 201, headers=pages.HEADERS)
     # Who loads the page again must not send again. Relative: a proxy may have a path before ours.

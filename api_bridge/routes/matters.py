@@ -100,7 +100,7 @@ def update_matter(caller: Member, matter_id: str, change: MatterChange) -> dict[
     change = change.as_shown(
         matter_views.matter_detail(matters.get(caller.workspace_id, matter_id))
     )
-    detail = matters.update(caller.workspace_id, matter_id, change.given())
+    detail = matters.update(caller.workspace_id, matter_id, change.sent_fields())
     return matter_views.matter_detail(detail)
 
 

@@ -55,7 +55,7 @@ def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
 def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[str, Any]:
     """Change a member; the last OWNER stays OWNER. API keys do not keep a role above theirs."""
     known = {one.id: people_views.member(one) for one in members.list_all(caller.workspace_id)}
-    given = change.as_shown(known.get(member_id, {})).given()
+    given = change.as_shown(known.get(member_id, {})).sent_fields()
     changed = members.update(
         caller,
         member_id,

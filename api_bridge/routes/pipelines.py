@@ -117,7 +117,7 @@ def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
 @outside
 def test_source(caller: Admin, source: Source) -> dict[str, Any]:
     """Read the first page of a source that is to be connected."""
-    return _tried(caller, source.connector_type, source.config)
+    return _try_connector(caller, source.connector_type, source.config)
 
 
 @router.post("/run-all", status_code=202)
@@ -156,7 +156,7 @@ def delete_connection(caller: Admin, connection_id: str) -> None:
 def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
     """Read the first page of a connection's source; no row is written."""
     connection = connections.get(caller.workspace_id, connection_id)
-    return _tried(caller, connection.connector_type, connection.config)
+    return _try_connector(caller, connection.connector_type, connection.config)
 
 
 @router.post(f"{_CONNECTION}/discover")
@@ -261,7 +261,9 @@ def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]
     return pipeline_views.sync(syncs.stop(caller.workspace_id, connection_id, sync_id))
 
 
-def _tried(caller: Principal, connector_type: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _try_connector(
+    caller: Principal, connector_type: str, config: Mapping[str, Any]
+) -> dict[str, Any]:
     http = wiring.ports().http
     problem = probes.problem(caller.workspace_id, connector_type, config, http)
     fine = "The source answers as it should."

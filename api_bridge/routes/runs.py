@@ -101,13 +101,13 @@ def export_runs(
     export = reading.export(caller.workspace_id, workflow_id, run_id, cursor)
     name = f"runs-{run_id or workflow_id}.json"
     return StreamingResponse(
-        _written(caller.workspace_id, export),
+        _stream(caller.workspace_id, export),
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _written(workspace_id: str, export: reading.Export) -> Iterator[str]:
+def _stream(workspace_id: str, export: reading.Export) -> Iterator[str]:
     """The export piece by piece, one run in memory at a time."""
     head = {
         "workflow": {"id": export.workflow_id, "name": export.workflow_name},

@@ -61,7 +61,7 @@ class NewPassword(Body):
 def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
     """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
     cookies.check_origin(request, unless_silent=True)
-    return _begun(
+    return _session_answer(
         response,
         sign_ins.sign_in(
             credentials.workspace,
@@ -81,7 +81,9 @@ def accept_invitation(
     """Set a password by an invitation, once, and sign in."""
     cookies.check_origin(request, unless_silent=True)
     address = client_address(request)
-    return _begun(response, sign_ins.accept(invitation.token, invitation.password, address))
+    return _session_answer(
+        response, sign_ins.accept(invitation.token, invitation.password, address)
+    )
 
 
 @router.get("/session")
@@ -120,7 +122,7 @@ def invite(caller: Admin, response: Response, member_id: str) -> dict[str, Any]:
     return {"memberId": member_id, "token": token, "expiresAt": timestamp(expires_at)}
 
 
-def _begun(response: Response, opened: NewSession) -> dict[str, Any]:
+def _session_answer(response: Response, opened: NewSession) -> dict[str, Any]:
     cookies.set_session(response, opened.token, opened.expires_at)
     return {
         "workspaceId": opened.member.workspace_id,

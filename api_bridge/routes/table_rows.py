@@ -78,7 +78,7 @@ def _json(body: bytes, content_type: str) -> list[Any]:
 
 def _csv(body: bytes, content_type: str) -> str:
     try:
-        return json_text.decoded(body, charset_of(content_type))
+        return json_text.decode(body, charset_of(content_type))
     except ValueError as error:
         raise ValidationFailed({"body": [str(error)]}) from error
 

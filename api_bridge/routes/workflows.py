@@ -60,11 +60,11 @@ def list_workflows(
     address, as long as there is one.
     """
     if limit is None and cursor is None:
-        return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
+        return [_detail(found, caller) for found in workflows.list_all(caller.workspace_id)]
     size = limit or _DEFAULT_PAGE_SIZE
     page, following = workflows.page_after(caller.workspace_id, cursor, size)
     links.add_next(request, response, following, size)
-    return [_shown(found, caller) for found in page]
+    return [_detail(found, caller) for found in page]
 
 
 @router.post("", status_code=201)
@@ -97,7 +97,7 @@ def stats(caller: Viewer) -> dict[str, Any]:
 @router.get("/{workflow_id}")
 def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
     """Get one automation."""
-    return _shown(workflows.get(caller.workspace_id, workflow_id), caller)
+    return _detail(workflows.get(caller.workspace_id, workflow_id), caller)
 
 
 @router.patch("/{workflow_id}")
@@ -119,7 +119,7 @@ def delete_workflow(caller: Admin, workflow_id: str) -> Response:
 def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
     """Start a run by hand; it goes on in the background."""
     given = execution.input if execution else {}
-    return run_views.started(by_hand.execute(caller, workflow_id, given))
+    return run_views.started_run(by_hand.execute(caller, workflow_id, given))
 
 
 def _changes(payload: Any, found: WorkflowDetail) -> Any:
@@ -136,7 +136,7 @@ def _changes(payload: Any, found: WorkflowDetail) -> Any:
     return {name: payload[name] for name in payload if name not in (*_READ_ONLY, *_OF_THE_MOMENT)}
 
 
-def _shown(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:
+def _detail(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:
     if caller.administers:
         return views.administered_workflow(found)
     return views.workflow(found)

@@ -61,7 +61,7 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
     }
 
 
-def started(begun: StartedRun) -> dict[str, Any]:
+def started_run(begun: StartedRun) -> dict[str, Any]:
     """A run that was just started."""
     shown = {
         "runId": begun.id,

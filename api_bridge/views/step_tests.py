@@ -24,7 +24,7 @@ from automations.steps.outcomes import (
     WaitForSubmissions,
     WaitToRetry,
     WaitUntil,
-    awaited,
+    find_wait,
 )
 
 
@@ -32,7 +32,7 @@ def step_test(result: StepTestResult) -> dict[str, Any]:
     """A step that was done, or rendered only."""
     outcome = result.outcome
     failed = isinstance(outcome, Fail)
-    waits_for = awaited(outcome)
+    waits_for = find_wait(outcome)
     return {
         "stepId": result.step.id,
         "stepType": result.step.type,
@@ -56,7 +56,7 @@ def _status(outcome: Outcome | None) -> str:
         case Fail():
             return "failed"
         case _:
-            return "success" if awaited(outcome) is None else "waiting"
+            return "success" if find_wait(outcome) is None else "waiting"
 
 
 def _error(fail: Fail) -> dict[str, Any]:
@@ -97,11 +97,11 @@ def trial(found: Trial) -> dict[str, Any]:
     return {
         "status": found.status,
         "error": found.error,
-        "steps": [_tried(one) for one in found.steps],
+        "steps": [_tried_step(one) for one in found.steps],
     }
 
 
-def _tried(one: TriedStep) -> dict[str, Any]:
+def _tried_step(one: TriedStep) -> dict[str, Any]:
     return {
         "stepId": one.step.id,
         "stepType": one.step.type,

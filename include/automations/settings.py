@@ -344,14 +344,14 @@ class Settings(BaseSettings):
     @property
     def dsn(self) -> str:
         """SQLAlchemy URL of our database."""
-        return self.database_dsn or self._embedded("automations")
+        return self.database_dsn or self._embedded_dsn("automations")
 
     @property
     def airflow_dsn(self) -> str:
         """SQLAlchemy URL of Airflow's database."""
-        return self.airflow_database_dsn or self._embedded("airflow")
+        return self.airflow_database_dsn or self._embedded_dsn("airflow")
 
-    def _embedded(self, database: str) -> str:
+    def _embedded_dsn(self, database: str) -> str:
         return (
             f"postgresql+psycopg2://automations:{self.postgres_password}"
             f"@127.0.0.1:{self.postgres_port}/{database}"

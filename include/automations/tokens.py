@@ -19,11 +19,11 @@ def derive_token(purpose: str, known: str | None = None) -> str:
     keys = [key.strip() for key in get_settings().encryption_key.split(",") if key.strip()]
     if not keys:
         raise RuntimeError("encryption_key is not set: tokens could be guessed")
-    tokens = [_derived(key, purpose) for key in keys]
+    tokens = [_derive(key, purpose) for key in keys]
     return next((token for token in tokens if hash_token(token) == known), tokens[0])
 
 
-def _derived(key: str, purpose: str) -> str:
+def _derive(key: str, purpose: str) -> str:
     digest = hmac.digest(key.encode(), f"token:{purpose}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

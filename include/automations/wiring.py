@@ -9,7 +9,7 @@ from functools import lru_cache
 from automations.adapters import telemetry
 from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.adapters.http import GuardedHttpClient, guarded_server
-from automations.adapters.language_model.accounts import ModelAccount, connected
+from automations.adapters.language_model.accounts import ModelAccount, from_connection
 from automations.adapters.language_model.asking import ProviderModels
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.adapters.slack import SlackChat
@@ -100,12 +100,12 @@ def _model_account(
     workspace_id: str, provider: str | None, connection: HostConnection | None
 ) -> ModelAccount | None:
     if connection is not None:
-        return _guarded(connected(connection, provider))
+        return _pin_address(from_connection(connection, provider))
     settings = get_settings()
     found = credentials_of(workspace_id, AI)
     if found is not None and provider in (None, found[0]["provider"]):
         config, credentials = found
-        return _guarded(
+        return _pin_address(
             ModelAccount(
                 config["provider"],
                 config.get("model"),
@@ -120,7 +120,7 @@ def _model_account(
     )
 
 
-def _guarded(account: ModelAccount) -> ModelAccount:
+def _pin_address(account: ModelAccount) -> ModelAccount:
     """The account with the address that its server has now.
 
     It may not lead into our own network, nor later to elsewhere.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from automations_client.pages import Page, linked, through
+from automations_client.pages import Page, from_link_header, through
 from automations_client.shapes import Form, Snapshot, Submission, SubmissionStatus
 from automations_client.transport import Content, Transport, address
 
@@ -56,7 +56,9 @@ class Submissions:
     ) -> Page[Submission]:
         """A page of the submissions, newest first."""
         query = {"formId": form_id, "status": status, "limit": limit, "cursor": cursor}
-        return linked(self._transport.send("GET", address("submissions"), Content(query=query)))
+        return from_link_header(
+            self._transport.send("GET", address("submissions"), Content(query=query))
+        )
 
     def iterate(
         self,
@@ -94,7 +96,9 @@ class Submissions:
         path = address("submissions", submission_id, "snapshots")
 
         def page(cursor: str | None) -> Page[Snapshot]:
-            return linked(self._transport.send("GET", path, Content(query={"cursor": cursor})))
+            return from_link_header(
+                self._transport.send("GET", path, Content(query={"cursor": cursor}))
+            )
 
         return list(through(page))
 

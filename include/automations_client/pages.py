@@ -34,7 +34,7 @@ def page_of(key: str, answer: Any) -> Page[Any]:
     return Page(answer[key], stands.get("total"), stands.get("nextCursor"))
 
 
-def linked(answer: httpx.Response) -> Page[Any]:
+def from_link_header(answer: httpx.Response) -> Page[Any]:
     """A page that is a bare list, whose header ``Link`` leads on."""
     # Only the cursor of the link is used: the key goes nowhere else than to the base address.
     following = answer.links.get("next", {}).get("url")
@@ -48,7 +48,7 @@ def all_linked(get: Callable[[dict[str, Any]], httpx.Response]) -> list[Any]:
     Args:
         get: asks for a page by what comes behind the address.
     """
-    return [*through(lambda cursor: linked(get({"limit": _LARGEST, "cursor": cursor})))]
+    return [*through(lambda cursor: from_link_header(get({"limit": _LARGEST, "cursor": cursor})))]
 
 
 def through(get: Callable[[str | None], Page[T]], first: str | None = None) -> Iterator[T]:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal, cast
 
 from automations_client.figures import Figures
-from automations_client.pages import Page, linked, through
+from automations_client.pages import Page, from_link_header, through
 from automations_client.shapes import (
     AppliedFile,
     StartedRun,
@@ -40,7 +40,9 @@ class Workflows:
     def page(self, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
         """A page of the automations, newest first."""
         query = {"limit": limit, "cursor": cursor}
-        return linked(self._transport.send("GET", address("workflows"), Content(query=query)))
+        return from_link_header(
+            self._transport.send("GET", address("workflows"), Content(query=query))
+        )
 
     def iterate(self, page_size: int = 50) -> Iterator[Workflow]:
         """All automations, newest first."""

@@ -81,11 +81,11 @@ class _BeingParsed:
             if now is processor:
                 continue
             del self._seen[file]
-            if now is None and _modified(file) != before:
+            if now is None and _modified_at(file) != before:
                 _request_parsing(manager, [file])
         for file, processor in manager._processors.items():
             if file not in self._seen:
-                self._seen[file] = processor, _modified(file)
+                self._seen[file] = processor, _modified_at(file)
 
 
 def take_over(rest: Rest | None = None) -> None:
@@ -131,7 +131,7 @@ def _request_parsing(manager: DagFileProcessorManager, files: list[DagFileInfo])
             stat.last_finish_time = None
 
 
-def _modified(file: DagFileInfo) -> float | None:
+def _modified_at(file: DagFileInfo) -> float | None:
     """When a file was last changed; None while it is not there."""
     try:
         return os.path.getmtime(file.absolute_path)

@@ -46,7 +46,7 @@ class TableSyncOperator(BaseOperator):
             self.log.warning("A record does not fit: %s", error)
         for counts in sync.tables:
             if counts["created"] or counts["updated"]:
-                self._changed(context, sync.id, counts)
+                self._emit_change(context, sync.id, counts)
         return {"pipelineRunId": sync.id, "records": sync.records, **sync.totals}
 
     def _read(self, context: Any) -> Iterable[Any]:
@@ -55,7 +55,7 @@ class TableSyncOperator(BaseOperator):
             records = records.resolve(context)
         return records(context) if callable(records) else records
 
-    def _changed(self, context: Any, run_id: str, counts: Mapping[str, Any]) -> None:
+    def _emit_change(self, context: Any, run_id: str, counts: Mapping[str, Any]) -> None:
         asset = Asset(assets.table(counts["tableId"]))
         extra = {"pipelineRunId": run_id} | {part: counts[part] for part in ("created", "updated")}
         context["outlet_events"][self.alias].add(asset, extra=extra)

@@ -69,7 +69,7 @@ def note(
         {
             "job": job,
             "pid": pid,
-            "created": processes.created(pid),
+            "created": processes.create_time(pid),
             "namespace": namespace,
         },
     )
@@ -171,7 +171,7 @@ def test_airflows_own_job_is_noted_with_it_and_a_dead_triggerer_counts_as_none(
             assert session.scalars(living).all() == [mine.id]
             assert noted.all() == [(mine.id, os.getpid())]
     finally:
-        event.remove(Job, "after_insert", job_processes._inserted)
+        event.remove(Job, "after_insert", job_processes._on_insert)
 
 
 def test_a_dag_processor_that_starts_takes_note_that_the_one_before_it_is_dead(
@@ -196,7 +196,7 @@ def test_a_dag_processor_that_starts_takes_note_that_the_one_before_it_is_dead(
             session.add(mine)
         assert states(connection) == {dead: "failed", mine.id: "running"}
     finally:
-        event.remove(Job, "after_insert", job_processes._inserted)
+        event.remove(Job, "after_insert", job_processes._on_insert)
         for when in ("before_insert", "before_update"):
             event.remove(DagCode, when, dag_code._show)
 

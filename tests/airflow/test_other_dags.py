@@ -103,9 +103,9 @@ def test_what_its_tasks_have_returned_arrives_as_it_was(client: AirflowClient, e
         for task, value in returned.items():
             hand_over(session, "return_value", value, task, RUN)
             hand_over(session, "other", 1, task, RUN)
-    assert client.returned(etl, RUN, 1_000) == returned
+    assert client.return_values(etl, RUN, 1_000) == returned
     with pytest.raises(OrchestratorError, match="more than 10 bytes"):
-        client.returned(etl, RUN, 10)
+        client.return_values(etl, RUN, 10)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_json_has_no_kind_for_arrives_without_names_of_classes(
     client.trigger(NewDagRun(etl, RUN, {}))
     with create_session() as session:
         hand_over(session, "return_value", serialize(value), "load", RUN)
-    assert client.returned(etl, RUN, 1_000) == {"load": given}
+    assert client.return_values(etl, RUN, 1_000) == {"load": given}
 
 
 def hand_over(session: Session, key: str, value: object, task: str, run_id: str) -> None:

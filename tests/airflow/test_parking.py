@@ -265,7 +265,7 @@ def test_the_scheduler_does_not_rest_while_a_run_is_under_way(
     class Noted(Rest):
         times = 0
 
-        def found(self) -> None:
+        def note_runs(self) -> None:
             self.times += 1
 
     rest = Noted()

@@ -11,7 +11,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperator
 
 from api_bridge.airflow_client import AirflowClient
-from automations_airflow.dags.provider_operators import Refused, known, make
+from automations_airflow.dags.provider_operators import Refused, list_operators, make
 from tests.environment import Environment
 
 STANDARD = "airflow.providers.standard"
@@ -128,12 +128,15 @@ def test_dates_and_times_of_day_are_themselves_and_no_moments() -> None:
 
 def test_what_an_operator_passes_to_its_base_itself_is_not_asked_for() -> None:
     assert made(GREETING, text="hello").name == "greeting"
-    (listed,) = known((GREETING,))
+    (listed,) = list_operators((GREETING,))
     assert {one.name: one.required for one in listed.parameters} == {"text": True, "name": False}
 
 
 def test_those_that_are_allowed_are_listed_with_their_parameters() -> None:
-    listed = {one.operator: one for one in known((f"acme/{STANDARD}.operators.bash.*", TIME_DELTA))}
+    listed = {
+        one.operator: one
+        for one in list_operators((f"acme/{STANDARD}.operators.bash.*", TIME_DELTA))
+    }
     assert set(listed) == {BASH, TIME_DELTA}
     assert "Bash" in listed[BASH].description
     parameters = {one.name: one for one in listed[TIME_DELTA].parameters}
@@ -146,17 +149,17 @@ def test_those_that_are_allowed_are_listed_with_their_parameters() -> None:
 
 
 def test_a_pattern_lists_all_that_it_names_and_no_more() -> None:
-    assert known(()) == []
-    everything = {one.operator for one in known((f"{STANDARD}.*",))}
+    assert list_operators(()) == []
+    everything = {one.operator for one in list_operators((f"{STANDARD}.*",))}
     assert {BASH, TIME_DELTA} <= everything
     assert all(one.startswith(f"{STANDARD}.") for one in everything)
-    assert known(("automations_airflow.*",)) == []
+    assert list_operators(("automations_airflow.*",)) == []
 
 
 def test_airflows_server_lists_to_the_bridge_what_the_setting_allows(
     client: AirflowClient, environment: Environment
 ) -> None:
     environment.set(AUTOMATIONS_OPERATOR_ALLOW=f"acme/{BASH}")
-    assert client.operators() == known((BASH,))
+    assert client.operators() == list_operators((BASH,))
     environment.set(AUTOMATIONS_OPERATOR_ALLOW=None)
     assert client.operators() == []

@@ -50,7 +50,7 @@ def test_as_long_as_there_are_runs_of_automations_it_looks_often(
     monkeypatch.setattr(resting, "IDLE_AFTER", 600.0)
     monkeypatch.setattr(resting, "BUSY_SLEEP", 0.001)
     sleeper = Sleeper(rest)
-    rest.found()
+    rest.note_runs()
     rest.wake()
     until("a look", lambda: sleeper.looks > 20)
 
@@ -58,7 +58,7 @@ def test_as_long_as_there_are_runs_of_automations_it_looks_often(
 def test_who_wishes_to_sleep_for_less_does_so(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resting, "BUSY_SLEEP", 600.0)
     monkeypatch.setattr(resting, "IDLE_AFTER", 600.0)
-    rest.found()
+    rest.note_runs()
     rest.sleep(0.0)
 
 

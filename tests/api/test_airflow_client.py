@@ -192,7 +192,7 @@ class TestOtherDags:
         self, airflow: Airflow, client: AirflowClient
     ) -> None:
         self.returning(airflow, ("load", -1, {"n": 1}), ("each", 0, "1"), ("each", 1, "1"))
-        assert client.returned("etl", "r1", 100) == {"load": {"n": 1}, "each": ["1", "1"]}
+        assert client.return_values("etl", "r1", 100) == {"load": {"n": 1}, "each": ["1", "1"]}
         assert [asked[2] for asked in airflow.asked[1:]] == [
             {"map_index": [index]} for index in ("-1", "0", "1")
         ]
@@ -200,10 +200,10 @@ class TestOtherDags:
     def test_more_than_is_wanted_is_refused(self, airflow: Airflow, client: AirflowClient) -> None:
         self.returning(airflow, ("load", -1, "x" * 60), ("again", -1, "x" * 60))
         with pytest.raises(OrchestratorError, match="more than 100 bytes"):
-            client.returned("etl", "r1", 100)
+            client.return_values("etl", "r1", 100)
 
     def test_tasks_that_return_nothing_are_nothing(self, client: AirflowClient) -> None:
-        assert client.returned("etl", "r1", 100) == {}
+        assert client.return_values("etl", "r1", 100) == {}
 
 
 class TestToken:
@@ -452,7 +452,7 @@ class TestFailure:
     ) -> None:
         page = [{"dag_id": "automation_c1"}, {"dag_id": "automation_c2"}]
         airflow.answers["GET", "/dags"] = (200, {"dags": page})
-        assert client.paused() == {"automation_c1", "automation_c2"}
+        assert client.paused_dags() == {"automation_c1", "automation_c2"}
         when = "2026-03-01T09:00:00Z"
         log = [
             {**self.event("patch_dag", '{"is_paused": false}', "ben"), "when": when},

@@ -79,7 +79,7 @@ def is_kept(sent: JSON, found: JSON) -> bool:
     bare = sent.strip()
     if found is None or isinstance(found, str):
         return bare == (found or "") or is_same_day(bare, str(found))
-    return bool(numbers.typed(bare) == found)
+    return bool(numbers.parse_number(bare) == found)
 
 
 def is_same_day(sent: str, found: str) -> bool:

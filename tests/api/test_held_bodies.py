@@ -45,8 +45,8 @@ def begun(
 
 def until_held(size: int) -> None:
     deadline = time.monotonic() + TIMEOUT
-    while HeldBody.held() != size:
-        assert time.monotonic() < deadline, HeldBody.held()
+    while HeldBody.total_held() != size:
+        assert time.monotonic() < deadline, HeldBody.total_held()
         time.sleep(0.01)
 
 

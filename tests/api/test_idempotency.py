@@ -218,7 +218,7 @@ def test_work_and_answer_are_there_together_or_not_at_all(api: Api) -> None:
     wanted = Request(_workspace(), "key", "hash")
     lost = idempotency.begin(wanted)
     assert isinstance(lost, Claim)
-    with lost.held():
+    with lost.hold():
         made = _workspace("made")
         with reading() as session:
             assert session.get(Workspace, made) is not None
@@ -226,7 +226,7 @@ def test_work_and_answer_are_there_together_or_not_at_all(api: Api) -> None:
     lost.abandon()
     done = idempotency.begin(wanted)
     assert isinstance(done, Claim)
-    with done.held():
+    with done.hold():
         _workspace("made")
     done.finish(Stored(201, [], "body"))
     assert count(Workspace) == 4

@@ -167,7 +167,7 @@ def make(kyc: dict[str, Any] | None = None) -> Sample:
         member = members.create(first, name=f"{role.title()} Lovelace", email=email, role=role)
         with unit_of_work() as session:
             row = session.get_one(Member, member.id)
-            made.tokens[role] = sign_ins.opened(session, row).token
+            made.tokens[role] = sign_ins.open_session(session, row).token
         made.emails[role] = email
         made.people[role] = Principal(made.workspace, role, email, member_id=member.id)
     # One of them has a password: to hash it takes long.

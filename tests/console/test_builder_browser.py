@@ -42,7 +42,7 @@ def nobody_yet(database: str) -> str:
     first = Principal(ensure_workspace(), "OWNER", "setup", key_id="setup")
     made = members.create(first, name="Ada", email="ada@b.example", role="OWNER")
     with unit_of_work() as session:
-        return sign_ins.opened(session, session.get_one(Member, made.id)).token
+        return sign_ins.open_session(session, session.get_one(Member, made.id)).token
 
 
 def opened(chromium: Chromium, url: str, token: str, faults: list[str], **look: Any) -> Page:

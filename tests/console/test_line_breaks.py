@@ -186,5 +186,5 @@ def test_of_everything_on_every_page_and_in_every_file(owner: Browser, there: Sa
         assert answer.status_code == 200, path
         assert answer.content, path
     table = tables.get(there.workspace, there.table)
-    written = "".join(exports.written("csv", columns_of(table.columns), [{"company": odd}]))
+    written = "".join(exports.serialize("csv", columns_of(table.columns), [{"company": odd}]))
     assert rows_of(columns_of(table.columns), written) == [{"company": odd}]

@@ -129,7 +129,7 @@ def test_no_address_of_a_page_leads_into_another_workspace(
     app: FastAPI, there: Sample, neighbour: Neighbour
 ) -> None:
     with unit_of_work() as session:
-        token = sign_ins.opened(session, session.get_one(Member, neighbour.member)).token
+        token = sign_ins.open_session(session, session.get_one(Member, neighbour.member)).token
     browser = Browser(app, token)
     browser.open("/console/workflows")
     csrf = browser.root.xpath("//input[@name='csrf']/@value")[0]

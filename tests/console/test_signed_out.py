@@ -45,7 +45,7 @@ def sign_in_elsewhere(page: Page, url: str, there: Sample) -> None:
     """In another window of the same browser: its cookie is another one then."""
     with unit_of_work() as session:
         member = session.get_one(Member, there.people["OWNER"].member_id)
-        token = sign_ins.opened(session, member).token
+        token = sign_ins.open_session(session, member).token
     page.context.add_cookies([{"name": COOKIE, "value": token, "url": url}])
 
 

@@ -545,7 +545,7 @@ class TestFiles:
         with monkeypatch.context() as bounded:
             bounded.setattr(held_bodies, "MAX_HELD_OF_ONE", 5)
             assert owner.open(page).status_code == 429
-        assert HeldBody.held() == 0
+        assert HeldBody.total_held() == 0
         assert owner.open(page).status_code == 200
 
     def test_a_file_is_its_owner_s_alone(self, browsers: dict[str, Browser], there: Sample) -> None:

@@ -68,7 +68,7 @@ class Airflow:
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         return self.why
 
-    def returned(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
+    def return_values(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
         return self.outputs
 
     def end(self, state: str) -> None:

@@ -65,7 +65,7 @@ class Airflow:
     def changed_runs(self, *_: Any) -> list[Any]:
         return []
 
-    def paused(self) -> frozenset[str]:
+    def paused_dags(self) -> frozenset[str]:
         return frozenset()
 
     def assets(self, scheme: str) -> dict[str, int]:

@@ -253,12 +253,12 @@ def test_what_is_not_committed_yet_is_waited_for(here: str, table: str) -> None:
         rows.add(writing, here, table, {"name": "Acme"})
         began = writing.scalars(select(func.now())).one()
         with unit_of_work() as session:
-            assert asset_changes.settled(session, timeout) < began
+            assert asset_changes.settled_until(session, timeout) < began
         with unit_of_work() as session:
-            longest = asset_changes.settled(session, timedelta(0))
+            longest = asset_changes.settled_until(session, timedelta(0))
     with unit_of_work() as session:
         stamped = session.scalars(select(Event.created_at)).one()
-        after = asset_changes.settled(session, timeout)
+        after = asset_changes.settled_until(session, timeout)
     second = timedelta(seconds=1)
     assert began < stamped < after + second
     assert began < longest + second, "a writer holds it up for so long, and no longer"

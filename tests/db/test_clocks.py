@@ -104,7 +104,7 @@ def test_what_time_it_is_says_the_database(by: timedelta) -> None:
 def test_on_one_machine_nothing_is_added_to_its_clock() -> None:
     for _ in range(3):
         question = common_clock.Question()
-        question.answered(datetime.now(UTC))
+        question.record_answer(datetime.now(UTC))
         before = datetime.now(UTC)
         assert before <= common_clock.now() <= datetime.now(UTC)
 

@@ -42,7 +42,7 @@ def add(by: Principal, workflow: str, kind: str = "delay") -> edits.Edit:
         edit.base_version,
         edit.number,
         "",
-        lambda draft: editing.added(draft, kind, spot)[0],
+        lambda draft: editing.add(draft, kind, spot)[0],
     )
 
 

@@ -57,7 +57,7 @@ def another(by: Principal) -> Principal:
 def test_an_edit_has_no_effect_before_it_is_saved_and_is_then_a_version(
     by: Principal, form: str
 ) -> None:
-    change(by, form, lambda draft: editing.added(draft, FieldPosition(0, 1), "email", "Mail"))
+    change(by, form, lambda draft: editing.add(draft, FieldPosition(0, 1), "email", "Mail"))
     edit = edits.of(by, form)
     assert (edit.is_changed, edit.errors, forms.get(by.workspace_id, form).version) == (True, {}, 1)
     saved = edits.save(by, form, edit.number)
@@ -78,16 +78,16 @@ def test_what_is_wrong_is_named_by_its_field_and_keeps_it_from_being_saved(
     by: Principal, form: str
 ) -> None:
     change(by, form, titled(" "))
-    change(by, form, lambda draft: editing.added(draft, FieldPosition(0, 0), "text", "X"))
+    change(by, form, lambda draft: editing.add(draft, FieldPosition(0, 0), "text", "X"))
     field = {"id": "2", "key": "name", "type": "text", "validation": {"minLength": "two"}}
-    edit = change(by, form, lambda draft: editing.changed(draft, FieldPosition(0, 0), field))
+    edit = change(by, form, lambda draft: editing.replace(draft, FieldPosition(0, 0), field))
     assert set(edit.errors) == {"title", "schema.sections.0.fields.0.validation.minLength"}
     with pytest.raises(ValidationFailed) as refused:
         edits.save(by, form, edit.number)
     assert refused.value.field_errors == edit.errors
     change(by, form, titled("Fine"))
     field = {"id": "2", "key": "name", "type": "text"}
-    edit = change(by, form, lambda draft: editing.changed(draft, FieldPosition(0, 0), field))
+    edit = change(by, form, lambda draft: editing.replace(draft, FieldPosition(0, 0), field))
     assert edit.errors == {"schema.sections.0.fields.1.key": ["'name' is there twice"]}
     assert forms.get(by.workspace_id, form).title == "Signup"
 
@@ -104,7 +104,7 @@ def test_what_is_saved_as_it_was_is_no_new_version_and_may_be_published(
 def test_changes_are_taken_back_and_made_again_and_typing_is_one(by: Principal, form: str) -> None:
     for title in ("S", "Si", "Sig"):
         change(by, form, titled(title), "form")
-    edit = change(by, form, lambda draft: editing.added_section(draft, 1))
+    edit = change(by, form, lambda draft: editing.add_section(draft, 1))
     edit = edits.step_back(by, form, edit.number, 1)
     assert (edit.draft["title"], len(editing.sections(edit.draft))) == ("Sig", 1)
     assert (edit.may_undo, edit.may_redo) == (True, True)
@@ -148,7 +148,7 @@ def test_whoever_has_changed_nothing_goes_on_with_what_another_has_saved(
     edits.save(other, form, change(other, form, titled("Theirs")).number)
     edit = edits.of(by, form)
     assert (edit.draft["title"], edit.is_outdated) == ("Theirs", False)
-    edit = change(by, form, lambda draft: editing.added_section(draft, 1))
+    edit = change(by, form, lambda draft: editing.add_section(draft, 1))
     assert (edit.draft["title"], edit.base_version, edit.is_outdated) == ("Theirs", 2, False)
     assert edits.save(by, form, edit.number).version == 3
 

@@ -32,7 +32,7 @@ class Airflow(Unreachable):
         self.named = True
         self.asked: list[str] = []
 
-    def paused(self) -> Set[str]:
+    def paused_dags(self) -> Set[str]:
         return self.stopped
 
     def paused_by(self, dag: str) -> tuple[str, datetime] | None:

@@ -120,8 +120,8 @@ def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
     assert released() == 1
     with unit_of_work() as session:
         (found,) = jobs.claim(session, 1, JobKind, holder=OTHER)
-        assert not jobs.done(session, lost)
-        assert jobs.done(session, found)
+        assert not jobs.complete(session, lost)
+        assert jobs.complete(session, found)
 
 
 def test_kinds_that_are_not_wanted_are_left_and_the_oldest_of_the_others_come_first(

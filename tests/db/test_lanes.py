@@ -63,7 +63,7 @@ def taken(turns: Turns, limit: int = BATCH, **how: Any) -> list[str]:
     with unit_of_work() as session:
         claimed = jobs.claim(session, limit, STARTS, turns=turns, **how)
         for job in claimed:
-            jobs.done(session, job)
+            jobs.complete(session, job)
         return [job.subject_id for job in claimed]
 
 

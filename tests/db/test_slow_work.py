@@ -142,7 +142,7 @@ def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> N
     assert pause > 60
     assert taken[0] is not None
     with unit_of_work() as session:
-        jobs.done(session, taken[0])
+        jobs.complete(session, taken[0])
     work.release(taken[0])
     job, _ = work.take(1)
     assert job is not None

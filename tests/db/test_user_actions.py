@@ -326,7 +326,7 @@ class Asked(Airflow):
         self.asked.append("runs")
         return []
 
-    def paused(self) -> set[str]:
+    def paused_dags(self) -> set[str]:
         self.asked.append("paused")
         return set()
 

@@ -26,8 +26,8 @@ def clock() -> Clock:
 def breaker(clock: Clock) -> Breaker:
     """One that has just opened."""
     made = Breaker(clock)
-    made.failed(1, "away", probe=False)
-    made.failed(2, "away", probe=False)
+    made.record_failure(1, "away", probe=False)
+    made.record_failure(2, "away", probe=False)
     return made
 
 
@@ -39,17 +39,17 @@ def may_probe(breaker: Breaker) -> bool:
 def test_one_job_that_fails_again_and_again_holds_up_no_other() -> None:
     breaker = Breaker()
     for _ in range(5):
-        breaker.failed(1, "away", probe=False)
+        breaker.record_failure(1, "away", probe=False)
     assert not breaker.is_open
 
 
 def test_two_jobs_open_it_unless_something_was_answered_between_them() -> None:
     breaker = Breaker()
-    breaker.failed(1, "away", probe=False)
-    assert not breaker.answered()
-    breaker.failed(2, "away", probe=False)
+    breaker.record_failure(1, "away", probe=False)
+    assert not breaker.record_answer()
+    breaker.record_failure(2, "away", probe=False)
     assert not breaker.is_open
-    breaker.failed(1, "away", probe=False)
+    breaker.record_failure(1, "away", probe=False)
     assert breaker.is_open
 
 
@@ -66,7 +66,7 @@ def test_the_pause_doubles_with_each_probe_that_fails_up_to_ten_seconds(
         clock.now += 0.01
         with breaker.probing() as may:
             assert may
-            breaker.failed(3, "away", probe=True)
+            breaker.record_failure(3, "away", probe=True)
     assert pauses == pytest.approx([0.5, 1, 2, 4, 8, 10, 10])
 
 
@@ -74,7 +74,7 @@ def test_what_was_under_way_when_it_opened_makes_the_pause_no_longer(
     breaker: Breaker, clock: Clock
 ) -> None:
     clock.now += 0.4
-    breaker.failed(3, "away", probe=False)
+    breaker.record_failure(3, "away", probe=False)
     assert breaker.seconds_to_probe() == pytest.approx(0.1)
 
 
@@ -88,9 +88,9 @@ def test_there_is_one_probe_at_a_time(breaker: Breaker, clock: Clock) -> None:
 
 
 def test_an_answer_closes_it_at_once_and_is_news_once(breaker: Breaker, clock: Clock) -> None:
-    assert breaker.answered()
-    assert not breaker.answered()
+    assert breaker.record_answer()
+    assert not breaker.record_answer()
     assert (breaker.is_open, breaker.seconds_to_probe(), may_probe(breaker)) == (False, None, False)
     clock.now += 1
-    breaker.failed(1, "away", probe=True)
+    breaker.record_failure(1, "away", probe=True)
     assert not breaker.is_open, "a probe of before says as little as any other job"

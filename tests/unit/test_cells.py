@@ -73,18 +73,18 @@ ROWS: list[dict[str, Any]] = [
 
 
 def test_an_export_is_what_an_import_takes() -> None:
-    text = "".join(exports.written("csv", COLUMNS, ROWS))
+    text = "".join(exports.serialize("csv", COLUMNS, ROWS))
     assert rows_of(COLUMNS, text) == ROWS
-    whole = json.loads("".join(exports.written("json", COLUMNS, [*ROWS, {"name": ""}])))
+    whole = json.loads("".join(exports.serialize("json", COLUMNS, [*ROWS, {"name": ""}])))
     assert rows_of(COLUMNS, whole) == [*ROWS, {"name": ""}]
-    assert json.loads("".join(exports.written("json", COLUMNS, []))) == []
-    assert "".join(exports.written("csv", COLUMNS, [])).strip() == "name,size,tags,more"
+    assert json.loads("".join(exports.serialize("json", COLUMNS, []))) == []
+    assert "".join(exports.serialize("csv", COLUMNS, [])).strip() == "name,size,tags,more"
 
 
 def test_a_spreadsheet_computes_nothing_of_an_export() -> None:
     odd = ["@SUM(A1)", "\uff1d1+1", "\n=1+1", "\r=1+1"]
     rows = [*ROWS, *({"name": one} for one in odd)]
-    text = "".join(exports.written("spreadsheet", COLUMNS, rows))
+    text = "".join(exports.serialize("spreadsheet", COLUMNS, rows))
     assert text.startswith("\ufeff")
     cells = [cell for row in csv.reader(io.StringIO(text[1:])) for cell in row]
     assert "'=1+1" in cells

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.clock import instant, moment
+from automations.kit.clock import parse_instant, to_utc
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,14 @@ from automations.kit.clock import instant, moment
     ],
 )
 def test_an_instant_keeps_all_its_decimals(text: str, written: str) -> None:
-    assert instant(text, "Europe/Warsaw") == written
-    assert instant(written, "UTC") == written
+    assert to_utc(text, "Europe/Warsaw") == written
+    assert to_utc(written, "UTC") == written
 
 
 @given(st.lists(st.datetimes(), min_size=2, max_size=5))
 def test_without_its_last_sign_the_order_of_texts_is_that_in_time(found: list[datetime]) -> None:
-    written = [instant(one.replace(tzinfo=UTC).isoformat(), "UTC") for one in found]
-    in_time = sorted(written, key=lambda one: moment(one, "UTC"))
+    written = [to_utc(one.replace(tzinfo=UTC).isoformat(), "UTC") for one in found]
+    in_time = sorted(written, key=lambda one: parse_instant(one, "UTC"))
     assert sorted(written, key=lambda one: one.rstrip("Z")) == in_time
 
 
@@ -44,4 +44,4 @@ def test_without_its_last_sign_the_order_of_texts_is_that_in_time(found: list[da
 )
 def test_parts_of_a_second_in_an_offset_are_none_of_the_time(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
-        instant(text, "UTC")
+        to_utc(text, "UTC")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from automations.adapters.dns_lookups import MAX_LOOKUPS, MAX_OF_A_DOMAIN, found_within
+from automations.adapters.dns_lookups import MAX_LOOKUPS, MAX_OF_A_DOMAIN, resolve_within
 
 
 class Servers:
@@ -23,7 +23,7 @@ class Servers:
         return ["192.0.2.1"]
 
     def ask(self, host: str, seconds: float = 0.0) -> list[str]:
-        return found_within(time.monotonic() + seconds, self.resolve, host, 443)
+        return resolve_within(time.monotonic() + seconds, self.resolve, host, 443)
 
 
 def waiting() -> list[threading.Thread]:
@@ -70,5 +70,5 @@ def test_a_resolver_that_fails_gives_its_place_back(servers: Servers) -> None:
 
     for _ in range(2 * MAX_OF_A_DOMAIN):
         with pytest.raises(OSError, match=r"gone\.failing\.test"):
-            found_within(time.monotonic() + 60, unknown, "gone.failing.test", 443)
+            resolve_within(time.monotonic() + 60, unknown, "gone.failing.test", 443)
     assert servers.ask("gone.failing.test", 60) == ["192.0.2.1"]

@@ -13,7 +13,7 @@ from automations.definitions.schedules import check_interval
 from automations.domain.fields import parse_duration
 from automations.steps.approval import ApprovalConfig
 from automations.steps.delay import DelayConfig
-from automations.steps.evidence_snapshot import parse_moment
+from automations.steps.evidence_snapshot import parse_time
 from automations.steps.send_form import SendFormConfig
 
 OF_THE_CALENDAR = ["P1M", "P1Y", "P1Y2M3D", "P2M1DT3H", "P1Y2M10DT2H30M"]
@@ -39,7 +39,7 @@ def test_each_part_is_there_once_and_in_its_place(text: str) -> None:
 
 
 def before_now(text: str) -> datetime:
-    return parse_moment(text, datetime.now(UTC), "UTC")
+    return parse_time(text, datetime.now(UTC), "UTC")
 
 
 @pytest.mark.parametrize("text", OF_THE_CALENDAR)

@@ -54,40 +54,40 @@ def test_what_is_laid_out_has_ids_and_the_order_in_which_it_runs() -> None:
             {"id": "x", "name": "third", "type": "email", "order": 9},
         ]
     }
-    made = editing.laid_out(given)
+    made = editing.lay_out(given)
     assert [one["name"] for one in made["steps"]] == ["first", "second", "third"]
     assert not any("order" in one for one in made["steps"])
     assert len(set(ids(made))) == 4
     assert made["steps"][0]["id"] == "x"
-    assert editing.laid_out(made) == made
+    assert editing.lay_out(made) == made
 
 
 @pytest.mark.parametrize(
     "steps", [None, "text", [1, None, "x"], [{"type": 5, "onError": [{}]}], {}]
 )
 def test_what_is_no_definition_yet_breaks_nothing(steps: Any) -> None:
-    made = editing.laid_out({"steps": steps})
+    made = editing.lay_out({"steps": steps})
     assert isinstance(list(editing.walk(made)), list)
 
 
 def test_a_step_is_added_anywhere_under_a_name_of_its_own() -> None:
     draft = flow()
     for place in ("/steps/0", "b/then/1", "b/else/0", "b2/steps/1"):
-        made, made_id = editing.added(draft, "delay", position_of(place))
+        made, made_id = editing.add(draft, "delay", position_of(place))
         assert str(editing.find(made, made_id).spot) == place
         assert editing.find(made, made_id).step["name"] == "Delay"
-    made, _ = editing.added(draft, "delay", position_of("/steps/3"))
-    made, made_id = editing.added(made, "delay", position_of("/steps/3"))
+    made, _ = editing.add(draft, "delay", position_of("/steps/3"))
+    made, made_id = editing.add(made, "delay", position_of("/steps/3"))
     assert editing.find(made, made_id).step["name"] == "Delay 2"
     assert draft == flow(), "what was there is as it was"
     for place in ("a/then/0", "b/nothing/0", "/steps/9", "gone/then/0"):
         with pytest.raises(NotFound):
-            editing.added(draft, "delay", position_of(place))
+            editing.add(draft, "delay", position_of(place))
     for written in ("", "/steps", "//", "a b/then/0", "/steps/x", "/steps/1000000"):
         with pytest.raises(ValidationFailed):
             position_of(written)
     with pytest.raises(ValidationFailed):
-        editing.added(draft, "nothing", Position("", "steps", 0))
+        editing.add(draft, "nothing", Position("", "steps", 0))
 
 
 def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
@@ -103,10 +103,10 @@ def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
     assert ways("c") == {"out": "b/then/2"}
     for step_id in ids(draft):
         for spot in editing.neighbours(draft, editing.find(draft, step_id)).values():
-            made = editing.moved(draft, step_id, spot)
+            made = editing.move(draft, step_id, spot)
             assert sorted(ids(made)) == sorted(ids(draft))
             assert shape(made) != shape(draft)
-    assert ids(editing.moved(draft, "a", Position("", "steps", 3))) == [
+    assert ids(editing.move(draft, "a", Position("", "steps", 3))) == [
         "b",
         "b1",
         "b2",
@@ -114,16 +114,16 @@ def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
         "d",
         "a",
     ]
-    assert editing.find(editing.moved(draft, "d", Position("b2", "steps", 0)), "d").parents == (
+    assert editing.find(editing.move(draft, "d", Position("b2", "steps", 0)), "d").parents == (
         "b",
         "b2",
     )
     with pytest.raises(ValidationFailed, match="into itself"):
-        editing.moved(draft, "b", Position("b2", "steps", 0))
+        editing.move(draft, "b", Position("b2", "steps", 0))
 
 
 def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
-    made, made_id = editing.copied(flow(), "b")
+    made, made_id = editing.duplicate(flow(), "b")
     assert len(set(ids(made))) == 10
     copy = editing.find(made, made_id)
     assert (copy.spot.index, copy.step["name"]) == (2, "B 2")
@@ -136,20 +136,20 @@ def test_a_copy_of_many_steps_takes_a_time_that_grows_as_they_do() -> None:
     def copy(count: int) -> None:
         inner = [{"id": f"s{n}", "name": "One", "type": "delay"} for n in range(count)]
         around = {"id": "around", "name": "If", "type": "condition", "config": {"then": inner}}
-        made, _ = editing.copied({"steps": [around]}, "around")
+        made, _ = editing.duplicate({"steps": [around]}, "around")
         assert len(set(ids(made))) == 2 * (count + 1)
 
     assert growth(copy, 250, 1_000) < 10
 
 
 def test_a_step_goes_with_what_is_inside_of_it() -> None:
-    assert ids(editing.removed(flow(), "b")) == ["a", "d"]
+    assert ids(editing.remove(flow(), "b")) == ["a", "d"]
 
 
 def test_templates_follow_a_step_to_its_new_name() -> None:
     draft = flow()
     draft["steps"][2]["config"] = {"body": "{{steps['A'].x}} {{steps[\"A\"].y}} {{steps['AB'].z}}"}
-    made = editing.changed(draft, "a", {**draft["steps"][0], "name": "First one"})
+    made = editing.replace(draft, "a", {**draft["steps"][0], "name": "First one"})
     assert made["steps"][2]["config"]["body"] == (
         "{{steps['First one'].x}} {{steps['First one'].y}} {{steps['AB'].z}}"
     )

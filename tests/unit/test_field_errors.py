@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.definitions.field_errors import rendered_errors
+from automations.definitions.field_errors import format_errors
 from automations.domain.fields import RENDERED
 from automations.steps.registry import STEP_TYPES
 
@@ -65,7 +65,7 @@ def test_it_is_told_in_the_words_of_a_definition(
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         STEP_TYPES[name].Config.model_validate(config, context=RENDERED)
-    assert rendered_errors(caught.value, config) == told
+    assert format_errors(caught.value, config) == told
 
 
 NUMBERS = [0, 5, 1.5, -1, True, None, "x", "", [], [1], {}, {"a": 1}]
@@ -80,7 +80,7 @@ def test_no_field_of_any_type_is_told_in_the_words_of_the_validator(name: str) -
             try:
                 step_type.Config.model_validate(config, context=RENDERED)
             except ValidationError as error:
-                told = rendered_errors(error, config)
+                told = format_errors(error, config)
                 assert "[" not in told, told
                 assert "Input" not in told, told
                 assert "function-" not in told, told

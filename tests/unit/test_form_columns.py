@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automations.domain.forms.columns import extended, values
+from automations.domain.forms.columns import extend, values
 from automations.domain.forms.schema import DISPLAY, FieldType
 from automations.domain.tables.columns import Column
 
@@ -22,7 +22,7 @@ def field(key: str, kind: str = "text", **more: Any) -> dict[str, Any]:
 
 
 def made(*fields: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(column.key, column.type) for column in extended([], {}, form(*fields))[0]]
+    return [(column.key, column.type) for column in extend([], {}, form(*fields))[0]]
 
 
 @pytest.mark.parametrize("kind", typing.get_args(FieldType))
@@ -49,7 +49,7 @@ def test_every_type_of_field_is_a_column_unless_it_only_shows_something(kind: st
 )
 def test_what_is_filled_in_is_in_the_column_if_it_fits(kind: str, data: Any, kept: Any) -> None:
     schema = form(field("a", kind))
-    columns, known = extended([], {}, schema)
+    columns, known = extend([], {}, schema)
     assert values(columns, known, schema, {"a": data}).get("a") == kept
 
 
@@ -64,7 +64,7 @@ def test_what_is_filled_in_is_in_the_column_if_it_fits(kind: str, data: Any, kep
 )
 def test_a_time_without_an_offset_is_one_of_the_fields_zone(sent: str, kept: str) -> None:
     schema = form(field("at", "datetime", timezone="Asia/Kathmandu"))
-    columns, known = extended([], {}, schema)
+    columns, known = extend([], {}, schema)
     assert values(columns, known, schema, {"at": sent}) == {"at": kept}
 
 
@@ -74,9 +74,9 @@ def test_keys_that_no_column_may_have_are_made_fit_and_differ() -> None:
 
 
 def test_columns_are_added_and_never_dropped_nor_given_another_type() -> None:
-    first, known = extended([], {}, form(field("a", label="A"), field("b")))
+    first, known = extend([], {}, form(field("a", label="A"), field("b")))
     changed = form(field("a", "number"), field("c"))
-    second, more = extended(first, known, changed)
+    second, more = extend(first, known, changed)
     assert [(column.key, column.type) for column in second] == [
         ("a", "text"),
         ("b", "text"),
@@ -85,19 +85,19 @@ def test_columns_are_added_and_never_dropped_nor_given_another_type() -> None:
     ]
     assert (second[0].name, second[1].name) == ("A", "b")
     assert values(second, more, changed, {"a": 5}) == {"a_2": 5}
-    assert extended(second, more, form(field("a"))) == (second, more)
+    assert extend(second, more, form(field("a"))) == (second, more)
 
 
 def test_a_column_of_somebodys_own_is_not_taken_for_a_field() -> None:
     own = Column(key="note", type="text")
-    columns, known = extended([own], {}, form(field("note")))
+    columns, known = extend([own], {}, form(field("note")))
     assert [column.key for column in columns] == ["note", "note_2"]
     assert known == {"text:note": "note_2"}
 
 
 def test_a_repeatable_section_is_one_column_of_its_items() -> None:
     schema = form(field("a"), repeatable=True, title="Guests")
-    columns, known = extended([], {}, schema)
+    columns, known = extend([], {}, schema)
     (column,) = columns
     assert (column.key, column.name, column.type) == ("section_s_items", "Guests", "json")
     data = {"section_s_items": [{"a": "x"}]}
@@ -106,6 +106,6 @@ def test_a_repeatable_section_is_one_column_of_its_items() -> None:
 
 def test_no_more_fields_than_a_table_may_have_columns_are_columns() -> None:
     schema = form(*(field(f"k{number}") for number in range(250)))
-    columns, known = extended([], {}, schema)
+    columns, known = extend([], {}, schema)
     assert len(columns) == len(known) == 200
     assert values(columns, known, schema, {"k0": "a", "k249": "b"}) == {"k0": "a"}

@@ -21,7 +21,7 @@ def draft(*fields: list[str]) -> Draft:
         }
         for number, keys in enumerate(fields)
     ]
-    return editing.laid_out("Form", "", {"sections": sections, "theme": "dark"})
+    return editing.lay_out("Form", "", {"sections": sections, "theme": "dark"})
 
 
 def keys(of: Draft) -> list[list[str]]:
@@ -30,7 +30,7 @@ def keys(of: Draft) -> list[list[str]]:
 
 def test_a_section_without_fields_is_laid_out_with_none_and_nothing_else_changes() -> None:
     schema = {"sections": [{"id": "s", "logic": [1]}], "theme": "dark"}
-    made = editing.laid_out("Form", "", schema)
+    made = editing.lay_out("Form", "", schema)
     assert made["schema"] == {
         "sections": [{"id": "s", "logic": [1], "fields": []}],
         "theme": "dark",
@@ -40,17 +40,17 @@ def test_a_section_without_fields_is_laid_out_with_none_and_nothing_else_changes
 
 def test_a_new_field_has_a_key_of_its_own_made_of_its_label() -> None:
     before = draft(["e_mail_address"], [])
-    after = editing.added(before, FieldPosition(1, 0), "email", "E-mail address")
+    after = editing.add(before, FieldPosition(1, 0), "email", "E-mail address")
     assert keys(after) == [["e_mail_address"], ["e_mail_address_2"]]
     assert keys(before) == [["e_mail_address"], []]
     assert editing.find(after, FieldPosition(1, 0))["label"] == "E-mail address"
     assert "label" not in editing.find(
-        editing.added(before, FieldPosition(0, 0), "divider", "L"), FieldPosition(0, 0)
+        editing.add(before, FieldPosition(0, 0), "divider", "L"), FieldPosition(0, 0)
     )
     assert (
-        editing.find(
-            editing.added(before, FieldPosition(0, 9), "select", "S"), FieldPosition(0, 1)
-        )["options"]
+        editing.find(editing.add(before, FieldPosition(0, 9), "select", "S"), FieldPosition(0, 1))[
+            "options"
+        ]
         == []
     )
 
@@ -77,7 +77,7 @@ def test_a_key_is_of_plain_letters(label: str, key: str) -> None:
 )
 def test_a_part_is_moved(place: str, to: str, expected: list[list[str]], then: str) -> None:
     before = draft(["a", "b", "c"], ["d"])
-    made, where = editing.moved(before, place_of(place), place_of(to))
+    made, where = editing.move(before, place_of(place), place_of(to))
     assert (keys(made), str(where)) == (expected, then)
     assert keys(before) == [["a", "b", "c"], ["d"]]
 
@@ -88,16 +88,16 @@ def test_by_single_steps_a_field_comes_through_all_sections_and_back() -> None:
     for way in ("down",) * 5 + ("up",) * 5:
         ways = editing.neighbours(made, place)
         if way in ways:
-            made, place = editing.moved(made, place, ways[way])
+            made, place = editing.move(made, place, ways[way])
         seen.append(str(place))
     assert seen == ["0.1", "1.0", "2.0", "2.1", "2.1", "2.0", "1.0", "0.1", "0.0", "0.0"]
     assert keys(made) == [["a", "b"], [], ["c"]]
 
 
 def test_a_copy_has_ids_and_keys_of_its_own_and_stands_behind() -> None:
-    made, place = editing.copied(draft(["a", "b"]), FieldPosition(0, 0))
+    made, place = editing.duplicate(draft(["a", "b"]), FieldPosition(0, 0))
     assert (keys(made), str(place)) == ([["a", "a_2", "b"]], "0.1")
-    made, place = editing.copied(made, FieldPosition(0))
+    made, place = editing.duplicate(made, FieldPosition(0))
     assert keys(made) == [["a", "a_2", "b"], ["a_3", "a_2_2", "b_2"]]
     assert (str(place), editing.sections(made)[1]["layout"]) == ("1", "wide")
     ids = [field["id"] for _, field in editing.walk(made)]
@@ -105,13 +105,13 @@ def test_a_copy_has_ids_and_keys_of_its_own_and_stands_behind() -> None:
 
 
 def test_what_is_taken_out_leads_to_what_is_next_to_it() -> None:
-    made, place = editing.removed(draft(["a", "b"], ["c"]), FieldPosition(0, 1))
+    made, place = editing.remove(draft(["a", "b"], ["c"]), FieldPosition(0, 1))
     assert (keys(made), place) == ([["a"], ["c"]], FieldPosition(0, 0))
-    made, place = editing.removed(made, FieldPosition(0, 0))
+    made, place = editing.remove(made, FieldPosition(0, 0))
     assert (keys(made), place) == ([[], ["c"]], FieldPosition(0))
-    made, place = editing.removed(made, FieldPosition(0))
+    made, place = editing.remove(made, FieldPosition(0))
     assert (keys(made), place) == ([["c"]], FieldPosition(0))
-    assert editing.removed(made, FieldPosition(0)) == (
+    assert editing.remove(made, FieldPosition(0)) == (
         {**made, "schema": {**made["schema"], "sections": []}},
         None,
     )
@@ -127,9 +127,9 @@ def test_what_is_no_place_is_not_found(text: str) -> None:
 def test_what_is_gone_is_not_found(place: FieldPosition) -> None:
     acts: list[Any] = [
         lambda: editing.find(draft(["a"]), place),
-        lambda: editing.removed(draft(["a"]), place),
-        lambda: editing.moved(draft(["a"]), place, FieldPosition(0, 0)),
-        lambda: editing.copied(draft(["a"]), place),
+        lambda: editing.remove(draft(["a"]), place),
+        lambda: editing.move(draft(["a"]), place, FieldPosition(0, 0)),
+        lambda: editing.duplicate(draft(["a"]), place),
     ]
     for act in acts:
         with pytest.raises(NotFound):

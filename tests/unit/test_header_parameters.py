@@ -79,7 +79,7 @@ def test_any_form_is_read_or_refused_in_words(text: str, body: bytes) -> None:
 def test_names_of_charsets_that_nobody_knows_are_not_kept() -> None:
     def ask(number: int) -> None:
         with pytest.raises(ValueError, match="is not known"):
-            declared_text.decoded(b"x", f"{number}" + random.choice("abc") * 100_000)
+            declared_text.decode(b"x", f"{number}" + random.choice("abc") * 100_000)
 
     ask(0)
     tracemalloc.start()

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.adapters.content_codings import unpacked
+from automations.adapters.content_codings import decompress
 from automations.adapters.http import GuardedHttpClient
 from automations.errors import StepError
 from automations.ports import HttpRequest, HttpResponse
@@ -502,7 +502,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
     packed = PACKERS[packing](content)
     places = [0, *sorted(cut for cut in cuts if cut < len(packed)), len(packed)]
     pieces = [packed[a:b] for a, b in pairwise(places)]
-    assert b"".join(unpacked(packing, iter(pieces))) == content
+    assert b"".join(decompress(packing, iter(pieces))) == content
 
 
 def test_only_what_can_be_unpacked_is_asked_for(service: Service) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.json_text import decoded, in_parts, is_json, parsed
+from automations.kit.json_text import decode, in_parts, is_json, parse_json
 from automations.kit.storable import MAX_SENT_DEPTH, fault
 from automations.kit.values import JSON
 from tests.hostile import bodies as hostile
@@ -26,7 +26,7 @@ VALUES: st.SearchStrategy[JSON] = st.recursive(
 
 
 def parse(body: bytes) -> JSON:
-    return parsed(decoded(body, None))
+    return parse_json(decode(body, None))
 
 
 @pytest.mark.parametrize("name", sorted(hostile.TEXTS))
@@ -38,7 +38,7 @@ def test_what_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(hostile.TEXTS))
 def test_in_parts_what_cannot_be_kept_is_found_where_it_is(name: str) -> None:
     try:
-        text = decoded(hostile.TEXTS[name], None)
+        text = decode(hostile.TEXTS[name], None)
         json.loads(text)
         found = in_parts(f'{{"good": [1, "a"], "bad": {text}}}')
     except (ValueError, RecursionError):
@@ -49,8 +49,8 @@ def test_in_parts_what_cannot_be_kept_is_found_where_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(hostile.KEPT))
 def test_in_parts_all_else_is_the_same(name: str) -> None:
-    text = decoded(hostile.KEPT[name], None)
-    assert in_parts(text) == parsed(text)
+    text = decode(hostile.KEPT[name], None)
+    assert in_parts(text) == parse_json(text)
 
 
 @pytest.mark.parametrize("inside", [b"[],", b'{"a":{}},'])

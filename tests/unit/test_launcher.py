@@ -34,7 +34,7 @@ from automations.launcher.logs import show
 from automations.launcher.part import Part
 from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
-from automations.launcher.processes import can_adopt, created
+from automations.launcher.processes import can_adopt, create_time
 from automations.launcher.progress import Progress
 from automations.launcher.run_state import PartState, PartStatus, RunFolder, RunState
 from automations.launcher.secrets import GENERATORS, ensure_secrets
@@ -259,7 +259,7 @@ def test_a_living_part_is_what_it_answers(
     with subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
     ) as part:
-        me = PartState(known, part.pid, created(part.pid))
+        me = PartState(known, part.pid, create_time(part.pid))
         RunFolder(settings.home).write(RunState(parts={"a": me}))
         assert part_states(settings) == {"a": state}
 
@@ -270,7 +270,7 @@ def test_a_part_whose_pid_is_another_process_by_now_is_stopped(
     monkeypatch.setattr(
         "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, answer(True))]
     )
-    stranger = PartState("healthy", os.getpid(), created(os.getpid()) - 100)
+    stranger = PartState("healthy", os.getpid(), create_time(os.getpid()) - 100)
     RunFolder(settings.home).write(RunState(parts={"a": stranger}))
     assert part_states(settings) == {"a": "stopped"}
 
@@ -287,7 +287,7 @@ def test_a_part_is_the_same_however_the_clock_was_set_since_it_was_started(
     monkeypatch.setattr(
         "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, probe)]
     )
-    me = PartState("healthy", os.getpid(), created(os.getpid()))
+    me = PartState("healthy", os.getpid(), create_time(os.getpid()))
     RunFolder(settings.home).write(RunState(parts={"a": me}))
     before = psutil.boot_time()
     for hours in (0, 3, -3):
@@ -306,7 +306,7 @@ def test_what_ran_before_the_machine_was_started_again_is_taken_for_nobody_else(
         "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, answer(True))]
     )
     folder = RunFolder(settings.home)
-    folder.write(RunState(parts={"a": PartState("healthy", os.getpid(), created(os.getpid()))}))
+    folder.write(RunState(parts={"a": PartState("healthy", os.getpid(), create_time(os.getpid()))}))
     later = tmp_path / "boot_id"
     later.write_text("another start\n")
     monkeypatch.setattr(processes, "BOOT_ID", later)
@@ -320,7 +320,7 @@ def test_a_fork_server_is_as_its_supervisor_says_for_nobody_else_hears_it(
     part = Part("fork-server", list, {}, probes.fork_server(ForkServer()))
     monkeypatch.setattr("automations.launcher.status.all_parts", lambda _: [part])
     for state in ("healthy", "unhealthy"):
-        known = PartState(state, os.getpid(), created(os.getpid()))
+        known = PartState(state, os.getpid(), create_time(os.getpid()))
         RunFolder(settings.home).write(RunState(parts={"fork-server": known}))
         assert part_states(settings) == {"fork-server": state}
 
@@ -529,7 +529,7 @@ def test_a_stale_state_ends_what_a_killed_supervisor_left(home: Path) -> None:
         [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
     )
     folder = RunFolder(home)
-    state = PartState("healthy", left.pid, created(left.pid))
+    state = PartState("healthy", left.pid, create_time(left.pid))
     folder.write(RunState(parts={"bridge": state}))
     stack.clear_leftovers(folder)
     assert left.wait(60) != 0

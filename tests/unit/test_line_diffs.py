@@ -62,7 +62,7 @@ def test_a_line_among_many_that_are_alike_is_the_only_difference() -> None:
 
 @given(LINES, LINES)
 def test_a_comparison_has_all_of_both_texts(old: list[str], new: list[str]) -> None:
-    whole = list(line_diffs._compared(old, new))
+    whole = list(line_diffs._diff_all(old, new))
     assert [line.text for line in whole if line.kind != "added"] == old
     assert [line.text for line in whole if line.kind != "removed"] == new
 

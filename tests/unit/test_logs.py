@@ -93,8 +93,8 @@ def test_what_says_who_somebody_is_is_masked(written: str, shown: str) -> None:
 
 def test_what_a_library_logs_during_a_step_shows_no_secret_of_it() -> None:
     with journal.kept() as kept:
-        with logs.masked(lambda text: text.replace("s3cret", "***")):
-            with logs.masked(lambda text: text.replace("inner", "***")):
+        with logs.mask_lines(lambda text: text.replace("s3cret", "***")):
+            with logs.mask_lines(lambda text: text.replace("inner", "***")):
                 library.warning("GET ?key=%s&%s", "s3cret", "inner")
             try:
                 raise ValueError("s3cret inner")

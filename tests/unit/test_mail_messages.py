@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from automations.adapters.mail_messages import composed
+from automations.adapters.mail_messages import compose
 from automations.ports import Attachment, Mail, MailServer
 from tests.hostile.mail_texts import BODIES, BREAKS, TEXTS
 
@@ -41,7 +41,7 @@ def mail(**more: Any) -> Mail:
 
 
 def written(mail: Mail, name: str = "") -> bytes:
-    content = composed(server(name), mail, international=False)
+    content = compose(server(name), mail, international=False)
     assert content.isascii()
     assert not re.search(rb"[^\r]\n|\r[^\n]", content)
     assert all(len(line) <= 998 for line in content.split(b"\r\n"))
@@ -127,7 +127,7 @@ def test_a_line_break_is_refused_wherever_it_is(end: str) -> None:
     ]
     for by, what in sent:
         with pytest.raises(ValueError, match=r"line|media type|ASCII"):
-            composed(by, what, international=True)
+            compose(by, what, international=True)
 
 
 def check_body(text: str) -> None:
@@ -168,7 +168,7 @@ def test_a_file_that_would_be_a_part_of_the_mail_is_refused(kind: str) -> None:
 def test_a_domain_is_written_in_ascii_everywhere() -> None:
     sender = server("Bücher", "post@bücher.example")
     sent = mail(to=("ada@żółw.example", "b@xn--bcher-kva.example"), reply_to="r@bücher.example")
-    old, _ = both(composed(sender, sent, international=False))
+    old, _ = both(compose(sender, sent, international=False))
     assert old["To"].replace("\r\n", "") == "ada@xn--w-uga1v8h.example, b@xn--bcher-kva.example"
     assert old["Reply-To"] == "r@xn--bcher-kva.example"
     assert old["From"].endswith(" <post@xn--bcher-kva.example>")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automations.domain import people
-from automations.domain.email_addresses import is_address, normalised
+from automations.domain.email_addresses import is_address, normalise
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ ACCENTS = "\u0301\u0316" * 200_000
 def test_what_is_too_long_to_be_an_address_is_not_read(address: str) -> None:
     assert not is_address(address)
     with pytest.raises(ValueError, match="too long"):
-        normalised(address)
+        normalise(address)
     assert people.mailbox(address) == f"mail:{address}"
 
 
@@ -61,7 +61,7 @@ def test_what_is_too_long_to_be_an_address_is_not_read(address: str) -> None:
 def test_any_text_is_an_address_or_none(text: str) -> None:
     for address in (text, f"{text}@b.example", f"a@{text}", f"a@{text}.pl"):
         if is_address(address):
-            assert is_address(normalised(address))
+            assert is_address(normalise(address))
         assert people.mailbox(address).startswith("mail:")
 
 

@@ -21,7 +21,7 @@ def test_steps_are_kept_in_their_order_and_get_ids() -> None:
         {"name": "Second", "type": "TASK", "order": 5},
         {"id": "first", "name": "First", "type": "FORM", "order": 2},
     )
-    first, second = made.numbered()
+    first, second = made.numbered_steps()
     assert first == {"id": "first", "name": "First", "type": "FORM", "order": 2}
     assert (second["name"], second["order"]) == ("Second", 5)
     assert re.fullmatch(PATTERN, second["id"])
@@ -29,7 +29,7 @@ def test_steps_are_kept_in_their_order_and_get_ids() -> None:
 
 def test_without_an_order_the_place_in_the_list_counts() -> None:
     made = board({"name": "A", "type": "TASK"}, {"name": "B", "type": "REVIEW"})
-    assert [(step["name"], step["order"]) for step in made.numbered()] == [("A", 0), ("B", 1)]
+    assert [(step["name"], step["order"]) for step in made.numbered_steps()] == [("A", 0), ("B", 1)]
 
 
 @pytest.mark.parametrize(

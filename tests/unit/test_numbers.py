@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automations.kit import json_text
-from automations.kit.numbers import typed
+from automations.kit.numbers import parse_number
 
 WHOLE = st.integers(-(10**400), 10**400)
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
@@ -17,14 +17,14 @@ DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
 
 @given(WHOLE)
 def test_whole_numbers_are_kept_at_any_length(number: int) -> None:
-    assert typed(str(number)) == number == json_text.parsed(str(number))
+    assert parse_number(str(number)) == number == json_text.parse_json(str(number))
 
 
 @given(DOUBLES)
 def test_doubles_are_kept_as_they_are_written(number: float) -> None:
-    assert typed(repr(number)) == number
-    assert json_text.parsed(json.dumps(number)) == number
-    assert json_text.parsed(f"{number:.16e}") == number
+    assert parse_number(repr(number)) == number
+    assert json_text.parse_json(json.dumps(number)) == number
+    assert json_text.parse_json(f"{number:.16e}") == number
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ def test_doubles_are_kept_as_they_are_written(number: float) -> None:
     ],
 )
 def test_a_typed_number_is_the_one_that_was_meant(text: str, number: float) -> None:
-    assert typed(text) == number
+    assert parse_number(text) == number
 
 
 @pytest.mark.parametrize(
     "text", ["1_000", "1,5", "1 000", "nan", "inf", "0x10", "", "١٢", "1e", "--1"]
 )
 def test_what_is_no_number_is_none(text: str) -> None:
-    assert typed(text) is None
+    assert parse_number(text) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_is_no_number_is_none(text: str) -> None:
 )
 def test_a_number_that_would_be_changed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="more digits than can be kept"):
-        typed(text)
+        parse_number(text)
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_a_number_that_would_be_changed_is_refused(text: str) -> None:
 )
 def test_a_number_of_json_that_would_be_changed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="cannot be kept exactly"):
-        json_text.parsed(text)
+        json_text.parse_json(text)

@@ -126,7 +126,7 @@ def test_a_row_of_more_values_than_any_table_has_is_no_row() -> None:
 def test_the_longest_cell_that_an_export_writes_is_read_again() -> None:
     columns = [Column(key="name", type="text"), Column(key="more", type="json")]
     row = {"name": "Ada", "more": ["x" * 200_000]}
-    content = "".join(exports.written("csv", columns, [row]))
+    content = "".join(exports.serialize("csv", columns, [row]))
     assert read(columns, content.encode(), Choices(), 1).rows == [row]
     assert rows_of(columns, content) == [row]
 

@@ -38,10 +38,10 @@ def inside(place: str, outer: dict[str, Any]) -> list[Any]:
 def test_steps_keep_their_ids_by_name_and_type_also_inside_of_others(place: str) -> None:
     written = [around(place, [step("A"), step("B", order=1)])]
     definition = DEFINITION.validate_python({"name": "x", "steps": written})
-    before = step_ids.filled(written, definition.steps)
+    before = step_ids.fill_ids(written, definition.steps)
     ids = [one["id"] for one in inside(place, before[0])]
-    assert step_ids.kept(before, written) == before
-    after = step_ids.kept(before, [around(place, [step("B"), step("New"), step("A", order=1)])])
+    assert step_ids.keep_ids(before, written) == before
+    after = step_ids.keep_ids(before, [around(place, [step("B"), step("New"), step("A", order=1)])])
     assert after[0]["id"] == before[0]["id"]
     assert [one.get("id") for one in inside(place, after[0])] == [ids[1], None, ids[0]]
 
@@ -49,17 +49,17 @@ def test_steps_keep_their_ids_by_name_and_type_also_inside_of_others(place: str)
 def test_a_step_of_another_type_is_another_step() -> None:
     before = [step("A", id="a", onError=[step("In", id="in")])]
     changed = step("A", "code", {"code": "1"}, onError=[step("In")])
-    assert step_ids.kept(before, [changed]) == [changed]
-    (named,) = step_ids.kept(before, [{**changed, "id": "a"}])
+    assert step_ids.keep_ids(before, [changed]) == [changed]
+    (named,) = step_ids.keep_ids(before, [{**changed, "id": "a"}])
     assert "id" not in named["onError"][0]
 
 
 def test_each_id_is_given_once() -> None:
     before = [step("A", id="a1"), step("A", id="a2", order=1)]
-    after = step_ids.kept(before, [step("A", id="a2"), step("A"), step("A")])
+    after = step_ids.keep_ids(before, [step("A", id="a2"), step("A"), step("A")])
     assert [one.get("id") for one in after] == ["a2", "a1", None]
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "x", [], {"id": 5}, {"name": [], "type": {}}])
 def test_what_is_no_step_is_left_for_the_checks(wrong: Any) -> None:
-    assert step_ids.kept([step("A", id="a")], [wrong]) == [wrong]
+    assert step_ids.keep_ids([step("A", id="a")], [wrong]) == [wrong]

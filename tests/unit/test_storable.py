@@ -13,7 +13,7 @@ from automations.kit.storable import (
     fault,
     faults,
     same,
-    sanitized,
+    sanitize,
     showable,
     storable,
 )
@@ -42,7 +42,7 @@ def test_what_postgresql_refuses_is_no_data_and_is_replaced_where_people_are_tol
 ) -> None:
     with pytest.raises(NotStorable, match=r"\(a\.b\)"):
         storable({"a": {"b": value}})
-    assert sanitized({"a": {"b": value}}) == {"a": {"b": near}}
+    assert sanitize({"a": {"b": value}}) == {"a": {"b": near}}
 
 
 def test_depth_has_a_limit() -> None:

@@ -112,9 +112,9 @@ def office(
         pytest.skip("LibreOffice is not installed")
     folder = tmp_path_factory.mktemp("office")
     placed = {
-        name: text_boxes.placed(
-            directions.marked(
-                plain.settled(path, folder / f"settled {path.name}"),
+        name: text_boxes.rewrite(
+            directions.rewrite(
+                plain.rewrite(path, folder / f"settled {path.name}"),
                 folder / f"marked {path.name}",
             ),
             folder / f"placed {path.name}",
@@ -205,5 +205,5 @@ def test_characters_without_a_font_are_named(tmp_path: Path) -> None:
     document.write_bytes(letter(f"Ada Żółć {nobodys} 漢\u200d\ufe0f"))
     assert fonts.rare_characters(document) == ["漢", nobodys]
     many = [chr(number) for number in range(0x4E00, 0x4E0A)]
-    assert fonts.named(many).startswith("一 (U+4E00), 丁 (U+4E01)")
-    assert fonts.named(many).endswith(" and 2 more")
+    assert fonts.describe(many).startswith("一 (U+4E00), 丁 (U+4E01)")
+    assert fonts.describe(many).endswith(" and 2 more")

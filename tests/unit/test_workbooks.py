@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automations.domain.tables import exports
-from automations.domain.tables.columns import Column, checked
+from automations.domain.tables.columns import Column, validate
 from automations.domain.tables.imports import rows_of, workbook_text
 from automations.domain.tables.previews import Choices, read, sheets
 from automations.errors import ValidationFailed
@@ -243,7 +243,7 @@ def test_what_is_written_is_read_again() -> None:
 def test_any_values_are_read_again(given_rows: list[dict[str, Any]]) -> None:
     rows = []
     for one in given_rows:
-        kept, wrong = checked(COLUMNS, one)
+        kept, wrong = validate(COLUMNS, one)
         if not wrong:
             rows.append(kept)
     assert rows_of(COLUMNS, workbook_text(workbook_of(*rows), None)) == rows

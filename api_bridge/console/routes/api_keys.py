@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import scopes
 from api_bridge.console import queries, responses
-from api_bridge.console.form_data import Posted, check_sure, text, texts, ticked
+from api_bridge.console.form_data import Posted, check_sure, is_ticked, text, texts
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -44,7 +44,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Make a key, and show its token for the only time."""
     try:
         name, role = text(form, "name").strip(), text(form, "role")
-        wanted = texts(form, "scope") if ticked(form, "limited") else None
+        wanted = texts(form, "scope") if is_ticked(form, "limited") else None
         _check(name, role, wanted)
         scopes.check_known(request.app, wanted)
         token, made = api_keys.create(
@@ -112,7 +112,7 @@ def _page(
 ) -> Response:
     form = typed if typed is not None else FormData()
     grouped: dict[str, list[str]] = {}
-    for scope in scopes.known(request.app):
+    for scope in scopes.list_scopes(request.app):
         if caller.scopes is None or scope in caller.scopes:
             grouped.setdefault(scope.partition(":")[0], []).append(scope)
     people = members.list_all(caller.workspace_id)

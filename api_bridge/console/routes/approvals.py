@@ -29,7 +29,7 @@ _BESIDE = (csrf.FIELD, "decision", "next", "reason")
 @router.get("")
 def show_list(request: Request, caller: Viewer) -> Response:
     """The decisions that are open, one's own first."""
-    return responses.page(request, "approvals.html", caller, asked=inbox.listed(caller))
+    return responses.page(request, "approvals.html", caller, asked=inbox.list_open(caller))
 
 
 @router.post("/bulk")
@@ -87,7 +87,7 @@ def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Respo
 
 
 def _one(caller: Principal, run_id: str) -> inbox.OpenDecision:
-    found = next(iter(inbox.listed(caller, run_id)), None)
+    found = next(iter(inbox.list_open(caller, run_id)), None)
     if found is None:
         browsing.automation_of(caller.workspace_id, run_id)
         raise Conflict("Nothing is asked any more: it was decided, has expired, or was cancelled.")
@@ -105,7 +105,7 @@ def _asking(
     asked = _one(caller, run_id)
     groups = None
     if asked.form is not None:
-        groups = form_inputs.shown(asked.form, typed or {}, problems)
+        groups = form_inputs.build_groups(asked.form, typed or {}, problems)
     return responses.page(
         request,
         "approval.html",

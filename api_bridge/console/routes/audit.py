@@ -30,7 +30,7 @@ def show_list(
     cursor: Text = "",
 ) -> Response:
     """The lines of the audit log, newest first."""
-    wanted = _wanted(actor, action, since)
+    wanted = _filter(actor, action, since)
     found, following = audit_logs.page_after(
         caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
     )
@@ -53,7 +53,7 @@ def show_list(
 @slow
 def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "") -> Response:
     """The same as a file, as the API answers it."""
-    wanted = _wanted(actor, action, since)
+    wanted = _filter(actor, action, since)
 
     def page_after(cursor: str | None, size: int) -> tuple[Sequence[AuditLog], str | None]:
         return audit_logs.page_after(caller.workspace_id, wanted, cursor, size)
@@ -66,7 +66,7 @@ def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "")
     return responses.as_file("audit-log.json", content)
 
 
-def _wanted(actor: str, action: str, since: str) -> AuditFilter:
+def _filter(actor: str, action: str, since: str) -> AuditFilter:
     return AuditFilter(
         actor=actor.strip() or None, action=action.strip() or None, since=queries.since(since)
     )

@@ -40,7 +40,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         return responses.redirect(f"{MATTERS}?board={made.id}", "board.made")
 
     show = partial(_page, request, caller, None, "")
-    return drafts.answered(form, board_views.read(form), show, done=board_views.done, save=save)
+    return drafts.respond(form, board_views.read(form), show, done=board_views.apply, save=save)
 
 
 @router.get("/{template_id}")
@@ -57,17 +57,17 @@ def change(request: Request, caller: Admin, template_id: str, form: Posted) -> R
     seen = text(form, "seen")
 
     def save(draft: BoardDraft) -> Response:
-        known = timestamps.seen(seen, template.updated_at)
+        known = timestamps.read_seen(seen, template.updated_at)
         board = board_views.board(draft)
         templates.replace(caller.workspace_id, template_id, board, seen=known)
         return responses.redirect(f"{MATTERS}?board={template_id}", "board.changed")
 
     show = partial(_page, request, caller, template, seen)
-    return drafts.answered(
+    return drafts.respond(
         form,
         board_views.read(form, board_views.of(template)),
         show,
-        done=board_views.done,
+        done=board_views.apply,
         save=save,
     )
 

@@ -54,9 +54,9 @@ def change(request: Request, caller: Admin, workflow_id: str, form: Posted) -> R
     """Keep what was typed, then do what the button says."""
 
     def press(edit: Edit, at: str) -> Response:
-        return _pressed(caller, edit, at, text(form, "do"))
+        return _apply_button(caller, edit, at, text(form, "do"))
 
-    return _kept_then(press, request, caller, workflow_id, form)
+    return _keep_then(press, request, caller, workflow_id, form)
 
 
 @router.post("/{workflow_id}/edit/test")
@@ -68,18 +68,18 @@ def test(
     """Do the open step for real, with the data at hand."""
 
     def do_step(edit: Edit, at: str) -> Response:
-        step = open_panel.opened(edit.definition, at).placed
+        step = open_panel.panel_at(edit.definition, at).placed
         if step is None:
             raise ValidationFailed({"at": ["choose a step first"]})
         if edit.is_changed:
             raise Conflict("Save first: what is tested is a step of what is saved.")
         engine, step_id = wiring.engine(ASKED_OF_AIRFLOW), str(step.step["id"])
-        given = _given(caller, edit)
+        given = _trial_data(caller, edit)
         result = step_tests.run(engine, caller, workflow_id, step_id, given, effect_id)
         shown = PageState(edits.of(caller, workflow_id), at, tested=result)
         return builder_pages.page(request, caller, shown)
 
-    return _kept_then(do_step, request, caller, workflow_id, form)
+    return _keep_then(do_step, request, caller, workflow_id, form)
 
 
 @router.post("/{workflow_id}/edit/try")
@@ -95,15 +95,15 @@ def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> 
         steps = editing.walk(edit.definition)
         names = {str(one.step["id"]): str(one.step["name"]) for one in steps}
         answers = trials.answers(edit.sample, form, names)
-        given, here = _given(caller, edit), caller.workspace_id
+        given, here = _trial_data(caller, edit), caller.workspace_id
         found = execution_trials.run(wiring.ports(), here, workflow_id, given, answers, definition)
         shown = PageState(edits.of(caller, workflow_id), "trial", tried=found)
         return builder_pages.page(request, caller, shown)
 
-    return _kept_then(go_through, request, caller, workflow_id, form)
+    return _keep_then(go_through, request, caller, workflow_id, form)
 
 
-def _kept_then(
+def _keep_then(
     act: Callable[[Edit, str], Response],
     request: Request,
     caller: Principal,
@@ -117,7 +117,7 @@ def _kept_then(
     """
     at = text(form, "at")
     try:
-        return act(_kept(caller, workflow_id, at, form), at)
+        return act(_keep(caller, workflow_id, at, form), at)
     except Conflict as error:
         shown = PageState(edits.of(caller, workflow_id), at, refused=str(error))
         return builder_pages.page(request, caller, shown, 409)
@@ -126,13 +126,13 @@ def _kept_then(
         return builder_pages.page(request, caller, shown, 400)
 
 
-def _given(caller: Principal, edit: Edit) -> TrialData:
+def _trial_data(caller: Principal, edit: Edit) -> TrialData:
     own = draft_texts.sample(edit.sample)
     run_id = builder_pages.last_run(caller, edit)
     return TrialData(run_id=run_id, **own)
 
 
-def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
+def _keep(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     """What was typed into what is open, kept; numbered as this window has seen it."""
     base, number = form_data.number(form, "base"), form_data.number(form, "number")
     if at == "sample":
@@ -143,7 +143,7 @@ def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
         return edits.keep_sample(caller, workflow_id, base, number, given)
 
     def typed(definition: Draft) -> Draft:
-        return _typed(definition, open_panel.opened(definition, at), at, form)
+        return _apply_typed(definition, open_panel.panel_at(definition, at), at, form)
 
     edit = edits.of(caller, workflow_id)
     if typed(edit.definition) == edit.definition:
@@ -151,7 +151,7 @@ def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     return edits.apply(caller, workflow_id, base, number, at, typed)
 
 
-def _typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) -> Draft:
+def _apply_typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) -> Draft:
     if opened.name != at:
         return definition
     if at == "yaml":
@@ -171,10 +171,10 @@ def _typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) -> Dra
     made = step_inputs.read(builder_pages.specs_of(kind), step, form)
     if made == step:
         return definition
-    return editing.changed(definition, str(step["id"]), made)
+    return editing.replace(definition, str(step["id"]), made)
 
 
-def _pressed(caller: Principal, edit: Edit, at: str, do: str) -> Response:
+def _apply_button(caller: Principal, edit: Edit, at: str, do: str) -> Response:
     """Do what a button says, as ``verb:what``, and lead on to what is open then."""
     verb, _, what = do.partition(":")
     if verb in _CHANGES:
@@ -218,10 +218,10 @@ _Change = Callable[[Draft, str, str], tuple[Draft, str]]
 
 
 def _new(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
-    spot = open_panel.opened(definition, at).spot
+    spot = open_panel.panel_at(definition, at).spot
     if spot is None:
         raise ValidationFailed({"do": ["choose a place first"]})
-    made, step_id = editing.added(definition, kind, spot)
+    made, step_id = editing.add(definition, kind, spot)
     return made, open_panel.of_step(step_id)
 
 
@@ -233,17 +233,17 @@ def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
 
 def _move(definition: Draft, what: str, at: str) -> tuple[Draft, str]:
     step_id, _, spot = what.partition(":")
-    return editing.moved(definition, step_id, position_of(spot)), open_panel.of_step(step_id)
+    return editing.move(definition, step_id, position_of(spot)), open_panel.of_step(step_id)
 
 
 def _copy(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
-    made, copy_id = editing.copied(definition, step_id)
+    made, copy_id = editing.duplicate(definition, step_id)
     return made, open_panel.of_step(copy_id)
 
 
 def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     spot = editing.find(definition, step_id).spot
-    made = editing.removed(definition, step_id)
+    made = editing.remove(definition, step_id)
     siblings: Sequence[Any] = [
         one.step["id"]
         for one in editing.walk(made)
@@ -258,7 +258,7 @@ def _toggle(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     step = dict(editing.find(definition, step_id).step)
     if step.pop("disabled", False) is not True:
         step["disabled"] = True
-    return editing.changed(definition, step_id, step), open_panel.of_step(step_id)
+    return editing.replace(definition, step_id, step), open_panel.of_step(step_id)
 
 
 _CHANGES: Mapping[str, _Change] = {

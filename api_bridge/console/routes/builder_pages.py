@@ -46,7 +46,7 @@ from automations.services.tables import tables
 from automations.services.workflows import overviews
 from automations.services.workflows.edits import Edit
 from automations.steps.base import Subject
-from automations.steps.outcomes import Branch, Fail, awaited
+from automations.steps.outcomes import Branch, Fail, find_wait
 from automations.steps.registry import STEP_TYPES
 
 _NAME = Spec("name", "name", "Name", "", "text", required=True, first=True)
@@ -108,7 +108,7 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
     """The page, with what was just done or refused."""
     edit = shown.edit
     at = shown.at or _begin(edit)
-    opened = open_panel.opened(edit.definition, at)
+    opened = open_panel.panel_at(edit.definition, at)
     errors = {**edit.errors, **shown.wrong}
     data = _data(caller, edit, opened)
     found, elsewhere = _inputs(edit, opened, errors)
@@ -121,7 +121,7 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
         edit=edit,
         title=edit.definition.get("name") or edit.name,
         opened=opened,
-        nodes=draft.drawn(edit.definition, errors),
+        nodes=draft.build_nodes(edit.definition, errors),
         end=editing.end_of(edit.definition),
         is_cut=draft.is_cut(edit.definition),
         trigger=_trigger(edit),
@@ -145,10 +145,10 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
         sample=_sample(shown, opened, data),
         refused=shown.refused,
         wrong=shown.wrong,
-        removed={run: names.get(step, step) for run, step in _removed(edit).items()},
-        tested=_tested(shown.tested),
+        removed={run: names.get(step, step) for run, step in _removed_steps(edit).items()},
+        tested=_test_result(shown.tested),
         trial=shown.tried,
-        tried=trials.shown(shown.tried) if shown.tried is not None else [],
+        tried=trials.build_steps(shown.tried) if shown.tried is not None else [],
         STEPS=step_inputs.STEPS,
     )
 
@@ -166,7 +166,7 @@ def _title(opened: OpenPanel) -> str:
     return STEP_TYPES[kind].title if kind in STEP_TYPES else kind
 
 
-def _removed(edit: Edit) -> Mapping[str, str]:
+def _removed_steps(edit: Edit) -> Mapping[str, str]:
     return edit.in_flight.at_removed_steps
 
 
@@ -275,12 +275,12 @@ def _sample(shown: PageState, opened: OpenPanel, data: _Data) -> str:
     return draft_texts.sample_text(shown.edit.sample or data.sample)
 
 
-def _tested(result: StepTestResult | None) -> dict[str, Any] | None:
+def _test_result(result: StepTestResult | None) -> dict[str, Any] | None:
     if result is None:
         return None
     outcome = result.outcome
     failed = isinstance(outcome, Fail)
-    waits = awaited(outcome) is not None
+    waits = find_wait(outcome) is not None
     status = "FAILED" if failed else "WAITING" if waits else "DONE"
     return {
         "status": status,

@@ -15,7 +15,7 @@ from api_bridge.console.queries import Page
 from api_bridge.console.views import conflicts, placeholders, timestamps
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
-from api_bridge.downloads import documented, download
+from api_bridge.downloads import download, response_docs
 from api_bridge.endpoint_marks import heavy, outside
 from api_bridge.routing import Router
 from automations import wiring
@@ -71,7 +71,9 @@ def show(request: Request, caller: Viewer, template_id: str) -> Response:
 
 
 @router.get(
-    "/{template_id}/content", response_class=Response, responses=documented(*CONTENT_TYPES.values())
+    "/{template_id}/content",
+    response_class=Response,
+    responses=response_docs(*CONTENT_TYPES.values()),
 )
 def get_content(caller: Viewer, template_id: str) -> Response:
     """Download a template."""
@@ -97,7 +99,7 @@ def replace(request: Request, caller: Admin, template_id: str, form: Posted) -> 
             name=_name(name) if is_renamed else None,
             template_format=sent[1] if sent else None,
             content=sent[2] if sent else None,
-            seen=timestamps.seen(text(form, "seen"), template.updated_at),
+            seen=timestamps.read_seen(text(form, "seen"), template.updated_at),
         )
     except ValidationFailed as error:
         return _page(request, caller, template_id, error.field_errors, form)
@@ -142,7 +144,7 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
         return _untested(request, caller, template_id, {"data": [error.message]})
     name = file_name(template.name, output)
     if output == "pdf":
-        return responses.shown_file(name, made.content, CONTENT_TYPES["pdf"])
+        return responses.inline_file(name, made.content, CONTENT_TYPES["pdf"])
     return download(name, made.content, CONTENT_TYPES["docx"])
 
 
@@ -171,7 +173,7 @@ def _list(
     problems: Errors | None = None,
     page: int = 1,
 ) -> Response:
-    found, following = queries.sliced(request, templates.list_all(caller.workspace_id), page)
+    found, following = queries.paginate(request, templates.list_all(caller.workspace_id), page)
     return responses.page(
         request,
         "document_templates.html",

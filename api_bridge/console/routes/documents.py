@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api_bridge.console import queries, responses
 from api_bridge.console.queries import Text
 from api_bridge.deps import Viewer
-from api_bridge.downloads import documented, download
+from api_bridge.downloads import download, response_docs
 from api_bridge.endpoint_marks import heavy
 from api_bridge.routing import Router
 from automations import wiring
@@ -116,7 +116,9 @@ def show(request: Request, caller: Viewer, document_id: str, view: Text = "") ->
 
 
 @router.get(
-    "/{document_id}/content", response_class=Response, responses=documented(*CONTENT_TYPES.values())
+    "/{document_id}/content",
+    response_class=Response,
+    responses=response_docs(*CONTENT_TYPES.values()),
 )
 def get_content(caller: Viewer, document_id: str) -> Response:
     """Download a document."""
@@ -124,7 +126,7 @@ def get_content(caller: Viewer, document_id: str) -> Response:
     return download(document.name, content, CONTENT_TYPES[document.format])
 
 
-@router.get("/{document_id}/view", response_class=Response, responses=documented(_PDF))
+@router.get("/{document_id}/view", response_class=Response, responses=response_docs(_PDF))
 @heavy
 def look(caller: Viewer, document_id: str) -> Response:
     """A document for a frame or a picture of its page; a DOCX is made a PDF, which is not kept."""
@@ -140,7 +142,7 @@ def look(caller: Viewer, document_id: str) -> Response:
         content_type = CONTENT_TYPES[document.format]
     else:
         raise NotFound("A document of this kind is not shown: download it.")
-    return responses.shown_file(name, content, content_type)
+    return responses.inline_file(name, content, content_type)
 
 
 def _kind(document: Document) -> str:

@@ -32,7 +32,7 @@ def show_all(request: Request, caller: Viewer, period: Text = "", until: Text = 
         "figures.html",
         caller,
         automations=shown.automations(found, names),
-        **_shown(found, names, period, until),
+        **_context(found, names, period, until),
     )
 
 
@@ -50,13 +50,13 @@ def show_one(
         one=overview_views.row(one),
         tab="figures",
         automations=None,
-        **_shown(found, {workflow_id: one.workflow.name}, period, until),
+        **_context(found, {workflow_id: one.workflow.name}, period, until),
     )
 
 
-def _shown(found: Figures, names: Mapping[str, str], period: str, until: str) -> dict[str, Any]:
+def _context(found: Figures, names: Mapping[str, str], period: str, until: str) -> dict[str, Any]:
     return {
-        "figures": shown.shown(found, names),
+        "figures": shown.build_page(found, names),
         "period": period or "week",
         "periods": list(PERIODS),
         "until": until,

@@ -40,8 +40,8 @@ def change(request: Request, caller: Admin, form_id: str, form: Posted) -> Respo
     """Keep what was typed, then do what the button says."""
     at = text(form, "at")
     try:
-        edit = _kept(caller, form_id, at, form)
-        return _pressed(caller, edit, at, form)
+        edit = _keep(caller, form_id, at, form)
+        return _apply_button(caller, edit, at, form)
     except Conflict as error:
         said = pages.Problems(refused=str(error))
         return pages.page(request, edits.of(caller, form_id), caller, at, said, 409)
@@ -50,11 +50,11 @@ def change(request: Request, caller: Admin, form_id: str, form: Posted) -> Respo
         return pages.page(request, edits.of(caller, form_id), caller, at, said, 400)
 
 
-def _kept(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
+def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
     """What was typed into what is open, kept; numbered as this window has seen it."""
 
     def typed(draft: Draft) -> Draft:
-        opened = pages.opened_of(draft, at)
+        opened = pages.panel_at(draft, at)
         if opened.name != at:
             return draft
         if opened.kind == pages.FORM:
@@ -65,7 +65,7 @@ def _kept(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
             made = form_parts.read_section(opened.part, form)
         else:
             made = form_parts.read_field(draft, edit.saved, opened.place, form)
-        return editing.changed(draft, opened.place, made)
+        return editing.replace(draft, opened.place, made)
 
     edit = edits.of(caller, form_id)
     base, seen = number(form, "base"), number(form, "number")
@@ -74,7 +74,7 @@ def _kept(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
     return edits.apply(caller, form_id, base, seen, at, typed)
 
 
-def _pressed(caller: Principal, edit: Edit, at: str, form: FormData) -> Response:
+def _apply_button(caller: Principal, edit: Edit, at: str, form: FormData) -> Response:
     """Do what a button says, as ``verb:what``, and lead on to what is open then."""
     verb, _, what = text(form, "do").partition(":")
     if verb in _CHANGES:
@@ -113,41 +113,41 @@ _Change = Callable[[Draft, str, str, FormData], tuple[Draft, str]]
 
 
 def _new(draft: Draft, kind: str, at: str, form: FormData) -> tuple[Draft, str]:
-    place = pages.opened_of(draft, at).place
+    place = pages.panel_at(draft, at).place
     if place is None or place.field is None:
         raise ValidationFailed({"do": ["choose a place first"]})
     if kind not in pages.KINDS:
         raise ValidationFailed({"type": [f"unknown type '{kind[:100]}'"]})
-    made = editing.added(draft, place, kind, form_parts.word(kind))
+    made = editing.add(draft, place, kind, form_parts.word(kind))
     index = min(place.field, len(editing.sections(draft)[place.section]["fields"]))
     return made, f"{pages.PART}{FieldPosition(place.section, index)}"
 
 
 def _section(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
     index = len(editing.sections(draft))
-    return editing.added_section(draft, index), f"{pages.PART}{FieldPosition(index)}"
+    return editing.add_section(draft, index), f"{pages.PART}{FieldPosition(index)}"
 
 
 def _move(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
     place, _, to = what.partition(":")
-    made, then = editing.moved(draft, place_of(place), place_of(to))
+    made, then = editing.move(draft, place_of(place), place_of(to))
     return made, f"{pages.PART}{then}"
 
 
 def _copy(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
-    made, then = editing.copied(draft, place_of(what))
+    made, then = editing.duplicate(draft, place_of(what))
     return made, f"{pages.PART}{then}"
 
 
 def _delete(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
-    made, then = editing.removed(draft, place_of(what))
+    made, then = editing.remove(draft, place_of(what))
     return made, pages.FORM if then is None else f"{pages.PART}{then}"
 
 
 def _option(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
     """Move an option up, or take it out: by its row, of which those that are empty are none."""
     way, _, row = what.partition(":")
-    opened = pages.opened_of(draft, at)
+    opened = pages.panel_at(draft, at)
     listed = list(opened.part.get("options") or [])
     at_row = place_named(row)
     if way not in ("up", "out") or at_row < 0:
@@ -160,7 +160,7 @@ def _option(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, st
         del listed[index]
     elif index > 0:
         listed[index - 1 : index + 1] = [listed[index], listed[index - 1]]
-    return editing.changed(draft, opened.place, {**opened.part, "options": listed}), at
+    return editing.replace(draft, opened.place, {**opened.part, "options": listed}), at
 
 
 _CHANGES: Mapping[str, _Change] = {

@@ -60,7 +60,7 @@ def address(form_id: str, at: str = "") -> str:
     return f"{ROOT}/{form_id}/edit{query}"
 
 
-def opened_of(draft: Draft, at: str) -> OpenPanel:
+def panel_at(draft: Draft, at: str) -> OpenPanel:
     """What is open; the form itself where what was asked for is not there any more."""
     kind, _, where = at.partition(".")
     try:
@@ -92,7 +92,7 @@ def page(
     Args:
         at: what is open; empty for what is open at first.
     """
-    opened = opened_of(edit.draft, at or _begin(edit.draft))
+    opened = panel_at(edit.draft, at or _begin(edit.draft))
     errors = {**edit.errors, **problems.wrong}
     ways: Mapping[str, FieldPosition] = {}
     if opened.place is None:
@@ -113,7 +113,7 @@ def page(
             title=str(edit.draft.get("title") or edit.title),
             opened=opened,
             part=opened.part,
-            sections=form_parts.drawn(edit.draft, errors, opened.place),
+            sections=form_parts.build_sections(edit.draft, errors, opened.place),
             form_problems=sum(1 for path in errors if not path.startswith("schema.sect")),
             own=own,
             elsewhere=form_parts.elsewhere(own, shown),

@@ -95,7 +95,7 @@ def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") ->
         edit = edits.of(caller, form_id)
         if edit.errors:
             message = texts.text("forms.no_preview")
-            return _framed(
+            return _allow_framing(
                 pages.page(
                     shown_form.TEMPLATE, 200, view=None, message=message, problems=edit.errors
                 )
@@ -105,7 +105,7 @@ def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") ->
     # One item of each section that repeats, so that it is seen.
     sections = FormSchema.model_validate(schema).sections
     prefill: dict[str, Any] = {one.items_key: [{}] for one in sections if one.repeatable}
-    return _framed(
+    return _allow_framing(
         shown_form.page(FormView(title, description, schema, prefill, "", None, None), 200)
     )
 
@@ -152,9 +152,9 @@ def delete(caller: Admin, form_id: str, form: Posted) -> Response:
     return responses.redirect(ROOT, "form.deleted")
 
 
-def _framed(answer: Response) -> Response:
+def _allow_framing(answer: Response) -> Response:
     """A public page, for a frame of ours only."""
-    answer.headers.update(responses.framed())
+    answer.headers.update(responses.frame_headers())
     del answer.headers["X-Frame-Options"]
     return answer
 

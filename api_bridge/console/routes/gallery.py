@@ -94,5 +94,5 @@ def _flat(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 def _icons(one: gallery.Entry) -> list[tuple[str, str]]:
     """The kinds of its steps, each once, in their order."""
-    drawn = flow.walk(flow.drawn(editing.laid_out(one.definition)))
+    drawn = flow.walk(flow.build_steps(editing.lay_out(one.definition)))
     return list(dict.fromkeys((step.icon, step.title) for step in drawn))

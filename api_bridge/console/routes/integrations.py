@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.console import queries, responses
-from api_bridge.console.form_data import Posted, check_sure, text, ticked, yes_or_no
+from api_bridge.console.form_data import Posted, check_sure, is_ticked, text, yes_or_no
 from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import conflicts, timestamps
 from api_bridge.console.views import integration_forms as forms
@@ -40,7 +40,7 @@ _MAX_NAME = 200
 def show_list(request: Request, caller: Admin, page: Page = 1) -> Response:
     """The integrations by name, and which automations act by them."""
     found = integrations.list_all(caller.workspace_id)
-    shown, following = queries.sliced(request, found, page)
+    shown, following = queries.paginate(request, found, page)
     return responses.page(
         request,
         "integrations.html",
@@ -80,7 +80,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
             config=config,
             credentials=credentials,
             enabled=True,
-            site_email_provider=ticked(form, "site"),
+            site_email_provider=is_ticked(form, "site"),
         )
     except ValidationFailed as error:
         return _form(request, caller, kind, None, form, error.field_errors)
@@ -103,11 +103,11 @@ def change(request: Request, caller: Admin, integration_id: str, form: Posted) -
     try:
         config, credentials = forms.read(found.type, form, found)
         changes: dict[str, Any] = {"name": _name(form, found.name), "config": config}
-        if credentials or ticked(form, "forget"):
+        if credentials or is_ticked(form, "forget"):
             changes["credentials"] = credentials
         if found.type == EMAIL:
-            changes["site_email_provider"] = ticked(form, "site")
-        seen = timestamps.seen(text(form, "seen"), found.updated_at)
+            changes["site_email_provider"] = is_ticked(form, "site")
+        seen = timestamps.read_seen(text(form, "seen"), found.updated_at)
         integrations.update(caller.workspace_id, integration_id, changes, seen=seen)
     except ValidationFailed as error:
         return _form(request, caller, found.type, found, form, error.field_errors)
@@ -161,7 +161,7 @@ def _form(
     problems: Errors | None = None,
     tested: tuple[str | None] | None = None,
 ) -> Response:
-    shown = forms.shown(kind, known, typed_in)
+    shown = forms.build_form(kind, known, typed_in)
     at_inputs = {field.name for field in (*(shown.config or ()), *(shown.credentials or ()))}
     users: Sequence[NamedWorkflow] = ()
     if known is not None:
@@ -178,7 +178,7 @@ def _form(
         is_site=text(typed_in, "site") == "yes"
         if typed_in is not None
         else known is not None and known.is_site_email_provider,
-        seen=_seen(known, typed_in),
+        seen=_seen_stamp(known, typed_in),
         can_test=known is not None and kind == EMAIL,
         is_mail=kind == EMAIL,
         tested=tested,
@@ -188,7 +188,7 @@ def _form(
     )
 
 
-def _seen(known: Integration | None, typed_in: FormData | None) -> str:
+def _seen_stamp(known: Integration | None, typed_in: FormData | None) -> str:
     """The stamp of what is changed: as it was when it was shown first."""
     given = text(typed_in, "seen") if typed_in is not None else ""
     return given or (timestamps.stamp(known.updated_at) if known is not None else "")

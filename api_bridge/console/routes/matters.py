@@ -38,7 +38,7 @@ _MAX_BULK = 100
 @router.get("")
 def show_board(request: Request, caller: Viewer, board: Text = "") -> Response:
     """A board with the matters on it; the first one unless another is asked for."""
-    listed = boards.listed(caller.workspace_id)
+    listed = boards.list_all(caller.workspace_id)
     busiest = max(listed, key=lambda one: one[1], default=None)
     shown = board or (busiest[0].id if busiest else "")
     template: MatterTemplate | None = None
@@ -90,7 +90,7 @@ def show_list(
         status=status,
         statuses=list(MatterStatus),
         number=number_text,
-        following=queries.numbered(request, page + 1) if page * queries.PAGE_SIZE < total else None,
+        following=queries.page_url(request, page + 1) if page * queries.PAGE_SIZE < total else None,
         is_first=page == 1,
     )
 
@@ -105,7 +105,7 @@ def show_new(request: Request, caller: Member, board: Text = "") -> Response:
 def create(request: Request, caller: Member, form: Posted) -> Response:
     """Make a matter with its board's steps."""
     try:
-        given = matter_views.typed(form)
+        given = matter_views.read_fields(form)
         if not text(form, "board"):
             raise ValidationFailed({"board": ["choose one"]})
         made = matters.create(
@@ -142,7 +142,7 @@ def move(caller: Member, form: Posted) -> Response:
                 lane_id, here = text(form, "step"), caller.workspace_id
                 matters.go_to_lane(here, matter_id, lane_id, step_id or None)
         except (Conflict, NotFound) as error:
-            refused[_named(caller, matter_id)] = [error.message]
+            refused[_label(caller, matter_id)] = [error.message]
     if refused:
         done = len(chosen) - len(refused)
         raise ValidationFailed(refused, f"{done} of {len(chosen)} matters were moved.")
@@ -162,7 +162,7 @@ def change(request: Request, caller: Member, matter_id: str, form: Posted) -> Re
     new: Mapping[str, Any] = {}
     seen: Mapping[str, str] = {}
     try:
-        new, seen = matter_views.changed(form, detail)
+        new, seen = matter_views.read_changes(form, detail)
         if new:
             matters.update(caller.workspace_id, matter_id, new, seen)
     except ValidationFailed as error:
@@ -198,7 +198,7 @@ def cancel(caller: Member, matter_id: str, form: Posted) -> Response:
     return responses.redirect(f"{ROOT}/{matter_id}", "matter.cancelled")
 
 
-def _named(caller: Principal, matter_id: str) -> str:
+def _label(caller: Principal, matter_id: str) -> str:
     try:
         return number_text(matters.get(caller.workspace_id, matter_id).matter.number)
     except NotFound:
@@ -220,7 +220,7 @@ def _new(
         "matter_new.html",
         caller,
         400 if problems else 200,
-        boards=boards.listed(caller.workspace_id),
+        boards=boards.list_all(caller.workspace_id),
         typed={name: value for name, value in typed.items() if isinstance(value, str)},
         people=_people(caller),
         priorities=matter_views.PRIORITIES,
@@ -237,7 +237,7 @@ def _page(
     anew: Collection[str] | None = None,
 ) -> Response:
     matter = detail.matter
-    typed, marks = matter_views.typed_again(detail, form, anew)
+    typed, marks = matter_views.refill_inputs(detail, form, anew)
     maker, _, run_id = matter.created_by.partition(":")
     return responses.page(
         request,

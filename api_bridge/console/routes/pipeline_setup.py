@@ -14,7 +14,7 @@ from api_bridge.console import drafts, responses
 from api_bridge.console.form_data import Posted, check_sure, place_named, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views import conflicts, pipeline_forms, timestamps, words
-from api_bridge.console.views.typed_values import shown
+from api_bridge.console.views.typed_values import format_value
 from api_bridge.deps import Admin
 from api_bridge.endpoint_marks import outside, slow
 from api_bridge.routing import Router
@@ -63,7 +63,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 
     given = pipeline_forms.read(_empty(text(form, "type")), form)
     show = partial(_page, request, caller, None, "")
-    return drafts.answered(form, given, show, done=partial(_done, form), save=save)
+    return drafts.respond(form, given, show, done=partial(_apply, form), save=save)
 
 
 @router.post("/new/fields")
@@ -91,13 +91,13 @@ def change(request: Request, caller: Admin, connection_id: str, form: Posted) ->
     def save(given: dict[str, Any]) -> Response:
         _shape(given)
         changes = {key: given[key] for key in ("name", "config", "tables", "interval")}
-        known = timestamps.seen(seen, found.updated_at)
+        known = timestamps.read_seen(seen, found.updated_at)
         connections.update(caller.workspace_id, connection_id, changes, seen=known)
         return responses.redirect(f"{ROOT}/{connection_id}", "pipeline.changed")
 
     given = pipeline_forms.read(as_given(found), form)
     show = partial(_page, request, caller, found, seen)
-    return drafts.answered(form, given, show, done=partial(_done, form), save=save)
+    return drafts.respond(form, given, show, done=partial(_apply, form), save=save)
 
 
 @router.post("/{connection_id}/edit/fields")
@@ -141,7 +141,7 @@ def _shape(given: Mapping[str, Any]) -> ConnectionShape:
     return shape
 
 
-def _done(form: FormData, given: Mapping[str, Any], do: str) -> dict[str, Any]:
+def _apply(form: FormData, given: Mapping[str, Any], do: str) -> dict[str, Any]:
     """The pipeline with one table more or less."""
     verb, _, what = do.partition(".")
     filled = list(given["tables"])
@@ -195,13 +195,15 @@ def _page(
         caller,
         conflicts.status(problems),
         one=known,
-        form=pipeline_forms.shown(draft, there, named, problems or {}),
+        form=pipeline_forms.build_form(draft, there, named, problems or {}),
         intervals=pipeline_forms.INTERVALS,
         every=parse_duration,
         ways=pipeline_forms.PAGING,
         problems=problems or {},
         seen=seen or (timestamps.stamp(known.updated_at) if known is not None else ""),
-        fields={path: words.short(shown(example)) for path, example in (fields or {}).items()},
+        fields={
+            path: words.short(format_value(example)) for path, example in (fields or {}).items()
+        },
         looked=fields is not None,
         refused=found if isinstance(found, str) else None,
     )

@@ -108,8 +108,8 @@ def show(request: Request, caller: Viewer, run_id: str) -> Response:
         "run.html",
         caller,
         stamp=browsing.stamps([run_id]).get(run_id, ""),
-        asked=next(iter(inbox.listed(caller, run_id)), None),
-        **run_pages.shown(story, caller),
+        asked=next(iter(inbox.list_open(caller, run_id)), None),
+        **run_pages.build_context(story, caller),
     )
 
 
@@ -143,7 +143,7 @@ def show_step(request: Request, caller: Viewer, run_id: str, node_id: str) -> Re
     if step is None:
         raise NotFound(f"There is no step {node_id} in this run.")
     return responses.page(
-        request, "run_step.html", caller, step=step, **run_pages.shown(story, caller)
+        request, "run_step.html", caller, step=step, **run_pages.build_context(story, caller)
     )
 
 

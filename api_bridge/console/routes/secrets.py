@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import queries, responses
-from api_bridge.console.form_data import Posted, check_sure, text, ticked
+from api_bridge.console.form_data import Posted, check_sure, is_ticked, text
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -34,7 +34,7 @@ def show_list(request: Request, caller: Admin, name: Text = "", cursor: Text = "
 def put(request: Request, caller: Admin, form: Posted) -> Response:
     """Set a secret; one that is there is only replaced where that was asked for."""
     name, value = text(form, "name").strip(), text(form, "value")
-    replaces = ticked(form, "replace")
+    replaces = is_ticked(form, "replace")
     try:
         there = {one.name for one in secrets.list_all(caller.workspace_id)}
         if name in there and not replaces:

@@ -53,7 +53,7 @@ def sign_in(request: Request, form: Posted) -> Response:
     except (NotAuthenticated, TooManyRequests) as error:
         denied_requests.note(request, error)
         return _asking(request, then, email=email, workspace=workspace, error=error)
-    return _begun(opened, then)
+    return _session_answer(opened, then)
 
 
 @router.get("/from-airflow")
@@ -85,7 +85,7 @@ def enter_from_airflow(
         )
     if head:
         return responses.redirect(urls.safe(next))
-    return _begun(vouchers.redeem(voucher), next)
+    return _session_answer(vouchers.redeem(voucher), next)
 
 
 @router.post("/from-airflow")
@@ -96,7 +96,7 @@ def confirm_from_airflow(request: Request, form: Posted) -> Response:
     then = text(form, "next", urls.HOME)
     if _is_signed_in(request):
         return responses.redirect(urls.safe(then))
-    return _begun(vouchers.redeem(text(form, "voucher")), then)
+    return _session_answer(vouchers.redeem(text(form, "voucher")), then)
 
 
 @router.get("/invitation/{token}")
@@ -121,7 +121,7 @@ def accept_invitation(request: Request, token: str, form: Posted) -> Response:
     except DomainError as error:
         denied_requests.note(request, error, link=True)
         return _inviting(request, error)
-    return _begun(opened, urls.HOME)
+    return _session_answer(opened, urls.HOME)
 
 
 @router.post("/sign-out")
@@ -178,7 +178,7 @@ def _inviting(request: Request, error: DomainError | None = None) -> Response:
     )
 
 
-def _begun(opened: NewSession, then: str) -> Response:
+def _session_answer(opened: NewSession, then: str) -> Response:
     answer = responses.redirect(urls.safe(then))
     cookies.set_session(answer, opened.token, opened.expires_at)
     return answer

@@ -11,12 +11,12 @@ from fastapi.responses import Response, StreamingResponse
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import responses
-from api_bridge.console.form_data import Posted, chosen_file, text, texts, ticked
+from api_bridge.console.form_data import Posted, chosen_file, is_ticked, text, texts
 from api_bridge.console.routes.tables import ROOT
 from api_bridge.console.views import grid, imports
 from api_bridge.console.views.grid import GridView
 from api_bridge.deps import Member, Viewer
-from api_bridge.downloads import attached
+from api_bridge.downloads import attachment_headers
 from api_bridge.endpoint_marks import heavy, slow
 from api_bridge.middleware.held_bodies import HeldBody
 from api_bridge.routing import Router
@@ -88,7 +88,7 @@ def keep(caller: Member, table_id: str, form: Posted) -> Response:
 def load(caller: Member, table_id: str, form: Posted) -> Response:
     """Add the rows of the file that was looked at, read as it was shown."""
     tables.get(caller.workspace_id, table_id)
-    asked = imports.asked(
+    asked = imports.read_query(
         {
             "charset": text(form, "charset"),
             "separator": text(form, "separator"),
@@ -103,7 +103,7 @@ def load(caller: Member, table_id: str, form: Posted) -> Response:
             table_id,
             asked.choices(),
             seen=text(form, "seen"),
-            leave_out=ticked(form, "leave_out"),
+            leave_out=is_ticked(form, "leave_out"),
         )
     return responses.redirect(f"{ROOT}/{table_id}?sort=-createdAt", "rows.imported")
 
@@ -129,7 +129,7 @@ def export(
         raise ValidationFailed({"kind": [f"must be one of {', '.join((_WORKBOOK, *_TEXTS))}"]})
     place = GridView(asked.q.strip(), tuple(asked.rule), asked.match, asked.sort)
     found = rows.export(
-        caller.workspace_id, table_id, grid.wanted(place, columns), asked.sort or None
+        caller.workspace_id, table_id, grid.read_filter(place, columns), asked.sort or None
     )
     # Written before it is sent: how long the other end takes is nothing to the database.
     file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed when it was sent
@@ -139,17 +139,17 @@ def export(
             exports.write_workbook(file, table.name, columns, found)
         else:
             kind, ending, content_type = _TEXTS[asked.kind]
-            for part in exports.written(kind, columns, found):
+            for part in exports.serialize(kind, columns, found):
                 file.write(part.encode())
         file.seek(0)
     except BaseException:
         file.close()
         raise
-    headers = attached(file_name(table.name, ending))
-    return StreamingResponse(_sent(file), headers=headers, media_type=content_type)
+    headers = attachment_headers(file_name(table.name, ending))
+    return StreamingResponse(_chunks(file), headers=headers, media_type=content_type)
 
 
-def _sent(file: IO[bytes]) -> Iterator[bytes]:
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while part := file.read(_CHUNK_SIZE):
             yield part

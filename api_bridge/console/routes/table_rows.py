@@ -136,11 +136,11 @@ def change(request: Request, caller: Member, table_id: str, row_id: str, form: P
         if typed.data:
             rows.change(caller.workspace_id, table_id, row_id, typed.data, typed.seen)
     except ValidationFailed as error:
-        return _typed_again(request, caller, table, row, form, _at_columns(error))
+        return _render_again(request, caller, table, row, form, _at_columns(error))
     except Conflict as error:
         fresh = rows.get(caller.workspace_id, table_id, row_id)
         wrong = {"": [error.message], **_now(table, fresh, typed)}
-        return _typed_again(request, caller, table, fresh, form, wrong, typed.data)
+        return _render_again(request, caller, table, fresh, form, wrong, typed.data)
     return responses.redirect(then, "row.changed" if typed.data else None)
 
 
@@ -150,7 +150,7 @@ def _then(form: FormData, default: str) -> str:
     return default if given == urls.HOME else given
 
 
-def _typed_again(
+def _render_again(
     request: Request,
     caller: Principal,
     table: Table,
@@ -161,7 +161,7 @@ def _typed_again(
 ) -> Response:
     """The page that a row was changed on, with what is wrong."""
     inputs = cell_inputs.inputs(_own(table), row.data, form, wrong, anew)
-    asked = _asked(text(form, "place"))
+    asked = _parse_grid(text(form, "place"))
     if asked is None:
         return _row_page(request, caller, table, row, inputs, wrong)
     shown = {f"{cell_inputs.SEEN}{one.column.key}": one for one in inputs}
@@ -169,7 +169,7 @@ def _typed_again(
     return _grid(request, caller, table, asked, _Edit(row.id, here, wrong))
 
 
-def _asked(place: str) -> GridQuery | None:
+def _parse_grid(place: str) -> GridQuery | None:
     """The grid that a row was changed in; None when that was its own page."""
     if not place.startswith("?"):
         return None
@@ -192,7 +192,7 @@ def _grid(
     found: list[Row] = []
     count, following = 0, None
     try:
-        wanted = grid.wanted(place, columns)
+        wanted = grid.read_filter(place, columns)
         query = Query(wanted, place.sort or None, size, offset=place.start - 1)
         found, following = rows.page(caller.workspace_id, table.id, query)
         counted = Question("count", filter=wanted)

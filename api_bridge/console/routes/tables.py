@@ -40,7 +40,7 @@ def show_list(request: Request, caller: Viewer, q: Text = "", page: Page = 1) ->
         rows=found,
         uses=uses.of_ids(caller.workspace_id, [one.table.id for one in found]),
         q=q,
-        following=queries.numbered(request, page + 1) if more else None,
+        following=queries.page_url(request, page + 1) if more else None,
         is_first=page == 1,
     )
 
@@ -60,7 +60,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         return responses.redirect(f"{ROOT}/{made.id}", "table.made")
 
     show = partial(_page, request, caller, None, "")
-    return drafts.answered(form, shapes.read(form), show, done=shapes.done, save=save)
+    return drafts.respond(form, shapes.read(form), show, done=shapes.apply, save=save)
 
 
 @router.get("/{table_id}/columns")
@@ -80,16 +80,16 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
         shape = shapes.shape(draft, before, table.category)
         if draft.gone(before) and text(form, "sure") != "yes":
             raise ValidationFailed({"sure": ["say that the values may be deleted"]})
-        known = timestamps.seen(seen, table.updated_at)
+        known = timestamps.read_seen(seen, table.updated_at)
         tables.replace(caller.workspace_id, table_id, shape, seen=known)
         return responses.redirect(f"{ROOT}/{table_id}", "table.changed")
 
     show = partial(_page, request, caller, table, seen)
-    return drafts.answered(
+    return drafts.respond(
         form,
         shapes.read(form, shapes.of(table.name, table.description, before)),
         show,
-        done=shapes.done,
+        done=shapes.apply,
         save=save,
     )
 

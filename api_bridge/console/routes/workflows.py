@@ -81,7 +81,7 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
         "workflow.html",
         caller,
         one=overview_views.row(found),
-        steps=flow.drawn(definition),
+        steps=flow.build_steps(definition),
         is_cut=flow.is_cut(definition),
         definition=definition,
         webhook_url=url,
@@ -100,7 +100,7 @@ def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Respons
         "versions.html",
         caller,
         one=overview_views.row(found),
-        versions=history.listed(caller.workspace_id, workflow_id),
+        versions=history.list_versions(caller.workspace_id, workflow_id),
         tab="versions",
     )
 
@@ -112,7 +112,7 @@ def show_version(request: Request, caller: Viewer, workflow_id: str, number: int
     written = history.text(caller.workspace_id, workflow_id, number)
     lines = None
     if number > 1:
-        lines = history.compared(caller.workspace_id, workflow_id, number - 1, number)
+        lines = history.compare(caller.workspace_id, workflow_id, number - 1, number)
     return responses.page(
         request,
         "version.html",

@@ -146,7 +146,7 @@ def preview(value: Any, names: Mapping[str, JSON]) -> Preview | None:
         made = render(value, names, where="")
     except StepError as error:
         return Preview(str(error).removeprefix(": ").lstrip(". "), True)
-    return Preview(_shown(made), False)
+    return Preview(_format(made), False)
 
 
 def _has_template(value: Any) -> bool:
@@ -192,7 +192,7 @@ def _first_item(step: Mapping[str, Any], names: Mapping[str, JSON]) -> JSON:
 def _of_step(placed: LocatedStep, outputs: Mapping[str, JSON]) -> Group:
     step = placed.step
     name = str(step.get("name"))
-    base = f"steps[{_quoted(name)}]"
+    base = f"steps[{_quote(name)}]"
     title = texts.text("offer.step", name=name)
     if (output := outputs.get(str(step.get("id")))) is not None:
         return Group(title, list(_offers(base, "", output)))
@@ -220,23 +220,23 @@ def _offers(path: str, label: str, value: JSON, depth: int = 0) -> Iterator[Sugg
         return
     if value == {} and depth == 0:
         return
-    yield Suggestion(f"{{{{{path}}}}}", label or path, _shown(value))
+    yield Suggestion(f"{{{{{path}}}}}", label or path, _format(value))
     if isinstance(value, list) and value and depth < _MAX_DEPTH and isinstance(value[0], dict):
         yield from _offers(f"{path}[0]", f"{label}[0]", value[0], depth + 1)
 
 
 def _path(base: str, key: str) -> str:
     is_name = bool(key) and not key[0].isdigit() and all(letter in _NAME for letter in key)
-    return f"{base}.{key}" if is_name else f"{base}[{_quoted(key)}]"
+    return f"{base}.{key}" if is_name else f"{base}[{_quote(key)}]"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     escaped = text.replace("\\", "\\\\")
     if "'" not in escaped:
         return f"'{escaped}'"
     return '"{}"'.format(escaped.replace('"', '\\"'))
 
 
-def _shown(value: JSON) -> str:
+def _format(value: JSON) -> str:
     text = value if isinstance(value, str) else json.dumps(showable(value), ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"

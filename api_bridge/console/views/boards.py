@@ -81,13 +81,13 @@ def read(form: FormData, before: BoardDraft = _NOTHING) -> BoardDraft:
     )
 
 
-def done(draft: BoardDraft, what: str) -> BoardDraft:
+def apply(draft: BoardDraft, what: str) -> BoardDraft:
     """What a button makes of it.
 
     Raises:
         ValidationFailed: there is no such button.
     """
-    return replace(draft, steps=part_lists.done(draft.steps, what, StepDraft()))
+    return replace(draft, steps=part_lists.apply(draft.steps, what, StepDraft()))
 
 
 def board(draft: BoardDraft) -> Board:

@@ -105,8 +105,8 @@ def _input(
     column: Column, value: JSON, form: FormData | None, wrong: Sequence[str], is_fresh: bool
 ) -> CellInput:
     name = f"{VALUE}{column.key}"
-    control, shown = _control(column, value), _shown(column, value)
-    chosen = _chosen(column, value, control)
+    control, shown = _control(column, value), _format(column, value)
+    chosen = _choices(column, value, control)
     options = [(option.value, option.label or option.value) for option in column.options]
     if column.type == "boolean":
         options = [("true", ""), ("false", "")]
@@ -142,17 +142,17 @@ def _control(column: Column, value: JSON) -> str:
     if column.type == "date":
         return "date"
     # A browser takes line breaks out of what is no area.
-    is_long = any(sign in _shown(column, value) for sign in "\r\n")
+    is_long = any(sign in _format(column, value) for sign in "\r\n")
     return "area" if column.type in ("text", "json") or is_long else "text"
 
 
-def _shown(column: Column, value: JSON) -> str:
+def _format(column: Column, value: JSON) -> str:
     if column.type == "json" and isinstance(value, dict | list) and value:
         return json.dumps(value, ensure_ascii=False, indent=2)
     return text_of(column, value)
 
 
-def _chosen(column: Column, value: JSON, control: str) -> list[str]:
+def _choices(column: Column, value: JSON, control: str) -> list[str]:
     if control == "choices":
         return list(value or ())
     return [text_of(column, value)] if control == "choice" else []
@@ -161,12 +161,12 @@ def _chosen(column: Column, value: JSON, control: str) -> list[str]:
 def _is_untouched(column: Column, now: JSON, form: FormData) -> bool:
     control, name = _control(column, now), f"{VALUE}{column.key}"
     if control in ("choice", "choices"):
-        return {one_break(one) for one in _chosen(column, now, control) if one} == {
+        return {one_break(one) for one in _choices(column, now, control) if one} == {
             one_break(one) for one in texts(form, name) if one
         }
     if now in (None, "") and column.type == "text" and f"{BLANK}{column.key}" in form:
         return now == "" and text(form, name) == ""
-    return one_break(text(form, name)) == one_break(_shown(column, now)) and now != ""
+    return one_break(text(form, name)) == one_break(_format(column, now)) and now != ""
 
 
 def _in_order_of(
@@ -186,7 +186,7 @@ def _value(column: Column, now: JSON, form: FormData, seen: str) -> JSON:
     # A browser sends line breaks of its own, even for those of an option.
     exact = {
         one_break(one): one
-        for one in (*(option.value for option in column.options), *_chosen(column, now, control))
+        for one in (*(option.value for option in column.options), *_choices(column, now, control))
     }
     if control == "choices":
         sent = [one_break(one) for one in texts(form, name) if one]

@@ -67,7 +67,7 @@ KINDS: Sequence[Kind] = [
 ]
 
 
-def drawn(definition: editing.Draft, errors: Errors) -> list[Node]:
+def build_nodes(definition: editing.Draft, errors: Errors) -> list[Node]:
     """The steps of a draft."""
     return _nodes(definition.get("steps"), "", "steps", "steps", errors, [MAX_DRAWN])
 

@@ -80,7 +80,7 @@ class Automation:
     cost: str
 
 
-def shown(found: Figures, names: Mapping[str, str]) -> FiguresPage:
+def build_page(found: Figures, names: Mapping[str, str]) -> FiguresPage:
     """The figures of a period as plots, bars and words."""
     whole = found.runs.whole
     return FiguresPage(
@@ -105,7 +105,7 @@ def automations(found: Figures, names: Mapping[str, str]) -> list[Automation]:
             one.runs,
             one.counts.get(RunStatus.FAILED, 0),
             success(one.counts),
-            *_taken(one),
+            *_durations(one),
             plots.dollars(one.cost) if one.cost else "–",
         )
         for workflow_id, one in most[:_MAX_AUTOMATIONS]
@@ -114,7 +114,7 @@ def automations(found: Figures, names: Mapping[str, str]) -> list[Automation]:
 
 def _facts(whole: Outcomes, found: Figures) -> list[Fact]:
     rate = success(whole.counts)
-    median, longest = _taken(whole)
+    median, longest = _durations(whole)
     waiting = sum(sum(counts) for counts in found.waits.values())
     shown = {
         "runs": f"{whole.runs:,}",
@@ -127,7 +127,7 @@ def _facts(whole: Outcomes, found: Figures) -> list[Fact]:
     return [Fact(texts.text(f"figures.fact_{name}"), value) for name, value in shown.items()]
 
 
-def _taken(one: Outcomes) -> tuple[str, str]:
+def _durations(one: Outcomes) -> tuple[str, str]:
     if not one.seconds:
         return "–", "–"
     return timestamps.duration(one.seconds[0]), timestamps.duration(one.seconds[1])

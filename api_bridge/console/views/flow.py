@@ -56,7 +56,7 @@ class Step:
     counts: Mapping[str, int]
 
 
-def drawn(definition: Mapping[str, Any], detail: RunDetail | None = None) -> list[Step]:
+def build_steps(definition: Mapping[str, Any], detail: RunDetail | None = None) -> list[Step]:
     """The steps of a definition, with where a run stands in them."""
     statuses = {one.node_id: str(one.status) for one in detail.steps} if detail else {}
     counts: dict[str, Counter[str]] = {}
@@ -88,18 +88,18 @@ def find(definition: Mapping[str, Any], step_id: str) -> Mapping[str, Any] | Non
 
 
 def _all(steps: Any) -> Iterator[Mapping[str, Any]]:
-    for step in _ordered(steps):
+    for step in _sort(steps):
         yield step
-        for _, nested in _nested(step):
+        for _, nested in _nested_lists(step):
             yield from _all(nested)
 
 
-def _ordered(steps: Any) -> list[Mapping[str, Any]]:
+def _sort(steps: Any) -> list[Mapping[str, Any]]:
     found = [one for one in steps if isinstance(one, Mapping)] if isinstance(steps, list) else []
     return sorted(found, key=lambda one: one.get("order") or 0)
 
 
-def _nested(step: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _nested_lists(step: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     config = step.get("config")
     step_type = STEP_TYPES.get(str(step.get("type")))
     if step_type is not None and isinstance(config, Mapping):
@@ -118,7 +118,7 @@ def _steps(
 ) -> list[Step]:
     """Steps as they are drawn, as many as are left to be."""
     shown: list[Step] = []
-    for one in _ordered(steps):
+    for one in _sort(steps):
         if left[0] == 0:
             break
         left[0] -= 1
@@ -136,7 +136,7 @@ def _step(
     known = STEP_TYPES.get(kind)
     arms = [
         StepList(name, texts.text(f"flow.{name}"), nested)
-        for name, of in _nested(step)
+        for name, of in _nested_lists(step)
         if (nested := _steps(of, statuses, counts, left))
     ]
     return Step(

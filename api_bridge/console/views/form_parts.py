@@ -13,7 +13,7 @@ from api_bridge.console.form_data import text
 from automations.domain.forms import editing
 from automations.domain.forms.editing import WITH_OPTIONS, Draft, FieldPosition
 from automations.kit.line_breaks import as_it_was, as_they_were, one_break
-from automations.kit.numbers import typed
+from automations.kit.numbers import parse_number
 from automations.kit.values import JSON, Errors
 
 MAX_DRAWN = 120
@@ -110,7 +110,7 @@ def word(kind: str) -> str:
     return texts.text(f"field_type.{kind}") if known else kind
 
 
-def drawn(draft: Draft, errors: Errors, opened: FieldPosition | None) -> list[Section]:
+def build_sections(draft: Draft, errors: Errors, opened: FieldPosition | None) -> list[Section]:
     """The sections of a form; of a very long one only the fields of what is open."""
     is_long = sum(1 for _ in editing.walk(draft)) > MAX_DRAWN
     shown = opened.section if opened is not None else 0
@@ -262,7 +262,7 @@ def _field(field: Mapping[str, Any], place: FieldPosition, errors: Errors) -> Fi
 def _number(given: str) -> JSON:
     """A number that was typed; what is none stays as it was typed, to be mended."""
     try:
-        number = typed(given)
+        number = parse_number(given)
     except ValueError:
         return given
     return number if number is not None else given.strip() or None

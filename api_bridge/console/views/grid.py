@@ -112,7 +112,7 @@ def rule_of(column: str, operator: str, value: str) -> str:
     return f"{column} {operator}" if operator in _NO_VALUE else f"{column} {operator} {value}"
 
 
-def wanted(place: GridView, columns: Sequence[Column]) -> RowFilter | None:
+def read_filter(place: GridView, columns: Sequence[Column]) -> RowFilter | None:
     """The filter that a page asks for.
 
     Raises:
@@ -161,7 +161,7 @@ def cell(column: Column, value: JSON) -> Cell:
         case "boolean":
             return Cell("yes" if value else "no")
         case "datetime":
-            moment = _moment(value)
+            moment = _parse_time(value)
             return Cell("moment", str(value), moment) if moment else Cell("text", str(value))
         case "select":
             return Cell("mark", _label(column, str(value)))
@@ -197,7 +197,7 @@ def _rule(rule: str, columns: Mapping[str, Column]) -> RowRule:
 
 def _value(column: Column, operator: str, text: str) -> JSON:
     if operator in _TEXTUAL:
-        return typed_values.typed(text) if column.type == "json" else text
+        return typed_values.parse_value(text) if column.type == "json" else text
     if operator != "in":
         return None if is_nothing(column, text) else of_text(column, text)
     items = of_text(Column(key="items", type="multiselect"), text)
@@ -216,7 +216,7 @@ def _label(column: Column, value: str) -> str:
     return next((one.label for one in column.options if one.value == value), value) or value
 
 
-def _moment(value: JSON) -> datetime | None:
+def _parse_time(value: JSON) -> datetime | None:
     try:
         return datetime.fromisoformat(str(value))
     except ValueError:

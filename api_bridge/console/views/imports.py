@@ -49,7 +49,7 @@ class ImportQuery(BaseModel):
         )
 
 
-def asked(given: dict[str, Any]) -> ImportQuery:
+def read_query(given: dict[str, Any]) -> ImportQuery:
     """How a form says that its file is to be read.
 
     Raises:

@@ -47,7 +47,7 @@ def lines(schema: Any) -> Sequence[Line] | None:
     return found
 
 
-def written(schema: Any, given: Sequence[Line]) -> dict[str, Any] | None:
+def build_schema(schema: Any, given: Sequence[Line]) -> dict[str, Any] | None:
     """A schema with these fields, which keep what else it says of them; None when there is none."""
     if not given:
         return None

@@ -14,7 +14,7 @@ from api_bridge.console.views.typed_values import object_of
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.line_breaks import as_it_was
-from automations.kit.numbers import typed
+from automations.kit.numbers import parse_number
 from automations.kit.values import JSON
 
 WHOLE = "json"
@@ -119,7 +119,7 @@ def _field(
     key, name = named
     kind, options = schema.get("type"), schema.get("enum")
     default = schema.get("default", "")
-    value = text(typed_in, name) if typed_in is not None else _written(default)
+    value = text(typed_in, name) if typed_in is not None else _format(default)
     control, input_type = "json", "text"
     if isinstance(options, list) and all(isinstance(one, str) for one in options):
         control = "choice"
@@ -141,11 +141,11 @@ def _field(
         required=required,
         options=options if control == "choice" and isinstance(options, list) else (),
         value=value,
-        known=_written(default),
+        known=_format(default),
     )
 
 
-def _written(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -160,10 +160,10 @@ def _value(field: Field) -> JSON:
                 raise ValueError("must be true or false")
             return field.value == "true"
         case "number":
-            number = typed(field.value)
+            number = parse_number(field.value)
             if number is None:
                 raise ValueError("must be a number")
             return number
         case "json":
-            return json_text.parsed(field.value)
+            return json_text.parse_json(field.value)
     return as_it_was(field.value, [*field.options, field.known])

@@ -32,7 +32,7 @@ class Form:
     credentials_text: str
 
 
-def shown(kind: str, known: Integration | None, typed_in: FormData | None) -> Form:
+def build_form(kind: str, known: Integration | None, typed_in: FormData | None) -> Form:
     """The form of a type of integrations: as it was typed, else as it is kept."""
     config_schema, secret_schema = schemas(kind)
     config: Mapping[str, Any] = known.config if known is not None else {}
@@ -101,10 +101,10 @@ def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
         either: Mapping[str, Any] = next(
             (part for part in one.get("anyOf", ()) if part.get("type") != "null"), {}
         )
-        properties[key] = {**either, **one, "title": _spaced(key), "maxLength": 0}
+        properties[key] = {**either, **one, "title": _label(key), "maxLength": 0}
     return {"properties": properties, "required": schema.get("required", [])}
 
 
-def _spaced(key: str) -> str:
+def _label(key: str) -> str:
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", key).lower()
     return (words[:1].upper() + words[1:]).replace("Api ", "API ").replace(" url", " URL")

@@ -43,7 +43,7 @@ class _Fields(Lenient):
     properties: dict[str, Any]
 
 
-def typed(form: FormData) -> dict[str, Any]:
+def read_fields(form: FormData) -> dict[str, Any]:
     """What was typed of a matter: its fields by their names, as they are kept.
 
     Raises:
@@ -62,7 +62,7 @@ def typed(form: FormData) -> dict[str, Any]:
         raise ValidationFailed(field_errors(error, given)) from error
 
 
-def changed(form: FormData, detail: MatterDetail) -> tuple[dict[str, Any], dict[str, str]]:
+def read_changes(form: FormData, detail: MatterDetail) -> tuple[dict[str, Any], dict[str, str]]:
     """The fields that the reader has changed, with their new values, and the marks that they saw.
 
     Args:
@@ -84,7 +84,7 @@ def changed(form: FormData, detail: MatterDetail) -> tuple[dict[str, Any], dict[
     }
     new = {
         name: value
-        for name, value in typed(form).items()
+        for name, value in read_fields(form).items()
         if name in seen and name not in untouched and mark_of(value) != seen[name]
     }
     return new, {name: seen[name] for name in new}
@@ -115,7 +115,7 @@ def as_typed(detail: MatterDetail) -> dict[str, str]:
     }
 
 
-def typed_again(
+def refill_inputs(
     detail: MatterDetail, form: FormData | None, anew: Collection[str] | None = None
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What the inputs of a matter's page hold, and the marks beside them.

@@ -33,7 +33,7 @@ def of_step(step_id: str) -> str:
     return f"{_STEP}{step_id}"
 
 
-def opened(definition: editing.Draft, written: str) -> OpenPanel:
+def panel_at(definition: editing.Draft, written: str) -> OpenPanel:
     """What is open; the trigger where what was asked for is not there any more."""
     if written in WHOLE:
         return OpenPanel(written)

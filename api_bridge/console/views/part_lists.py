@@ -11,7 +11,7 @@ from automations.errors import ValidationFailed
 T = TypeVar("T")
 
 
-def done(parts: Sequence[T], what: str, new: T) -> tuple[T, ...]:
+def apply(parts: Sequence[T], what: str, new: T) -> tuple[T, ...]:
     """What a button makes of a list: ``add``, ``up.2``, ``down.2``, ``remove.2``.
 
     Raises:

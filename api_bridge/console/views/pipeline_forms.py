@@ -13,7 +13,7 @@ from api_bridge.console.form_data import text, texts
 from api_bridge.console.views import schema_fields, step_inputs
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.step_inputs import Input
-from api_bridge.console.views.typed_values import typed
+from api_bridge.console.views.typed_values import parse_value
 from automations.definitions.pipelines import CONNECTORS, HTTP
 from automations.domain.tables.columns import KEYLESS
 from automations.kit.values import JSON, Errors
@@ -80,7 +80,7 @@ class PipelineForm:
     elsewhere: Errors
 
 
-def shown(
+def build_form(
     given: Mapping[str, Any], tables: Sequence[Table], secrets: Sequence[str], errors: Errors
 ) -> PipelineForm:
     """The form of a pipeline.
@@ -96,7 +96,7 @@ def shown(
     paging = config.get(_PAGING) if isinstance(config, Mapping) else None
     known = {one.id: one for one in tables}
     filled = [
-        _filled(place, mapping, known.get(str(mapping["tableId"])), errors)
+        _build_table(place, mapping, known.get(str(mapping["tableId"])), errors)
         for place, mapping in enumerate(given.get("tables") or ())
     ]
     taken = {one.table_id for one in filled}
@@ -176,12 +176,12 @@ def _with_paging(config: dict[str, Any], form: FormData) -> dict[str, Any]:
     for key in PAGING[kind]:
         given = text(form, f"paging.{key}").strip()
         if given:
-            way[key] = typed(given) if key == "first" else given
+            way[key] = parse_value(given) if key == "first" else given
     rest = {key: value for key, value in config.items() if key != _PAGING}
     return rest if kind == "none" else {**rest, _PAGING: way}
 
 
-def _filled(
+def _build_table(
     place: int, mapping: Mapping[str, Any], table: Table | None, errors: Errors
 ) -> TargetTable:
     keys = list(mapping.get("keyColumns") or ())

@@ -84,7 +84,7 @@ def runs(figures: Figures) -> Plot:
     columns, rows = [], []
     for number, part in enumerate(parts):
         counts = by_outcome(part)
-        said = [_said(one, n) for one, n in counts.items() if n]
+        said = [_describe(one, n) for one, n in counts.items() if n]
         label = f"{_span(figures.period, number)}: {', '.join(said) or texts.text('value.none')}"
         columns.append(Column(_x(number), _stack(counts, most), label))
         if part.runs:
@@ -92,10 +92,10 @@ def runs(figures: Figures) -> Plot:
     there = [one for one in STATUSES if any(by_outcome(part)[one] for part in parts)]
     whole = by_outcome(figures.runs.whole)
     return Plot(
-        ", ".join(_said(one, n) for one, n in whole.items() if n),
+        ", ".join(_describe(one, n) for one, n in whole.items() if n),
         _COLUMN * len(parts),
         columns,
-        _counted(most, lambda value: f"{value:g}"),
+        _count_marks(most, lambda value: f"{value:g}"),
         _ticks(figures.period),
         there,
         [texts.text("figures.when"), *map(outcome, STATUSES)],
@@ -136,7 +136,7 @@ def durations(figures: Figures) -> Plot | None:
         ", ".join(f"{name} {one}" for name, one in said),
         _COLUMN * len(parts),
         columns,
-        [_mark(_log_y(one, low, high), _round_duration(one)) for one in _marked(low, high)],
+        [_mark(_log_y(one, low, high), _round_duration(one)) for one in _duration_marks(low, high)],
         _ticks(figures.period),
         ("p50", "p90", "p99"),
         [texts.text("figures.when"), *names],
@@ -166,7 +166,9 @@ def costs(figures: Figures) -> Plot | None:
         f"{dollars(whole.cost)}, {tokens(whole.tokens)}",
         _COLUMN * len(parts),
         columns,
-        _counted(most, (lambda value: f"${value:g}") if in_dollars else (lambda v: f"{v:,.0f}")),
+        _count_marks(
+            most, (lambda value: f"${value:g}") if in_dollars else (lambda v: f"{v:,.0f}")
+        ),
         _ticks(figures.period),
         (),
         [texts.text(f"figures.{name}") for name in ("when", "cost", "tokens")],
@@ -212,7 +214,7 @@ def _x(number: int) -> float:
     return number * _COLUMN + _GAP / 2
 
 
-def _said(name: str, number: int) -> str:
+def _describe(name: str, number: int) -> str:
     return f"{number:,} {outcome(name).lower()}"
 
 
@@ -244,7 +246,7 @@ def _ceiling(most: float, whole: bool = True) -> float:
     return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= most * 0.999)
 
 
-def _counted(most: float, text: Callable[[float], str]) -> list[Mark]:
+def _count_marks(most: float, text: Callable[[float], str]) -> list[Mark]:
     return [_mark(HEIGHT * (1 - share), text(most * share)) for share in (1.0, 0.5, 0.0)]
 
 
@@ -264,7 +266,7 @@ def _log_y(seconds: float, low: float, high: float) -> float:
     return HEIGHT * (1 - min(share, 1.0))
 
 
-def _marked(low: float, high: float) -> list[float]:
+def _duration_marks(low: float, high: float) -> list[float]:
     """Durations that are marked: as many as stand clear of each other."""
     found: list[float] = []
     for one in (*_ROUND, _MAX_DURATION):
@@ -281,10 +283,12 @@ def _round_duration(seconds: float) -> str:
 
 def whole_span(period: Period) -> str:
     """A period in words, in UTC."""
-    return texts.text("figures.span", since=_moment(period.since), until=_moment(period.until))
+    return texts.text(
+        "figures.span", since=_format_time(period.since), until=_format_time(period.until)
+    )
 
 
-def _moment(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{_day(moment)} {moment.astimezone(UTC):%Y, %H:%M}"
 
 

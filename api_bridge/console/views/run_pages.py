@@ -39,10 +39,10 @@ class StepPage:
     decided: Sequence[Vote]
 
 
-def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
+def build_context(story: RunStory, caller: Principal) -> dict[str, Any]:
     """What a run's page shows, and what its reader may do there."""
     detail, run = story.detail, story.detail.run
-    steps = flow.drawn(story.definition, detail)
+    steps = flow.build_steps(story.definition, detail)
     names = {step.id: step.name for step in flow.walk(steps)}
     writes = caller.may("MEMBER")
     pause = detail.pause
@@ -51,7 +51,7 @@ def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
         "detail": detail,
         "story": story,
         "steps": steps,
-        "decided": decided(story),
+        "decided": collect_votes(story),
         "is_cut": flow.is_cut(story.definition),
         "names": names,
         "timeline": charts.timeline(story, names)[-flow.MAX_DRAWN :],
@@ -65,7 +65,7 @@ def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
     }
 
 
-def decided(story: RunStory) -> list[Vote]:
+def collect_votes(story: RunStory) -> list[Vote]:
     """What people have decided in a run, and why: those who were asked, or others for them."""
     found = list(story.votes)
     voted = {one.node_id for one in found}
@@ -97,7 +97,7 @@ def step(story: RunStory, node_id: str) -> StepPage | None:
         lines=[_cut(line) for line in lines[-_MAX_LINES:]],
         more_lines=max(len(lines) - _MAX_LINES, 0),
         pauses=[pause for pause in story.pauses if pause.node_id == node_id][-_MAX_LINES:],
-        decided=[vote for vote in decided(story) if vote.node_id == node_id],
+        decided=[vote for vote in collect_votes(story) if vote.node_id == node_id],
     )
 
 

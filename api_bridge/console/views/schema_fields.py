@@ -111,7 +111,7 @@ def of_model(model: Any, prefix: str, example: Mapping[str, Any]) -> list[Spec]:
     schema = model.model_json_schema(by_alias=True)
     defs = schema.get("$defs", {})
     if "$ref" in schema:
-        schema = _resolved(schema, defs)
+        schema = _resolve(schema, defs)
     return list(_of_schema(schema, defs, prefix, example))
 
 
@@ -134,7 +134,7 @@ def _spec(
     required: bool,
     example: Mapping[str, Any],
 ) -> Spec:
-    kinds = [_resolved(one, defs) for one in _alternatives(schema)]
+    kinds = [_resolve(one, defs) for one in _alternatives(schema)]
     control, options, inside = _control(key, kinds, defs, f"{prefix}{key}.")
     subject = _FILTERED.get(key, "")
     if subject:
@@ -174,7 +174,7 @@ def _control(
     if "boolean" in types:
         return "boolean", (), ()
     if arrays:
-        items = [_resolved(one, defs) for one in _alternatives(arrays[0].get("items", {}))]
+        items = [_resolve(one, defs) for one in _alternatives(arrays[0].get("items", {}))]
         if any("operator" in one.get("properties", {}) for one in items):
             return "rules", (), ()
         plain = items and all(one.get("type") in ("string", "integer", "number") for one in items)
@@ -207,7 +207,7 @@ def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in found if one.get("type") != "null"]
 
 
-def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
     ref = schema.get("$ref")
     return schema if ref is None else defs[str(ref).rpartition("/")[2]]
 

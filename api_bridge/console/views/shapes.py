@@ -114,13 +114,13 @@ def read(form: FormData, before: ShapeDraft = _NOTHING) -> ShapeDraft:
     )
 
 
-def done(draft: ShapeDraft, what: str) -> ShapeDraft:
+def apply(draft: ShapeDraft, what: str) -> ShapeDraft:
     """What a button makes of it.
 
     Raises:
         ValidationFailed: there is no such button.
     """
-    return replace(draft, columns=part_lists.done(draft.columns, what, ColumnDraft()))
+    return replace(draft, columns=part_lists.apply(draft.columns, what, ColumnDraft()))
 
 
 def shape(draft: ShapeDraft, before: Sequence[Column], category: str = "USER") -> TableShape:
@@ -173,13 +173,13 @@ def _options(column: Column) -> str:
 
 
 def _line(option: Option) -> str:
-    value = _written(option.value, divides=_LABEL in f" {option.value} ")
+    value = _quote_line(option.value, divides=_LABEL in f" {option.value} ")
     if option.label in ("", option.value):
         return value
-    return f"{value}{_LABEL}{_written(option.label)}"
+    return f"{value}{_LABEL}{_quote_line(option.label)}"
 
 
-def _written(plain: str, *, divides: bool = False) -> str:
+def _quote_line(plain: str, *, divides: bool = False) -> str:
     """A text as a line has it: in quotes, as JSON, where it would be read as something else."""
     is_odd = plain != one_break(plain).strip() or "\n" in plain or plain.startswith('"')
     return json.dumps(plain, ensure_ascii=False) if divides or is_odd else plain
@@ -188,11 +188,11 @@ def _written(plain: str, *, divides: bool = False) -> str:
 def _option(line: str) -> dict[str, JSON]:
     quoted = _QUOTED.fullmatch(line)
     value, _, label = quoted.groups() if quoted else line.partition(_LABEL)
-    read = _unquoted(value)
-    return {"value": read, "label": _unquoted(label or "") or read}
+    read = _unquote(value)
+    return {"value": read, "label": _unquote(label or "") or read}
 
 
-def _unquoted(written: str) -> str:
+def _unquote(written: str) -> str:
     bare = written.strip()
     if not bare.startswith('"'):
         return bare

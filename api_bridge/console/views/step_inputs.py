@@ -15,7 +15,7 @@ from api_bridge.console.form_data import text
 from api_bridge.console.views import input_schemas
 from api_bridge.console.views.input_schemas import Line
 from api_bridge.console.views.schema_fields import Spec
-from api_bridge.console.views.typed_values import shown, typed
+from api_bridge.console.views.typed_values import format_value, parse_value
 from automations.domain.fields import is_template
 from automations.kit.line_breaks import as_they_were, one_break
 from automations.kit.values import JSON, Errors
@@ -125,7 +125,7 @@ def _input(spec: Spec, holder: Mapping[str, Any], errors: Errors) -> Input:
     return Input(
         spec=spec,
         name=name,
-        value=_shown(spec, raw),
+        value=_format(spec, raw),
         rows=_rows(spec, raw, name),
         inside=inside,
         problems=said,
@@ -134,7 +134,7 @@ def _input(spec: Spec, holder: Mapping[str, Any], errors: Errors) -> Input:
     )
 
 
-def _shown(spec: Spec, raw: Any) -> str:
+def _format(spec: Spec, raw: Any) -> str:
     match spec.control:
         case "group" | "rules":
             return ""
@@ -146,25 +146,27 @@ def _shown(spec: Spec, raw: Any) -> str:
         case "ways" if raw is None:
             return str(spec.default)
         case "list" if isinstance(raw, list) and raw:
-            return "\n".join(shown(item) if _on_a_line(item) else shown_line(item) for item in raw)
+            return "\n".join(
+                format_value(item) if _on_a_line(item) else format_line(item) for item in raw
+            )
         case "pairs" if isinstance(raw, dict):
             return ""
         case "inputs" if input_schemas.lines(raw) is not None:
             return ""
         case "number" | "value" | "pairs" | "list" | "inputs":
-            return "" if raw is None else shown(raw)
+            return "" if raw is None else format_value(raw)
     if raw is None:
         return ""
-    return raw if isinstance(raw, str) else shown(raw)
+    return raw if isinstance(raw, str) else format_value(raw)
 
 
 def _on_a_line(item: Any) -> bool:
-    return "\n" not in shown(item)
+    return "\n" not in format_value(item)
 
 
-def shown_line(item: JSON) -> str:
+def format_line(item: JSON) -> str:
     """A value on one line."""
-    return " ".join(shown(item).split())
+    return " ".join(format_value(item).split())
 
 
 def _rows(spec: Spec, raw: Any, name: str) -> list[Row]:
@@ -172,7 +174,7 @@ def _rows(spec: Spec, raw: Any, name: str) -> list[Row]:
         if isinstance(raw, str):
             # One template that gives them all: it has no key.
             return [Row(f"{name}:0", "", raw), Row(f"{name}:1")]
-        filled = [(key, shown(value)) for key, value in (raw or {}).items()]
+        filled = [(key, format_value(value)) for key, value in (raw or {}).items()]
         spare = [("", "")] * _SPARE_ROWS
         return [
             Row(f"{name}:{number}", key, value)
@@ -198,11 +200,11 @@ _EMPTY_RULE: tuple[str, str, str, str | None] = ("", "", "", None)
 def _rule(rule: Any) -> tuple[str, str, str, str | None]:
     """A comparison as its field, its value, its operator; a nested group as a whole."""
     if not isinstance(rule, Mapping) or rule.get("rules") or set(rule) - _OF_A_RULE:
-        return "", "", "", shown(rule)
+        return "", "", "", format_value(rule)
     left, right = rule.get("field"), rule.get("value")
     return (
-        "" if left is None else shown(left),
-        "" if right is None else shown(right),
+        "" if left is None else format_value(left),
+        "" if right is None else format_value(right),
         str(rule.get("operator") or ""),
         None,
     )
@@ -232,7 +234,7 @@ def _take(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
         given = one_break(text(form, name))
     if spec.control == "reference" and (other := one_break(text(form, f"{name}:other")).strip()):
         given = other
-    if given == one_break(_shown(spec, raw)):
+    if given == one_break(_format(spec, raw)):
         return
     _set(holder, key, _value(spec, given))
 
@@ -246,9 +248,9 @@ def _value(spec: Spec, given: str) -> Any:
         case "ways" if given == STEPS:
             return []
         case "number" | "value" | "inputs":
-            return typed(given)
+            return parse_value(given)
         case "list":
-            items = [typed(line.strip()) for line in given.split("\n") if line.strip()]
+            items = [parse_value(line.strip()) for line in given.split("\n") if line.strip()]
             single = items[0] if len(items) == 1 else None
             return single if is_template(single) else items
     return given
@@ -260,14 +262,14 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
         replace(one, key=one_break(one.key), value=one_break(one.value))
         for one in _rows(spec, raw, name)
     ]
-    given = list(_given_rows(name, form))
+    given = list(_read_rows(name, form))
     if given == [one for one in rows if one.key or one.value or one.operator or one.whole]:
         return
     if spec.control == "inputs":
         if input_schemas.lines(raw) is None:
             return  # It says more than rows can: there were none to be filled in.
         lines = [Line(one.key.strip(), one.value, one.operator, one.ticked) for one in given]
-        _set(holder, key, input_schemas.written(raw, [one for one in lines if one.key]))
+        _set(holder, key, input_schemas.build_schema(raw, [one for one in lines if one.key]))
         return
     if spec.control == "rules":
         kept = dict(zip(rows, raw, strict=False)) if isinstance(raw, list) else {}
@@ -281,12 +283,12 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
     made = {}
     for one in given:
         known = as_it_is_known(one.key)
-        is_kept = known in before and one_break(shown(before[known])) == one.value
-        made[known] = before[known] if is_kept else typed(one.value)
+        is_kept = known in before and one_break(format_value(before[known])) == one.value
+        made[known] = before[known] if is_kept else parse_value(one.value)
     _set(holder, key, made or None)
 
 
-def _given_rows(name: str, form: FormData) -> Iterator[Row]:
+def _read_rows(name: str, form: FormData) -> Iterator[Row]:
     # A form looks through all that it has for each of its lists.
     all_ticked = {name for name, value in form.multi_items() if value == _TICKED}
     number = 0
@@ -302,14 +304,14 @@ def _given_rows(name: str, form: FormData) -> Iterator[Row]:
 
 def _as_rule(row: Row) -> Any:
     if row.whole is not None:
-        return typed(row.whole)
+        return parse_value(row.whole)
     rule: dict[str, Any] = {}
     if row.key.strip():
-        rule["field"] = typed(row.key)
+        rule["field"] = parse_value(row.key)
     if row.operator:
         rule["operator"] = row.operator
     if row.value.strip():
-        rule["value"] = typed(row.value)
+        rule["value"] = parse_value(row.value)
     return rule
 
 

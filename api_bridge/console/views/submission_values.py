@@ -67,10 +67,10 @@ def _row(field: FormField, value: JSON) -> Row:
     label, key = _cut(field.label or field.key), field.key if field.label else ""
     if isinstance(value, dict) and isinstance(value.get("documentId"), str):
         return Row(label, key, value.get("filename"), value["documentId"])
-    return Row(label, key, _shown(field, value))
+    return Row(label, key, _format(field, value))
 
 
-def _shown(field: FormField, value: JSON) -> JSON:
+def _format(field: FormField, value: JSON) -> JSON:
     """A value as people read it: options by their labels."""
     if value in ("", []) and not isinstance(value, bool):
         return None

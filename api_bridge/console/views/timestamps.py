@@ -25,7 +25,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def stamped(text: str) -> datetime | None:
+def parse_stamp(text: str) -> datetime | None:
     """The instant of such a form; None where that cannot be one."""
     try:
         moment = datetime.fromisoformat(text)
@@ -34,7 +34,7 @@ def stamped(text: str) -> datetime | None:
         return None
 
 
-def seen(text: str, now: datetime) -> datetime:
+def read_seen(text: str, now: datetime) -> datetime:
     """When something was changed last as a form was shown it; now where the form says nothing.
 
     Raises:
@@ -42,7 +42,7 @@ def seen(text: str, now: datetime) -> datetime:
     """
     if not text:
         return now
-    moment = stamped(text)
+    moment = parse_stamp(text)
     if moment is None:
         raise Conflict("The page does not say what it was made from: load it anew.")
     return moment

@@ -66,7 +66,7 @@ class TriedStepView:
     error: str | None
 
 
-def shown(trial: Trial) -> list[TriedStepView]:
+def build_steps(trial: Trial) -> list[TriedStepView]:
     """The steps of a trial."""
     each = _MAX_PAGE_CHARACTERS // max(len(trial.steps), 1)
     most = min(max(each, _MIN_CHARACTERS), _MAX_CHARACTERS)
@@ -114,7 +114,7 @@ def _step(one: TriedStep, most: int) -> TriedStepView:
         items=[index + 1 for index in one.iteration],
         effects=[_effect(effect.what, effect.details, most) for effect in one.effects],
         pause=pause,
-        asked=_asked(pause),
+        asked=_question(pause),
         decisions=decisions,
         decision=str(one.answer.decision) if one.answer is not None else "",
         arm=texts.text(f"flow.{one.arm}") if one.arm is not None else None,
@@ -130,7 +130,7 @@ def _effect(what: str, details: Mapping[str, JSON], most: int) -> TriedEffect:
     )
 
 
-def _asked(pause: Pause | None) -> dict[str, Any]:
+def _question(pause: Pause | None) -> dict[str, Any]:
     """What people would be asked."""
     if pause is None or pause.kind != WaitKind.DECISION or pause.question is None:
         return {}

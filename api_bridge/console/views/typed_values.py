@@ -13,7 +13,7 @@ from automations.kit import json_text
 from automations.kit.values import JSON
 
 
-def shown(value: JSON) -> str:
+def format_value(value: JSON) -> str:
     """The text that stands for a value."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False) if _is_json(value) else value
@@ -21,10 +21,10 @@ def shown(value: JSON) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if wide else None)
 
 
-def typed(text: str) -> JSON:
+def parse_value(text: str) -> JSON:
     """The value that a text stands for."""
     try:
-        return json_text.parsed(text)
+        return json_text.parse_json(text)
     except ValueError:
         return text
 
@@ -36,7 +36,7 @@ def json_of(text: str, name: str) -> JSON:
         ValidationFailed: it is not, or cannot be kept; says so at the input of this name.
     """
     try:
-        return json_text.parsed(text)
+        return json_text.parse_json(text)
     except ValueError as error:
         raise ValidationFailed({name: [str(error)]}) from error
 
@@ -60,7 +60,7 @@ def object_of(text: str, name: str, example: str = "{}") -> dict[str, JSON]:
 
 def _is_json(text: str) -> bool:
     try:
-        json_text.parsed(text)
+        json_text.parse_json(text)
     except ValueError:
         return False
     return True

@@ -35,7 +35,7 @@ def coding_of(header: str) -> str | None:
     return names[0] if names else None
 
 
-def unpacked(header: str, parts: Iterator[bytes]) -> Iterator[bytes]:
+def decompress(header: str, parts: Iterator[bytes]) -> Iterator[bytes]:
     """Small pieces of what is packed as a Content-Encoding says; nothing of nothing.
 
     Raises:

@@ -58,7 +58,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(self._deadline, httpcore.ConnectTimeout)
+        left = _time_left(self._deadline, httpcore.ConnectTimeout)
         stream = self._inner.connect_tcp(host, port, left, local_address, socket_options)
         return _Stream(stream, self._deadline)
 
@@ -69,13 +69,13 @@ class _Stream(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(self._deadline, httpcore.ReadTimeout))
+        return self._inner.read(max_bytes, _time_left(self._deadline, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # In pieces, since the time is given for each part that the other side has taken.
         for start in range(0, len(buffer), _CHUNK_SIZE):
             piece = buffer[start : start + _CHUNK_SIZE]
-            self._inner.write(piece, _left(self._deadline, httpcore.WriteTimeout))
+            self._inner.write(piece, _time_left(self._deadline, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -86,7 +86,7 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(self._deadline, httpcore.ConnectTimeout)
+        left = _time_left(self._deadline, httpcore.ConnectTimeout)
         stream = self._inner.start_tls(ssl_context, server_hostname, left)
         return _Stream(stream, self._deadline)
 
@@ -97,7 +97,7 @@ class _Stream(httpcore.NetworkStream):
 _CHUNK_SIZE = 65_536
 
 
-def _left(deadline: float, ended: type[httpcore.TimeoutException]) -> float:
+def _time_left(deadline: float, ended: type[httpcore.TimeoutException]) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise ended

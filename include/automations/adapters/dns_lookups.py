@@ -58,7 +58,7 @@ class Lookups:
 _lookups = Lookups()
 
 
-def found_within(deadline: float, resolve: Resolve, host: str, port: int) -> list[str]:
+def resolve_within(deadline: float, resolve: Resolve, host: str, port: int) -> list[str]:
     """What a resolver finds until a moment of ``time.monotonic``.
 
     Raises:

@@ -16,9 +16,9 @@ from urllib.parse import urlencode, urljoin
 import httpx
 
 from automations.adapters import tls_contexts
-from automations.adapters.content_codings import ACCEPTED, CodingError, unpacked
+from automations.adapters.content_codings import ACCEPTED, CodingError, decompress
 from automations.adapters.deadline_transport import LOCATIONS, DeadlineTransport
-from automations.adapters.dns_lookups import Resolve, found_within, system_resolver
+from automations.adapters.dns_lookups import Resolve, resolve_within, system_resolver
 from automations.errors import StepError
 from automations.kit.public_addresses import is_public
 from automations.ports import HttpRequest, HttpResponse
@@ -170,7 +170,7 @@ def guarded_address(
     host = host.lower().rstrip(".")
     try:
         name = _on_the_wire(host)
-        found = found_within(deadline, resolve, name, port)
+        found = resolve_within(deadline, resolve, name, port)
     except TimeoutError as error:
         raise StepError(
             f"The name servers say nothing of {host} in time.", kind="timeout", retryable=True
@@ -222,10 +222,10 @@ def _with_query(request: HttpRequest) -> httpx.URL:
     if not request.query:
         return url
     # Behind what the address has, which is kept as it was written.
-    return url.copy_with(query=b"&".join(filter(None, (url.query, _encoded(request.query)))))
+    return url.copy_with(query=b"&".join(filter(None, (url.query, _encode_query(request.query)))))
 
 
-def _encoded(query: Iterable[tuple[str, str]]) -> bytes:
+def _encode_query(query: Iterable[tuple[str, str]]) -> bytes:
     return urlencode(list(query)).encode()
 
 
@@ -251,17 +251,17 @@ def _http_url(text: str, base: str = "") -> httpx.URL:
 def _read(answer: httpx.Response, max_bytes: int, deadline: float, timeout: timedelta) -> bytes:
     # Unchunked: waiting for full chunks would let a slow drip pass the time limit. What is packed
     # is counted, too: a stream that unpacks to nothing has no other end.
-    packed = _counted(answer.iter_raw(), 2 * max_bytes + _MAX_OVERHEAD, max_bytes)
-    parts = unpacked(answer.headers.get("content-encoding", ""), packed)
+    packed = _limit_size(answer.iter_raw(), 2 * max_bytes + _MAX_OVERHEAD, max_bytes)
+    parts = decompress(answer.headers.get("content-encoding", ""), packed)
     read: list[bytes] = []
-    for part in _counted(parts, max_bytes, max_bytes):
+    for part in _limit_size(parts, max_bytes, max_bytes):
         if time.monotonic() > deadline:
             raise _timeout(timeout)
         read.append(part)
     return b"".join(read)
 
 
-def _counted(parts: Iterable[bytes], most: int, max_bytes: int) -> Iterator[bytes]:
+def _limit_size(parts: Iterable[bytes], most: int, max_bytes: int) -> Iterator[bytes]:
     size = 0
     for part in parts:
         size += len(part)

@@ -30,7 +30,7 @@ def message_id(server: MailServer, mail: Mail) -> str:
     return f"<{_unique(mail)}@{domain}>"
 
 
-def composed(server: MailServer, mail: Mail, *, international: bool) -> bytes:
+def compose(server: MailServer, mail: Mail, *, international: bool) -> bytes:
     """A mail, without its blind copies.
 
     Args:
@@ -40,7 +40,7 @@ def composed(server: MailServer, mail: Mail, *, international: bool) -> bytes:
         ValueError: a header cannot be written; for people.
     """
 
-    def shown(addresses: tuple[str, ...]) -> list[str]:
+    def format_addresses(addresses: tuple[str, ...]) -> list[str]:
         wired = map(on_the_wire, addresses)
         return [_raw(address) for address in wired if international or address.isascii()]
 
@@ -48,9 +48,9 @@ def composed(server: MailServer, mail: Mail, *, international: bool) -> bytes:
     message["MIME-Version"] = "1.0"
     sender = mail_headers.mailbox(on_the_wire(server.sender), server.sender_name)
     message["From"] = _raw(sender)
-    message["To"] = mail_headers.mailboxes(shown(mail.to))
+    message["To"] = mail_headers.mailboxes(format_addresses(mail.to))
     if mail.cc:
-        message["Cc"] = mail_headers.mailboxes(shown(mail.cc))
+        message["Cc"] = mail_headers.mailboxes(format_addresses(mail.cc))
     if mail.reply_to:
         message["Reply-To"] = _raw(mail_headers.mailbox(on_the_wire(mail.reply_to)))
     message["Subject"] = mail_headers.text(mail.subject, "Subject")

@@ -13,7 +13,7 @@ from typing import Any
 
 from automations.adapters import tls_contexts
 from automations.adapters.http import guarded_address
-from automations.adapters.mail_messages import composed, message_id
+from automations.adapters.mail_messages import compose, message_id
 from automations.domain.email_addresses import on_the_wire
 from automations.errors import StepError
 from automations.kit.excerpts import excerpt
@@ -153,10 +153,10 @@ class SmtpTransport:
         with _headers():
             wired = {address: on_the_wire(address) for address in recipients}
             # Before anything is said to the server.
-            content = composed(server, mail, international=True)
+            content = compose(server, mail, international=True)
         with self._session(server, mail.timeout) as session, _headers():
             session.ehlo_or_helo_if_needed()
-            rejections = _delivered(session, server, mail, wired, content)
+            rejections = _transmit(session, server, mail, wired, content)
         rejected = {who: rejections[wire] for who, wire in wired.items() if wire in rejections}
         hidden = _masker(server)
         return MailReceipt(
@@ -232,7 +232,7 @@ def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:
             ) from error
 
 
-def _delivered(
+def _transmit(
     session: smtplib.SMTP,
     server: MailServer,
     mail: Mail,
@@ -259,7 +259,7 @@ def _delivered(
     if not taken:
         return rejected
     if rejected:
-        content = composed(server, mail, international=False)
+        content = compose(server, mail, international=False)
     is_ascii = all(address.isascii() for address in (sender, answers, *recipients))
     options = () if is_ascii or not international else ("SMTPUTF8", "BODY=8BITMIME")
     return rejected | _deliver(session, sender, taken, content, options)

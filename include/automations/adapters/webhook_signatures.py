@@ -35,7 +35,7 @@ class WebhookSignatures:
             case "stripe":
                 _stripe(secret, headers, body)
             case _:
-                given = _required(headers, (header or DEFAULT_HEADER).lower())
+                given = _require(headers, (header or DEFAULT_HEADER).lower())
                 _compare(given.encode("latin-1", "replace"), secret.encode())
 
 
@@ -43,9 +43,9 @@ def _standard(secret: str, headers: Mapping[str, str], body: bytes) -> None:
     # By Standard Webhooks' own library no body could be signed that is not UTF-8, and one signature
     # that is malformed would spoil the right one beside it.
     sender = "svix" if "svix-id" in headers and "webhook-id" not in headers else "webhook"
-    message = _required(headers, f"{sender}-id")
-    stamp = _required(headers, f"{sender}-timestamp")
-    given = _required(headers, f"{sender}-signature")
+    message = _require(headers, f"{sender}-id")
+    stamp = _require(headers, f"{sender}-timestamp")
+    given = _require(headers, f"{sender}-signature")
     _check_age(f"{sender}-timestamp", stamp)
     try:
         key = base64.b64decode(secret.removeprefix("whsec_").rstrip("=") + "==")
@@ -59,12 +59,12 @@ def _standard(secret: str, headers: Mapping[str, str], body: bytes) -> None:
 
 
 def _github(secret: str, headers: Mapping[str, str], body: bytes) -> None:
-    given = _required(headers, "x-hub-signature-256")
+    given = _require(headers, "x-hub-signature-256")
     _compare(given.encode("latin-1", "replace"), f"sha256={_hmac(secret, body)}".encode())
 
 
 def _stripe(secret: str, headers: Mapping[str, str], body: bytes) -> None:
-    parts = [part.partition("=") for part in _required(headers, "stripe-signature").split(",")]
+    parts = [part.partition("=") for part in _require(headers, "stripe-signature").split(",")]
     stamp = next((value for name, _, value in parts if name.strip() == "t"), "")
     _check_age("Stripe-Signature", stamp)
     expected = _hmac(secret, f"{stamp}.".encode() + body).encode()
@@ -89,7 +89,7 @@ def _hmac(secret: str, content: bytes) -> str:
     return hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 
 
-def _required(headers: Mapping[str, str], name: str) -> str:
+def _require(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name)
     if not value:
         raise SignatureRefused(f"The header {name} is missing.")

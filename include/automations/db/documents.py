@@ -79,7 +79,7 @@ def page(
     return found, total
 
 
-def listed(
+def list_page(
     session: Session,
     workspace_id: str,
     wanted: DocumentFilter,

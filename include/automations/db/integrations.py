@@ -26,7 +26,7 @@ def find(session: Session, workspace_id: str, integration_id: str) -> Integratio
     )
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[Integration]:
+def list_all(session: Session, workspace_id: str) -> Sequence[Integration]:
     """All integrations of a workspace, by name."""
     return session.scalars(
         select(Integration)

@@ -24,7 +24,7 @@ def find_template(
     return session.scalar(query.with_for_update() if lock else query)
 
 
-def listed_templates(session: Session, workspace_id: str) -> Sequence[MatterTemplate]:
+def list_templates(session: Session, workspace_id: str) -> Sequence[MatterTemplate]:
     """All boards of a workspace, newest first."""
     return session.scalars(
         select(MatterTemplate)

@@ -16,7 +16,7 @@ from automations.domain.statuses import SyncStatus
 from automations.kit.ids import new_id
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[PipelineConnection]:
+def list_all(session: Session, workspace_id: str) -> Sequence[PipelineConnection]:
     """All connections of a workspace, by name."""
     return session.scalars(
         select(PipelineConnection)

@@ -76,7 +76,7 @@ def page_of_runs(session: Session, before: datetime, after: str) -> Sequence[Run
     """Runs that ended before an instant, by id, their rows locked so that none is retried."""
     return session.scalars(
         select(Run)
-        .where(_ended(before), Run.id > after, ~exists().where(_is_for(Run.id)))
+        .where(_ended_runs(before), Run.id > after, ~exists().where(_is_for(Run.id)))
         .order_by(Run.id)
         .limit(BATCH_SIZE)
         .with_for_update(skip_locked=True)
@@ -102,48 +102,48 @@ def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
 
 def delete_events(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of old events that were matched and that no run is left of."""
-    free = _matched(before) & ~exists().where(Run.event_id == Event.id)
-    return _deleted(session, _page(session, (Event.id,), after, Event.created_at < before, free))
+    free = _old_events(before) & ~exists().where(Run.event_id == Event.id)
+    return _delete(session, _page(session, (Event.id,), after, Event.created_at < before, free))
 
 
 def delete_syncs(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of pipelines' syncs that have ended, but for the last of each."""
     old = PipelineRun.completed_at < before
-    return _deleted(session, _page(session, (PipelineRun.id,), after, old, _synced(before)))
+    return _delete(session, _page(session, (PipelineRun.id,), after, old, _old_syncs(before)))
 
 
 def delete_jobs(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of jobs that were given up."""
-    return _deleted(session, _page(session, (Job.id,), after, Job.dead_at < before))
+    return _delete(session, _page(session, (Job.id,), after, Job.dead_at < before))
 
 
 def delete_edits(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of edits that nobody has gone on with, with all their states."""
     key = (WorkflowEdit.workflow_id, WorkflowEdit.editor_id)
-    return _deleted(session, _page(session, key, after, WorkflowEdit.changed_at < before))
+    return _delete(session, _page(session, key, after, WorkflowEdit.changed_at < before))
 
 
 def delete_form_edits(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of edits of forms that nobody has gone on with."""
     key = (FormEdit.form_id, FormEdit.editor_id)
-    return _deleted(session, _page(session, key, after, FormEdit.changed_at < before))
+    return _delete(session, _page(session, key, after, FormEdit.changed_at < before))
 
 
 def delete_row_files(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of files for tables whose rows nobody has added."""
     key = (RowFile.table_id, RowFile.editor_id)
-    return _deleted(session, _page(session, key, after, RowFile.kept_at < before))
+    return _delete(session, _page(session, key, after, RowFile.kept_at < before))
 
 
 def delete_audit(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of the audit log: of parts of it that are to stay, or could not be dropped."""
-    return _deleted(session, _page(session, (AuditLog.id,), after, AuditLog.at < before))
+    return _delete(session, _page(session, (AuditLog.id,), after, AuditLog.at < before))
 
 
 def delete_security_events(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of security events, as ``delete_audit``."""
     key = (SecurityEvent.id,)
-    return _deleted(session, _page(session, key, after, SecurityEvent.at < before))
+    return _delete(session, _page(session, key, after, SecurityEvent.at < before))
 
 
 def delete_submissions(session: Session, before: datetime, after: Place) -> Page:
@@ -152,17 +152,17 @@ def delete_submissions(session: Session, before: datetime, after: Place) -> Page
     The rows of a form's table stay: they are the table's own.
     """
     old = Submission.created_at < before
-    found = _page(session, (Submission.id,), after, old, _submitted(before))
+    found = _page(session, (Submission.id,), after, old, _old_submissions(before))
     ids = [place[0] for place in found.places]
     _delete_documents(session, Document.submission_id.in_(ids))
     _rows(session, delete(SubmissionSnapshot).where(SubmissionSnapshot.submission_id.in_(ids)))
-    return _deleted(session, found)
+    return _delete(session, found)
 
 
 def delete_documents(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of old documents of no submission and of no run that is left."""
     old = Document.created_at < before
-    found = _page(session, (Document.id,), after, old, _left_over(before))
+    found = _page(session, (Document.id,), after, old, _orphaned_documents(before))
     ids = [place[0] for place in found.places]
     return Page(_delete_documents(session, Document.id.in_(ids)), found.last)
 
@@ -188,16 +188,16 @@ def delete_effects_of_no_run(session: Session, keys: Sequence[str]) -> int:
 
 def count(session: Session, before: datetime, extras: Collection[str]) -> Counts:
     """How many rows of each table would be deleted, but for those that others turn out to need."""
-    doomed = select(Run.id).where(_ended(before))
+    doomed = select(Run.id).where(_ended_runs(before))
     waits = select(Wait.id).where(Wait.run_id.in_(doomed))
     needed = exists().where(Run.event_id == Event.id, Run.id.not_in(doomed))
     expired = IdempotencyKey.created_at < func.clock_timestamp() - idempotency.RETENTION
     counted: list[tuple[type[Any], ColumnElement[bool]]] = [
         (Approver, Approver.wait_id.in_(waits)),
         *((table, table.run_id.in_(doomed)) for table in _OF_RUNS),
-        (Run, _ended(before)),
-        (Event, _matched(before) & ~needed),
-        (PipelineRun, _synced(before)),
+        (Run, _ended_runs(before)),
+        (Event, _old_events(before) & ~needed),
+        (PipelineRun, _old_syncs(before)),
         (Job, Job.dead_at < before),
         (WorkflowEdit, WorkflowEdit.changed_at < before),
         (FormEdit, FormEdit.changed_at < before),
@@ -205,9 +205,9 @@ def count(session: Session, before: datetime, extras: Collection[str]) -> Counts
         (IdempotencyKey, expired),
     ]
     if "submissions" in extras:
-        counted.append((Submission, _submitted(before)))
+        counted.append((Submission, _old_submissions(before)))
     if "documents" in extras:
-        counted.append((Document, _left_over(before)))
+        counted.append((Document, _orphaned_documents(before)))
     if "audit" in extras:
         counted += [(AuditLog, AuditLog.at < before), (SecurityEvent, SecurityEvent.at < before)]
     return {
@@ -217,17 +217,17 @@ def count(session: Session, before: datetime, extras: Collection[str]) -> Counts
     }
 
 
-def _ended(before: datetime) -> ColumnElement[bool]:
+def _ended_runs(before: datetime) -> ColumnElement[bool]:
     return Run.status.not_in(UNFINISHED) & (Run.completed_at < before)
 
 
-def _submitted(before: datetime) -> ColumnElement[bool]:
+def _old_submissions(before: datetime) -> ColumnElement[bool]:
     return (Submission.created_at < before) & ~exists().where(
         FormRequest.submission_id == Submission.id
     )
 
 
-def _left_over(before: datetime) -> ColumnElement[bool]:
+def _orphaned_documents(before: datetime) -> ColumnElement[bool]:
     return (
         (Document.created_at < before)
         & Document.submission_id.is_(None)
@@ -235,7 +235,7 @@ def _left_over(before: datetime) -> ColumnElement[bool]:
     )
 
 
-def _synced(before: datetime) -> ColumnElement[bool]:
+def _old_syncs(before: datetime) -> ColumnElement[bool]:
     later = aliased(PipelineRun)
     return (
         (PipelineRun.completed_at < before)
@@ -253,7 +253,7 @@ def _is_for(subject: Any) -> ColumnElement[bool]:
     return found & Job.dead_at.is_(None)
 
 
-def _matched(before: datetime) -> ColumnElement[bool]:
+def _old_events(before: datetime) -> ColumnElement[bool]:
     return (
         (Event.status != EventStatus.PENDING)
         & (Event.created_at < before)
@@ -307,7 +307,7 @@ def _among(
     return tuple_(*key).in_(places)
 
 
-def _deleted(session: Session, found: _ExpiredRows) -> Page:
+def _delete(session: Session, found: _ExpiredRows) -> Page:
     """Delete what was found."""
     # That they are old is said again for the sake of parts that hold none of them.
     gone = delete(found.key[0].class_).where(_among(found.key, found.places), found.old)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import Secret
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[Secret]:
+def list_all(session: Session, workspace_id: str) -> Sequence[Secret]:
     """All secrets of a workspace, by name."""
     return session.scalars(
         select(Secret).where(Secret.workspace_id == workspace_id).order_by(Secret.name)
@@ -28,7 +28,7 @@ def page_after(
     return session.scalars(query.order_by(Secret.name).limit(limit)).all()
 
 
-def named(session: Session, workspace_id: str, names: Set[str]) -> Sequence[Secret]:
+def find_by_names(session: Session, workspace_id: str, names: Set[str]) -> Sequence[Secret]:
     """Some secrets of a workspace."""
     return session.scalars(
         select(Secret).where(Secret.workspace_id == workspace_id, Secret.name.in_(names))

@@ -70,7 +70,7 @@ _stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
 
 @lru_cache(maxsize=4)
 def _engine(dsn: str) -> Engine:
-    made = _made(dsn, pool_size=10, max_overflow=30)
+    made = _create_engine(dsn, pool_size=10, max_overflow=30)
     event.listen(made, "checkin", _note_use)
 
     def test_idle(connection: Any, record: Any, proxy: Any) -> None:
@@ -89,11 +89,11 @@ def _engine(dsn: str) -> Engine:
 
 
 @lru_cache(maxsize=4)
-def _unpooled(dsn: str) -> Engine:
-    return _made(dsn, poolclass=NullPool)
+def _unpooled_engine(dsn: str) -> Engine:
+    return _create_engine(dsn, poolclass=NullPool)
 
 
-def _made(dsn: str, **pool: Any) -> Engine:
+def _create_engine(dsn: str, **pool: Any) -> Engine:
     made = create_engine(
         dsn,
         use_native_hstore=False,
@@ -124,7 +124,7 @@ def _ask(connection: RawConnection, query: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(query)
         (answer,) = cursor.fetchall()
-    question.answered(answer[-1])
+    question.record_answer(answer[-1])
     connection.autocommit = before
 
 
@@ -212,13 +212,13 @@ class SharedTransaction:
     """
 
     def __init__(self, *, pooled: bool = True) -> None:
-        source = engine() if pooled else _unpooled(get_settings().dsn)
+        source = engine() if pooled else _unpooled_engine(get_settings().dsn)
         with translated_errors():
             self._connection = source.connect()
             self._transaction = self._connection.begin()
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
+    def join(self) -> Iterator[None]:
         """Have the units of work in the block join it, even in threads that start from there."""
         token = _stage.set(self._connection)
         try:
@@ -244,7 +244,7 @@ def undone() -> Iterator[None]:
     """Roll back, at the end of the block, whatever this thread's units of work in it did."""
     transaction = SharedTransaction()
     try:
-        with transaction.joined():
+        with transaction.join():
             yield
     finally:
         transaction.close()

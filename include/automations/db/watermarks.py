@@ -17,7 +17,7 @@ def get(session: Session, name: str) -> str | None:
     return found.value if found else None
 
 
-def moment(mark: str | None) -> datetime | None:
+def parse(mark: str | None) -> datetime | None:
     """Up to when has been read; None before the first time, and since the clock was set back.
 
     Of what was stamped by it since then nothing is behind the mark, so it must not be waited for.

@@ -17,8 +17,8 @@ from automations.definitions.model import (
     DEFINITION,
     MAX_STEPS,
     Definition,
+    enabled_steps,
     nested_lists,
-    ordered,
     walk,
 )
 from automations.definitions.triggers import (
@@ -196,7 +196,7 @@ class _Templates:
             loops: in how many loops the steps stand.
         """
         places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
-        for step in ordered(steps):
+        for step in enabled_steps(steps):
             here = places[id(step)]
             own = step.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
             for name in _verbatim(step.config):

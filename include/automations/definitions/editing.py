@@ -77,10 +77,10 @@ def position_of(written: str) -> Position:
     return Position(owner, name, int(index))
 
 
-def laid_out(definition: Mapping[str, Any]) -> Draft:
+def lay_out(definition: Mapping[str, Any]) -> Draft:
     """A definition whose steps all have ids, and stand in the order in which they run."""
     made = copy.deepcopy(dict(definition))
-    made["steps"] = _ordered(made.get("steps"), set(), 0)
+    made["steps"] = _arrange(made.get("steps"), set(), 0)
     return made
 
 
@@ -132,7 +132,7 @@ def _always_there(kind: str) -> frozenset[str]:
     )
 
 
-def added(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
+def add(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
     """The definition with a new step, and its id.
 
     Raises:
@@ -153,7 +153,7 @@ def added(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
     return _put(definition, step, spot), step["id"]
 
 
-def removed(definition: Draft, step_id: str) -> Draft:
+def remove(definition: Draft, step_id: str) -> Draft:
     """The definition without a step, and without those inside of it."""
     made = copy.deepcopy(definition)
     spot = find(made, step_id).spot
@@ -161,7 +161,7 @@ def removed(definition: Draft, step_id: str) -> Draft:
     return made
 
 
-def copied(definition: Draft, step_id: str) -> tuple[Draft, str]:
+def duplicate(definition: Draft, step_id: str) -> tuple[Draft, str]:
     """The definition with a copy of a step behind it, and the copy's id."""
     placed = find(definition, step_id)
     step = copy.deepcopy(placed.step)
@@ -175,7 +175,7 @@ def copied(definition: Draft, step_id: str) -> tuple[Draft, str]:
     return _put(definition, step, spot), step["id"]
 
 
-def moved(definition: Draft, step_id: str, to: Position) -> Draft:
+def move(definition: Draft, step_id: str, to: Position) -> Draft:
     """The definition with a step at another place; places are counted as they are before.
 
     Raises:
@@ -215,7 +215,7 @@ def neighbours(definition: Mapping[str, Any], placed: LocatedStep) -> dict[str, 
     return found
 
 
-def changed(definition: Draft, step_id: str, step: Draft) -> Draft:
+def replace(definition: Draft, step_id: str, step: Draft) -> Draft:
     """The definition with another step in the place of one; its name goes along where it is used.
 
     Templates name steps by their names: those of the old name name the new one then.
@@ -228,29 +228,29 @@ def changed(definition: Draft, step_id: str, step: Draft) -> Draft:
     names = [one.step.get("name") for one in walk(definition)]
     if old == new or not new or names.count(old) > 1 or "'" in old or "'" in new:
         return made
-    made["steps"] = _renamed(made["steps"], re.compile(_NAMED.format(re.escape(old))), new)
+    made["steps"] = _rename(made["steps"], re.compile(_NAMED.format(re.escape(old))), new)
     return made
 
 
 _NAMED = r"steps\[(?:'{0}'|\"{0}\")\]"
 
 
-def _renamed(value: Any, named: re.Pattern[str], new: str) -> Any:
+def _rename(value: Any, named: re.Pattern[str], new: str) -> Any:
     if isinstance(value, str):
         return named.sub(lambda _: f"steps['{new}']", value) if "steps[" in value else value
     if isinstance(value, list):
-        return [_renamed(item, named, new) for item in value]
+        return [_rename(item, named, new) for item in value]
     if isinstance(value, dict):
-        return {key: _renamed(item, named, new) for key, item in value.items()}
+        return {key: _rename(item, named, new) for key, item in value.items()}
     return value
 
 
-def _ordered(steps: Any, known: set[str], depth: int) -> Any:
+def _arrange(steps: Any, known: set[str], depth: int) -> Any:
     if not isinstance(steps, list) or depth > _MAX_DEPTH:
         return steps if steps is not None else []
     places = enumerate(steps)
     arranged = sorted(places, key=lambda pair: _order(pair[1], pair[0]))
-    return [_identified(step, known, depth) for _, step in arranged]
+    return [_with_id(step, known, depth) for _, step in arranged]
 
 
 def _order(step: Any, place: int) -> float:
@@ -259,7 +259,7 @@ def _order(step: Any, place: int) -> float:
     return order if is_number and order is not None else place
 
 
-def _identified(step: Any, known: set[str], depth: int) -> Any:
+def _with_id(step: Any, known: set[str], depth: int) -> Any:
     if not isinstance(step, dict):
         return step
     step_id = step.get("id")
@@ -272,7 +272,7 @@ def _identified(step: Any, known: set[str], depth: int) -> Any:
     for place, name in step_ids.places_inside(str(kind)) if is_known else _OF_ANY_STEP:
         holder = made if place is None else made.get(place)
         if isinstance(holder, dict) and isinstance(holder.get(name), list):
-            holder[name] = _ordered(holder[name], known, depth + 1)
+            holder[name] = _arrange(holder[name], known, depth + 1)
     return made
 
 

@@ -39,7 +39,7 @@ _OR_A_TEMPLATE = "must be of the documented type"
 _MUST_BE = "must be "
 
 
-def rendered_errors(error: ValidationError, rendered: Any, prefix: str = "config.") -> str:
+def format_errors(error: ValidationError, rendered: Any, prefix: str = "config.") -> str:
     """What is wrong with a step's config whose templates have been rendered, as one text."""
     found = field_errors(error, rendered, prefix)
     return "; ".join(

@@ -14,7 +14,7 @@ from yaml.nodes import MappingNode, ScalarNode
 
 from automations.definitions import step_ids
 from automations.errors import ValidationFailed
-from automations.kit.json_text import parsed
+from automations.kit.json_text import parse_json
 from automations.kit.numbers import of_json
 from automations.kit.storable import fault
 from automations.kit.values import JSON
@@ -81,14 +81,14 @@ _NUMBERS = {tag: re.compile(pattern) for tag, pattern, _ in _PLAIN if tag in ("i
 
 
 def _decimal(loader: yaml.CSafeLoader, node: ScalarNode) -> int:
-    return int(_written(node, "int"))
+    return int(_check_number(node, "int"))
 
 
 def _real(loader: yaml.CSafeLoader, node: ScalarNode) -> float:
-    return of_json(_written(node, "float"))
+    return of_json(_check_number(node, "float"))
 
 
-def _written(node: ScalarNode, tag: str) -> str:
+def _check_number(node: ScalarNode, tag: str) -> str:
     """A number as it may be written, also by whoever says with a tag that it is one."""
     if not _NUMBERS[tag].fullmatch(node.value):
         problem = f"'{node.value[:100]}' is not written as !!{tag} is here"
@@ -172,7 +172,7 @@ def write(
     Args:
         remarks: stand above them in YAML; JSON has no place for any.
     """
-    arranged = [_arranged(definition) for definition in definitions]
+    arranged = [_arrange(definition) for definition in definitions]
     if form == "json":
         shown = arranged[0] if len(arranged) == 1 else arranged
         return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
@@ -198,7 +198,7 @@ def _documents(text: str) -> list[Any]:
     if text.lstrip()[:1] in ("{", "["):
         # JSON is almost YAML; what is neither gets the message of the other.
         with suppress(ValueError):
-            return [parsed(text)]
+            return [parse_json(text)]
     _check_events(text)
     found = yaml.load_all(text, _Loader)  # a SafeLoader
     return [document for document in found if document is not None]
@@ -230,7 +230,7 @@ def _where(error: yaml.MarkedYAMLError) -> str:
     return f"{at}{error.problem or 'is no YAML'}"
 
 
-def _arranged(value: Mapping[str, Any]) -> dict[str, Any]:
+def _arrange(value: Mapping[str, Any]) -> dict[str, Any]:
     """A definition or a step: what a reader looks for comes first; data stays in its order."""
     first = [name for name in _FIRST if name in value]
     arranged = {name: value[name] for name in (*first, *(n for n in value if n not in first))}
@@ -241,7 +241,7 @@ def _arranged(value: Mapping[str, Any]) -> dict[str, Any]:
     for place, name in inside:
         holder = arranged if place is None else arranged.get(place)
         if isinstance(holder, Mapping) and isinstance(holder.get(name), list):
-            steps = [_arranged(one) if isinstance(one, Mapping) else one for one in holder[name]]
+            steps = [_arrange(one) if isinstance(one, Mapping) else one for one in holder[name]]
             if place is None:
                 arranged[name] = steps
             else:

@@ -111,7 +111,7 @@ for _model in STEP_MODELS.values():
     _model.model_rebuild(force=True, _types_namespace=_names)
 
 
-def _numbered(steps: Any) -> Any:
+def _with_orders(steps: Any) -> Any:
     """Steps as a client has written them, each with an order, also those inside of others."""
     if not isinstance(steps, list):
         return steps
@@ -128,13 +128,13 @@ def _with_order(step: Any, place: int) -> Any:
     step_type = STEP_TYPES[kind] if isinstance(kind, str) and kind in STEP_TYPES else None
     if step_type is not None and isinstance(config, dict):
         inside = [name for name in (*step_type.arms, *step_type.body) if name in config]
-        numbered["config"] = {**config, **{name: _numbered(config[name]) for name in inside}}
+        numbered["config"] = {**config, **{name: _with_orders(config[name]) for name in inside}}
     if isinstance(step.get("onError"), list):
-        numbered["onError"] = _numbered(step["onError"])
+        numbered["onError"] = _with_orders(step["onError"])
     return numbered
 
 
-def ordered(steps: list[Any]) -> list[Any]:
+def enabled_steps(steps: list[Any]) -> list[Any]:
     """One list's enabled steps in the order in which they run."""
     return sorted((step for step in steps if not step.disabled), key=lambda step: step.order)
 
@@ -246,7 +246,7 @@ class Definition(Model):
     def _order_is_that_of_the_list(cls, value: Any) -> Any:
         if not isinstance(value, dict) or "steps" not in value:
             return value
-        return {**value, "steps": _numbered(value["steps"])}
+        return {**value, "steps": _with_orders(value["steps"])}
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automations.definitions.model import nested_lists, ordered
+from automations.definitions.model import enabled_steps, nested_lists
 from automations.steps.registry import STEP_TYPES
 
 _NO_WORD = re.compile(r"[^\w-]+")
@@ -60,7 +60,7 @@ class Plan:
         follower: str | None,
         within: tuple[tuple[str, str], ...],
     ) -> str | None:
-        enabled = ordered(steps)
+        enabled = enabled_steps(steps)
         for index, step in enumerate(enabled):
             after = enabled[index + 1].id if index + 1 < len(enabled) else follower
             node = self.nodes[step.id] = Node(step.id, step, after, within)

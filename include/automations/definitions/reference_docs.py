@@ -100,14 +100,14 @@ def _table(schema: Mapping[str, Any]) -> str:
 def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> Iterator[str]:
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
-        default = "required" if name in required else _shown(field.get("default"))
+        default = "required" if name in required else _format_default(field.get("default"))
         text = " ".join(str(field.get("description", "")).split()).replace("|", "\\|")
         yield f"| `{prefix}{name}` | {_type(field, root)} | {default} | {text} |"
         if not prefix:
-            yield from _nested(name, field, root)
+            yield from _nested_fields(name, field, root)
 
 
-def _nested(name: str, field: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
+def _nested_fields(name: str, field: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     """The fields of an object, or of a list's objects; a step's are described elsewhere."""
     for option in _options(field) or [field]:
         items = option.get("items")
@@ -145,7 +145,7 @@ def _type(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     return str(field.get("type", "any"))
 
 
-def _shown(default: Any) -> str:
+def _format_default(default: Any) -> str:
     if default in (None, "", [], {}):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

@@ -10,7 +10,7 @@ from automations.definitions.model import walk
 from automations.steps.registry import STEP_TYPES
 
 
-def filled(written: list[Any], steps: list[Any]) -> list[Any]:
+def fill_ids(written: list[Any], steps: list[Any]) -> list[Any]:
     """The steps as they were written, with the ids and orders that some were given."""
     complete = copy.deepcopy(written)
     for path, step in walk(steps, ""):
@@ -21,7 +21,7 @@ def filled(written: list[Any], steps: list[Any]) -> list[Any]:
     return complete
 
 
-def unfilled(shown: list[Any], steps: list[Any], written: list[Any]) -> list[Any]:
+def strip_ids(shown: list[Any], steps: list[Any], written: list[Any]) -> list[Any]:
     """The steps as they are shown, without the ids that nobody has written."""
     without = copy.deepcopy(shown)
     for path, _ in walk(steps, ""):
@@ -30,7 +30,7 @@ def unfilled(shown: list[Any], steps: list[Any], written: list[Any]) -> list[Any
     return without
 
 
-def kept(before: list[Any], after: list[Any]) -> list[Any]:
+def keep_ids(before: list[Any], after: list[Any]) -> list[Any]:
     """The steps after a change: one without an id keeps that of the step of its name and type.
 
     Args:
@@ -68,7 +68,7 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
         old = found if place is None else found.get(place)
         if isinstance(own, dict) and isinstance(own.get(name), list):
             inside = old.get(name) if isinstance(old, dict) else None
-            inner = kept(inside if isinstance(inside, list) else [], own[name])
+            inner = keep_ids(inside if isinstance(inside, list) else [], own[name])
             if place is None:
                 changed[name] = inner
             else:

@@ -218,7 +218,7 @@ def matching_keys(key: str) -> tuple[str, ...]:
     return (key,)
 
 
-def seen_by(trigger_key: str | None, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+def data_for(trigger_key: str | None, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     """An event's data for the automation that a key belongs to: of a sync, the rows it asks for."""
     if event_type != SYNCED or trigger_key is None:
         return data

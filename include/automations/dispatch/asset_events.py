@@ -86,7 +86,7 @@ class AssetEvents:
                 self._forget()
         if self._wanted:
             with unit_of_work() as session:
-                until = asset_changes.settled(session, _MAX_TRANSACTION_TIME)
+                until = asset_changes.settled_until(session, _MAX_TRANSACTION_TIME)
             self.tell(until)
 
     def tell(self, until: datetime) -> None:
@@ -110,7 +110,7 @@ class AssetEvents:
     def _since(mark: str | None, until: datetime) -> datetime:
         """From when on what has changed is to be told."""
         if mark:
-            return watermarks.moment(mark) or until - _REPLAY_WINDOW
+            return watermarks.parse(mark) or until - _REPLAY_WINDOW
         # Nobody has waited for what was before.
         return until
 

@@ -56,7 +56,7 @@ class Breaker:
                 return None
             return max(0.0, self._probe_at - self._clock())
 
-    def failed(self, job_id: int, reason: str, *, probe: bool) -> None:
+    def record_failure(self, job_id: int, reason: str, *, probe: bool) -> None:
         """Record that Airflow could not be reached for a job."""
         with self._lock:
             self._failed.add(job_id)
@@ -67,7 +67,7 @@ class Breaker:
                 log.warning("What needs Airflow waits until it is back: %s", reason)
                 self._hold(_MIN_PAUSE)
 
-    def answered(self) -> bool:
+    def record_answer(self) -> bool:
         """Record that Airflow has answered; returns whether jobs were held back until now."""
         with self._lock:
             was_open, self._pause = self.is_open, 0.0

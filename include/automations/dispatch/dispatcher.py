@@ -34,7 +34,7 @@ from automations.errors import (
     StepError,
 )
 from automations.kit import common_clock, logs
-from automations.kit.storable import sanitized
+from automations.kit.storable import sanitize
 from automations.ports import Orchestrator, Ports
 from automations.settings import get_settings
 
@@ -284,7 +284,7 @@ class Dispatcher:
                 self._airflow_answered(job)
                 self._reschedule(job, _reparse_delay(job), problem.message)
             case OrchestratorUnavailable():
-                self._breaker.failed(job.id, problem.message, probe=probe)
+                self._breaker.record_failure(job.id, problem.message, probe=probe)
                 # The breaker holds the job back, so it need not wait longer once Airflow is back.
                 alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MAX_DELAY)
                 delay = timedelta(0) if self._breaker.is_open else alone
@@ -294,14 +294,14 @@ class Dispatcher:
                 # Not the job's fault; repeating a part of it is safe.
                 threads.put_back(job, problem.message, self._stopping)
             case _:
-                self._failed(job, problem)
+                self._handle_failure(job, problem)
 
-    def _failed(self, job: Job, problem: Exception) -> None:
+    def _handle_failure(self, job: Job, problem: Exception) -> None:
         if isinstance(problem, OrchestratorError):
             self._airflow_answered(job)
         known = isinstance(problem, AutomationsError)
         # The message is stored with the job, and servers may send what cannot be stored: a NUL.
-        message = sanitized(str(problem) if known else f"{type(problem).__name__}: {problem}")
+        message = sanitize(str(problem) if known else f"{type(problem).__name__}: {problem}")
         # Not retried if no retry can help.
         final = isinstance(problem, StepError) and not problem.retryable
         log.warning("Job %s failed: %s", job.kind, message, exc_info=problem)
@@ -314,7 +314,7 @@ class Dispatcher:
                 jobs.retry(session, job, delay, message)
 
     def _airflow_answered(self, job: Job) -> None:
-        if HANDLERS[job.kind].airflow and self._breaker.answered():
+        if HANDLERS[job.kind].airflow and self._breaker.record_answer():
             self._signal(_WORKERS)
 
     @staticmethod

@@ -31,7 +31,7 @@ class Holds:
 
     def poll(self) -> None:
         """Note which DAGs somebody has paused since, and which are as they should be again."""
-        dags = map(workflow_id, self._orchestrator.paused())
+        dags = map(workflow_id, self._orchestrator.paused_dags())
         paused = {automation for automation in dags if automation is not None}
         with unit_of_work() as session:
             known = held_up.kinds(session)

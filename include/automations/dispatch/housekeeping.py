@@ -52,7 +52,7 @@ class Housekeeper:
     @staticmethod
     def _is_due() -> bool:
         with unit_of_work() as session:
-            last = watermarks.moment(watermarks.get(session, _MARK))
+            last = watermarks.parse(watermarks.get(session, _MARK))
         return last is None or common_clock.now() - last >= _PRUNE_INTERVAL
 
     def _prune(self, before: datetime, stopping: threading.Event) -> None:

@@ -112,7 +112,7 @@ class Reconciler:
         began = common_clock.now()
         with unit_of_work() as session:
             mark = watermarks.get(session, _MARK)
-        since = watermarks.moment(mark) or began - _INITIAL_LOOKBACK
+        since = watermarks.parse(mark) or began - _INITIAL_LOOKBACK
         offset, page = 0, _PAGE_SIZE
         while page == _PAGE_SIZE:
             states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE_SIZE)
@@ -128,7 +128,7 @@ class Reconciler:
         if not self._sweeps.is_due():
             return
         with unit_of_work() as session:
-            page = runs.unfinished(
+            page = runs.list_unfinished(
                 session, after=self._sweep_after, older_than=_SWEEP_INTERVAL, limit=_SWEEP_SIZE
             )
         self._sweep_after = page[-1].id if len(page) == _SWEEP_SIZE else ""
@@ -194,7 +194,7 @@ class Reconciler:
             with unit_of_work() as session:
                 now = runs.lock_run(session, run.id)
                 if now is not None and not now.reviving:
-                    note = notes.written(failure.note, notes.origin(session, now))
+                    note = notes.strip_origin(failure.note, notes.origin(session, now))
                     self._fail(session, run.id, _describe(replace(failure, note=note)))
 
     def _complete_marked(self, state: DagRunState, run_id: str, waits_in: str) -> None:

@@ -69,7 +69,7 @@ class UserActions:
         """The actions from a little before the last time on, and those seen then."""
         with unit_of_work() as session:
             mark = json.loads(watermarks.get(session, _MARK) or "{}")
-        since = watermarks.moment(mark.get("until")) or until - _INITIAL_LOOKBACK
+        since = watermarks.parse(mark.get("until")) or until - _INITIAL_LOOKBACK
         found: list[UserAction] = []
         offset, page = 0, _PAGE_SIZE
         while page == _PAGE_SIZE:

@@ -72,10 +72,10 @@ def check_number(edit: UnsavedEdit | None, number: int) -> None:
         if number != 0:
             raise Conflict("What you were changing was saved or discarded in another window.")
     elif edit.changes != number:
-        raise changed_elsewhere()
+        raise edit_conflict()
 
 
-def changed_elsewhere() -> Conflict:
+def edit_conflict() -> Conflict:
     """Somebody's other window was first."""
     return Conflict(
         "This was changed in another window meanwhile. Your last change is not kept: "

@@ -32,7 +32,7 @@ def on_the_wire(address: str) -> str:
     return f"{address.removesuffix(domain)}{found.ascii_domain}"
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """An address in the one form of all that mean it; reserved ones, as tests use, are as written.
 
     Raises:
@@ -53,7 +53,7 @@ def is_address(value: object) -> bool:
     if "=?" in text:
         return False
     try:
-        normalised(text)
+        normalise(text)
     except ValueError:
         return False
     return True

@@ -141,14 +141,14 @@ TemplateText = Annotated[str, AfterValidator(_only_a_template)]
 """A text with a template in it, where another type is documented; never after rendering."""
 
 
-def _written_as(value: Any) -> str:
+def _discriminate(value: Any) -> str:
     return "Template()" if isinstance(value, str) else "Value()"
 
 
 T = TypeVar("T")
 OrTemplate = Annotated[
     Annotated[T, Tag("Value()")] | Annotated[TemplateText, Tag("Template()")],
-    Discriminator(_written_as),
+    Discriminator(_discriminate),
 ]
 """A list or an object, or one template that gives it."""
 
@@ -183,7 +183,7 @@ def _number(value: object) -> object:
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         raise ValueError("is too large a number")
     if isinstance(value, str):
-        written = numbers.typed(value)
+        written = numbers.parse_number(value)
         return value if written is None else written
     return value
 

@@ -72,14 +72,14 @@ class Board(_Part):
     def _steps_differ(self) -> Self:
         for what, values in (
             ("id", [step.id for step in self.steps]),
-            ("order", [step["order"] for step in self.numbered()]),
+            ("order", [step["order"] for step in self.numbered_steps()]),
         ):
             twice = [value for value, count in Counter(values).items() if count > 1]
             if twice:
                 raise ValueError(f"several steps have the {what} {twice[0]}")
         return self
 
-    def numbered(self) -> list[dict[str, Any]]:
+    def numbered_steps(self) -> list[dict[str, Any]]:
         """The steps as JSON, in their order."""
         steps = [
             {**step.model_dump(), "order": index if step.order is None else step.order}

@@ -19,7 +19,7 @@ from automations.kit.values import JSON
 _TEXTS = ("mrkdwn", "plain_text", "markdown")
 
 
-def escaped(value: Any, meter: Meter) -> str:
+def write_escaped(value: Any, meter: Meter) -> str:
     """How a value is written into a text."""
     if isinstance(value, Markup):
         # Slack knows three entities only, and where texts were put together are those of HTML.
@@ -40,13 +40,13 @@ def is_text(block: Mapping[str, JSON], key: str) -> bool:
     return key == "text" and isinstance(block[key], str) and (is_marked or is_template(kind))
 
 
-def escaped_blocks(value: JSON, meter: Meter) -> JSON:
+def escape_blocks(value: JSON, meter: Meter) -> JSON:
     """Blocks, or a part of them, that were inserted as a whole."""
     if isinstance(value, list):
-        return [escaped_blocks(item, meter) for item in value]
+        return [escape_blocks(item, meter) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: escaped(item, meter) if is_text(value, key) else escaped_blocks(item, meter)
+        key: write_escaped(item, meter) if is_text(value, key) else escape_blocks(item, meter)
         for key, item in value.items()
     }

@@ -44,10 +44,10 @@ def mailbox(address: str) -> str:
     if len(address) > _MAX_LENGTH:
         # It is none, and would take long to be read.
         return f"mail:{address.lower()}"
-    return f"mail:{_wired(normalize('NFC', parseaddr(address)[1] or address)).lower()}"
+    return f"mail:{_wire_form(normalize('NFC', parseaddr(address)[1] or address)).lower()}"
 
 
-def _wired(address: str) -> str:
+def _wire_form(address: str) -> str:
     try:
         return on_the_wire(address)
     except ValueError:

@@ -8,7 +8,7 @@ import re
 from typing import Any, Literal
 
 from automations.kit.declared_text import is_text_type, text_of
-from automations.kit.json_text import in_parts, is_json_type, parsed
+from automations.kit.json_text import in_parts, is_json_type, parse_json
 from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
@@ -31,14 +31,14 @@ def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSO
     if reading == "auto":
         # Nothing is said of it.
         try:
-            return _kept(text_of(content, content_type))
+            return _check_storable(text_of(content, content_type))
         except ValueError:
             reading = "base64"
     match reading:
         case "json":
             return json_of(content, content_type)
         case "text":
-            return _kept(text_of(content, content_type))
+            return _check_storable(text_of(content, content_type))
         case _:
             return base64.b64encode(content).decode()
 
@@ -55,7 +55,7 @@ def json_of(content: bytes, content_type: str) -> JSON:
     Raises:
         ValueError: it is none, or cannot be kept; for people.
     """
-    return parsed(_text_of_json(content, content_type), MAX_DEPTH)
+    return parse_json(_text_of_json(content, content_type), MAX_DEPTH)
 
 
 def json_in_parts(content: bytes, content_type: str) -> Any:
@@ -82,7 +82,7 @@ def _reading(kind: str, content_type: str) -> Reading:
     return "text" if is_text_type(content_type) else "base64"
 
 
-def _kept(text: str) -> str:
+def _check_storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("is text with a NUL character, which cannot be kept")
     return text

@@ -50,7 +50,7 @@ def secrets_named(text: str) -> set[str]:
 
 def names_secrets(value: JSON) -> bool:
     """Whether a template in a value names a secret."""
-    return next(_named(value, ""), None) is not None
+    return next(_find_names(value, ""), None) is not None
 
 
 class ReadOnce:
@@ -102,16 +102,16 @@ class Redaction:
         Raises:
             StepError: a secret is not there; names step, field and secret.
         """
-        used = self._used(value, where, missing_ok)
+        used = self._used_secrets(value, where, missing_ok)
         if not used:
-            return self._rendered(value, names, where, missing_ok, kind)
-        real = self._rendered(value, {**names, ROOT: used}, where, missing_ok, kind)
+            return self._render(value, names, where, missing_ok, kind)
+        real = self._render(value, {**names, ROOT: used}, where, missing_ok, kind)
         # A filter may have changed a secret into what no masking can find: the difference tells.
-        shown = self.shown(value, names, where=where, missing_ok=missing_ok, kind=kind)
+        shown = self.render_masked(value, names, where=where, missing_ok=missing_ok, kind=kind)
         self._derived.update(_differences(real, shown))
         return real
 
-    def shown(
+    def render_masked(
         self,
         value: JSON,
         names: Mapping[str, JSON],
@@ -121,15 +121,15 @@ class Redaction:
         kind: Kind = Kind.PLAIN,
     ) -> JSON:
         """The same with ``***`` for each secret; ``***`` as a whole when that does not work."""
-        used = dict.fromkeys(self._used(value, where, missing_ok), MASK)
+        used = dict.fromkeys(self._used_secrets(value, where, missing_ok), MASK)
         try:
-            return self._rendered(value, {**names, ROOT: used}, where, missing_ok, kind)
+            return self._render(value, {**names, ROOT: used}, where, missing_ok, kind)
         except StepError:
             if not used:
                 raise
             return MASK
 
-    def _rendered(
+    def _render(
         self, value: JSON, names: Mapping[str, JSON], where: str, missing_ok: bool, kind: Kind
     ) -> JSON:
         return render(
@@ -152,7 +152,7 @@ class Redaction:
         real = render_config(config, names, where=where, by=self.render, known=known)
         if not self._known:
             return real, real
-        shown = render_config(config, names, where=where, by=self.shown, known=known)
+        shown = render_config(config, names, where=where, by=self.render_masked, known=known)
         return real, self._masker().value(shown)
 
     def hide(self, values: Iterable[str]) -> None:
@@ -170,8 +170,8 @@ class Redaction:
     def _masker(self) -> Masker:
         return Masker({*self._known.values(), *self._derived})
 
-    def _used(self, value: JSON, where: str, missing_ok: bool) -> dict[str, str]:
-        wanted = {name: path for path, name in _named(value, where)}
+    def _used_secrets(self, value: JSON, where: str, missing_ok: bool) -> dict[str, str]:
+        wanted = {name: path for path, name in _find_names(value, where)}
         unread = wanted.keys() - self._known.keys()
         if unread:
             self._known.update(self._read(unread))
@@ -185,13 +185,13 @@ class Redaction:
         return {name: self._known[name] for name in wanted if name in self._known}
 
 
-def _named(value: JSON, path: str) -> Iterator[tuple[str, str]]:
+def _find_names(value: JSON, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _named(item, f"{path}.{key}")
+            yield from _find_names(item, f"{path}.{key}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _named(item, f"{path}.{index}")
+            yield from _find_names(item, f"{path}.{index}")
     elif is_template(value):
         try:
             for name in secrets_named(value):
@@ -212,10 +212,10 @@ def _differences(real: JSON, shown: JSON) -> Iterator[str]:
         for index, item in enumerate(real):
             yield from _differences(item, shown[index] if alike else None)
     elif isinstance(real, str) and real != shown:
-        yield _changed(real, shown) if isinstance(shown, str) else real
+        yield _difference(real, shown) if isinstance(shown, str) else real
 
 
-def _changed(real: str, shown: str) -> str:
+def _difference(real: str, shown: str) -> str:
     """What is between the beginning and the end that two texts share."""
     shortest = min(len(real), len(shown))
     start = next((at for at in range(shortest) if real[at] != shown[at]), shortest)

@@ -78,7 +78,7 @@ def render(
         )
         try:
             found = evaluation.value(single)
-            return mrkdwn.escaped_blocks(found, meter) if slack else found
+            return mrkdwn.escape_blocks(found, meter) if slack else found
         except MissingName:
             if missing_ok:
                 return None
@@ -124,7 +124,7 @@ def _single(text: str, tree: nodes.Template) -> nodes.Expr | None:
     return inserted[0]
 
 
-def escaped(value: Any, meter: Meter) -> str:
+def write_escaped(value: Any, meter: Meter) -> str:
     """How a value is written into HTML or XML."""
     if isinstance(value, Markup):
         return value
@@ -133,7 +133,7 @@ def escaped(value: Any, meter: Meter) -> str:
     return text
 
 
-_WRITERS = {Kind.HTML: escaped, Kind.MRKDWN: mrkdwn.escaped}
+_WRITERS = {Kind.HTML: write_escaped, Kind.MRKDWN: mrkdwn.write_escaped}
 
 
 def render_config(

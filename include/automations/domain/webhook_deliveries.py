@@ -20,7 +20,7 @@ from automations.kit.form_bodies import (
     Undecodable,
     charset_of,
     fields,
-    grouped,
+    group,
     media_type,
     texts,
 )
@@ -151,7 +151,7 @@ class Delivery:
         return {
             "method": self.method,
             "headers": shown,
-            "query": self._asked(),
+            "query": self._query_fields(),
             "deliveryId": self.id(scheme, content),
             **content.shown,
         }
@@ -169,8 +169,8 @@ class Delivery:
             return Content({"body": None})
         if json_text.is_json_type(kind):
             try:
-                text = json_text.decoded(self.body, charset_of(given))
-                return Content({"body": json_text.parsed(text)})
+                text = json_text.decode(self.body, charset_of(given))
+                return Content({"body": json_text.parse_json(text)})
             except ValueError as error:
                 raise ValidationFailed({"body": [str(error)]}) from error
         try:
@@ -218,15 +218,15 @@ class Delivery:
             (name, _of_part(name, value, kind))
             for (name, value), kind in zip(values, kinds, strict=True)
         ]
-        return Content({"body": grouped(read)}, files.uploads)
+        return Content({"body": group(read)}, files.uploads)
 
-    def _asked(self) -> dict[str, JSON]:
+    def _query_fields(self) -> dict[str, JSON]:
         try:
             pairs = texts(fields(self.query, URLENCODED, _MAX_FIELDS), URLENCODED)
         except ValueError as error:
             raise ValidationFailed({"query": [str(error)]}) from error
         _check_nul(pairs, "query")
-        return grouped(pairs)
+        return group(pairs)
 
 
 class _Files:
@@ -243,11 +243,11 @@ class _Files:
         try:
             taken = upload(part.filename or "", part.content)
         except ValueError:
-            return self._kept(part)
+            return self._store_inline(part)
         self.uploads.append(taken)
         return taken.value
 
-    def _kept(self, part: Part) -> JSON:
+    def _store_inline(self, part: Part) -> JSON:
         self._inline += len(part.content)
         if self._inline > _MAX_INLINE:
             raise TooLarge(f"Files that are no documents are over {_MAX_INLINE} bytes together.")
@@ -272,7 +272,7 @@ def _json_or_text(text: JSON) -> JSON:
     if not isinstance(text, str) or not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return json_text.parsed(text)
+        return json_text.parse_json(text)
     except ValueError:
         return text
 
@@ -288,7 +288,7 @@ def _of_part(name: str, value: JSON, kind: str) -> JSON:
     if json_text.is_json_type(kind):
         text = value.removeprefix("\ufeff")
         try:
-            return json_text.parsed(text) if text.strip() else None
+            return json_text.parse_json(text) if text.strip() else None
         except ValueError as error:
             raise ValidationFailed({"body": [f"has a part '{name}' that {error}"]}) from error
     return _marked_json_or_text(value) if name == "payload" else value
@@ -307,7 +307,7 @@ def _check_kept(text: str) -> None:
     except (ValueError, RecursionError):
         return
     try:
-        json_text.parsed(text)
+        json_text.parse_json(text)
     except ValueError as error:
         raise ValidationFailed({"body": [str(error)]}) from error
 

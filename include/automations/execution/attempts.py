@@ -24,7 +24,7 @@ from automations.execution.attempt import Attempt
 from automations.execution.entered import Entered
 from automations.execution.journal import AttemptLog, Journal
 from automations.execution.loop_progress import ProgressLost
-from automations.execution.observed_ports import observed
+from automations.execution.observed_ports import observe
 from automations.kit import common_clock, logs, tracing
 from automations.kit.values import JSON
 from automations.ports import HostConnection, Ports
@@ -84,11 +84,11 @@ class Attempts:
             attempt_log = self._attempt_log(attempt, redaction)
             attempt_log.begin(node)
             began = time.monotonic()
-            done = recordable(self._done(attempt, redaction, attempt_log), attempt.where)
+            done = recordable(self._perform(attempt, redaction, attempt_log), attempt.where)
             outcome = redaction.outcome(done)
             attempt_log.end(outcome, timedelta(seconds=time.monotonic() - began))
             if isinstance(outcome, Fail):
-                tracing.failed(span, outcome.error)
+                tracing.mark_failed(span, outcome.error)
                 # A loop fails when a step of its body does, and that step has noted it already.
                 if outcome.kind == "blocked" and not STEP_TYPES[step.type].body:
                     self._note_blocked(attempt, outcome)
@@ -101,7 +101,7 @@ class Attempts:
             rendered, shown = redaction.config(
                 attempt.step.config, attempt.names, where=attempt.where
             )
-            _validated(attempt, rendered)
+            _validate(attempt, rendered)
         except DatabaseUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 -- as in an attempt, whatever goes wrong becomes a value
@@ -114,7 +114,7 @@ class Attempts:
 
         return AttemptLog(self._journal, attempt, mask)
 
-    def _done(self, attempt: Attempt, redaction: Redaction, attempt_log: AttemptLog) -> Outcome:
+    def _perform(self, attempt: Attempt, redaction: Redaction, attempt_log: AttemptLog) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
         step_type = STEP_TYPES[attempt.step.type]
         try:
@@ -123,10 +123,10 @@ class Attempts:
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(shown)
-            attempt_log.configured(shown)
-            config = _validated(attempt, rendered)
+            attempt_log.log_config(shown)
+            config = _validate(attempt, rendered)
             ctx = self._context(attempt, redaction, attempt_log)
-            with logs.masked(redaction.text):
+            with logs.mask_lines(redaction.text):
                 outcome: Outcome = (
                     step_type.run(config, ctx)
                     if attempt.answer is None
@@ -165,7 +165,7 @@ class Attempts:
             attempt=attempt.number,
             now=common_clock.now(),
             timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
-            ports=observed(self._ports, attempt_log.say) if attempt_log.is_read else self._ports,
+            ports=observe(self._ports, attempt_log.say) if attempt_log.is_read else self._ports,
             render=render,
             connection=connection,
             kept=attempt.kept,
@@ -194,9 +194,9 @@ class Attempts:
             log.error("%s of type %s raised\n%s", attempt.where, attempt.step.type, raised)
 
 
-def _validated(attempt: Attempt, rendered: dict[str, JSON]) -> Any:
+def _validate(attempt: Attempt, rendered: dict[str, JSON]) -> Any:
     try:
         return type(attempt.step.config).model_validate(rendered, context=RENDERED)
     except ValidationError as error:
-        wrong = field_errors.rendered_errors(error, rendered)
+        wrong = field_errors.format_errors(error, rendered)
         raise StepError(f"{attempt.where}, {wrong}", kind="config") from error

@@ -8,7 +8,7 @@ from typing import Literal
 from automations.db.tables import Run, RunStep
 from automations.definitions.plan import Plan
 from automations.domain.statuses import RunStatus, StepStatus
-from automations.execution.recording import recorded
+from automations.execution.recording import recorded_verdict
 from automations.execution.verdicts import Proceed
 from automations.kit import common_clock
 from automations.ports import DoneBefore, DoneTask
@@ -41,7 +41,7 @@ def _task(row: RunStep, plan: Plan) -> DoneTask | None:
     kind, lines = node.step.type, tuple(map(tuple, row.told or ()))
     if row.status == StepStatus.SKIPPED:
         return DoneTask(node.id, kind, "left_out", row.started_at, row.started_at)
-    verdict = recorded(row)
+    verdict = recorded_verdict(row)
     if row.status != StepStatus.DONE or not isinstance(verdict, Proceed):
         now = common_clock.now()
         return DoneTask(node.id, kind, "begun", row.started_at, row.ended_at or now, lines=lines)

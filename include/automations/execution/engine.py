@@ -25,7 +25,7 @@ from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal, earlier_line, verdict_line
 from automations.execution.loops import Loops
-from automations.execution.recording import Recorder, log_attempt, recorded
+from automations.execution.recording import Recorder, log_attempt, recorded_verdict
 from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
 from automations.kit import logs
 from automations.kit.values import JSON
@@ -127,7 +127,7 @@ class Engine:
 
         def known() -> Mapping[str, JSON]:
             repeats = STEP_TYPES[entered.step.type].repeats_for is not None
-            return loops().begun() if repeats else {}
+            return loops().first_items() if repeats else {}
 
         def keep(config: dict[str, JSON]) -> None:
             with unit_of_work() as session:
@@ -182,7 +182,7 @@ def record_in(
     run, row = standing
     if row.status in run_steps.ENDED:
         # We lost our lock with our connection, and another process recorded first: that counts.
-        return recorded(row)
+        return recorded_verdict(row)
     if run.status not in UNFINISHED:
         # The effect has happened, so it stays on record although the run has ended meanwhile.
         log_attempt(session, entered, outcome)

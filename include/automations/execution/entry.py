@@ -26,8 +26,8 @@ from automations.domain.statuses import (
 from automations.errors import Conflict, DomainError, NotFound, ValidationFailed
 from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
-from automations.execution.pauses import parked, wait_for_slot
-from automations.execution.recording import recorded, remaining_delay
+from automations.execution.pauses import verdict_of, wait_for_slot
+from automations.execution.recording import recorded_verdict, remaining_delay
 from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef, Verdict
 from automations.kit import common_clock
 from automations.kit.values import JSON
@@ -71,7 +71,9 @@ def enter_ahead(
     row = run_steps.begin_first(session, ref.run_id, ref.node_id, ref.generation)
     if row is None:
         return None
-    return _entered(session, ref, run, load(session, ref.workflow_id, ref.version), row, outputs)
+    return _build_entered(
+        session, ref, run, load(session, ref.workflow_id, ref.version), row, outputs
+    )
 
 
 def enter_express(
@@ -85,7 +87,7 @@ def enter_express(
     """
     ref = TaskRef(run.id, run.workflow_id, loaded.version, node_id)
     row = _begin_row(session, ref, StepStatus.RUNNING)
-    return _entered(session, ref, run, loaded, row, outputs), row
+    return _build_entered(session, ref, run, loaded, row, outputs), row
 
 
 def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
@@ -102,7 +104,7 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     # Airflow begins a node that we skipped only if somebody marked its predecessor as done.
     if known is not None and known.status in (*run_steps.ENDED, StepStatus.SKIPPED):
         # Also when the run has ended, perhaps by this very step.
-        return recorded(known)
+        return recorded_verdict(known)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
         session.flush()
         admission.admit(session, run)
@@ -116,14 +118,14 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     if known is not None and known.status == StepStatus.WAITING:
         wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
     if wait is not None and wait.status == WaitStatus.OPEN:
-        return parked(wait)
+        return verdict_of(wait)
     if (verdict := _deferral(session, ref, run, loaded, known)) is not None:
         return verdict
     if wait is not None and wait.status == WaitStatus.ANSWERED:
         return Sleep(wait.id, common_clock.now())
     if run.slot == SlotStatus.WAITING:
         row = _begin_row(session, ref, StepStatus.WAITING)
-        return parked(wait_for_slot(session, row, common_clock.now()))
+        return verdict_of(wait_for_slot(session, row, common_clock.now()))
     return _begin(session, ref, run, loaded)
 
 
@@ -134,7 +136,7 @@ def _deferral(
     died = ref.deaths + (0 if known is None else known.unseen_deaths)
     if died:
         row = known or _begin_row(session, ref, StepStatus.RUNNING)
-        entered = _entered(session, ref, run, loaded, row)
+        entered = _build_entered(session, ref, run, loaded, row)
         if (verdict := deaths.count(session, entered, run, row, died)) is not None:
             return verdict
     # The orchestrator may not know of the delay: the process may have died before it reported it.
@@ -160,18 +162,18 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
             else _by_person(session, run, wait, answer, answer.by)
         )
         if ended is None:
-            return parked(wait)
+            return verdict_of(wait)
         waits.settle(
             session,
             wait,
             waits.Ending(ended.decision, ended.by, ended.data, ended.override, ended.reason),
         )
     if row.status != StepStatus.WAITING or row.generation != wait.generation:
-        return recorded(row)
+        return recorded_verdict(row)
     newest = waits.wait_of_node(session, ref.run_id, ref.node_id, wait.generation)
     if newest is not None and newest.id != wait.id:
         # Woken again by an earlier wait, which ended long ago.
-        return parked(newest)
+        return verdict_of(newest)
     session.refresh(run)
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
@@ -185,7 +187,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         wait.override,
         wait.reason,
     )
-    return replace(_entered(session, ref, run, loaded, row), answer=how)
+    return replace(_build_entered(session, ref, run, loaded, row), answer=how)
 
 
 def _begin(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
@@ -193,14 +195,14 @@ def _begin(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
     row = _begin_row(session, ref, StepStatus.RUNNING)
     if run.status != RunStatus.RUNNING:
         waits.show_as_running(session, ref.run_id)
-    return _entered(session, ref, run, loaded, row)
+    return _build_entered(session, ref, run, loaded, row)
 
 
 def _begin_row(session: Session, ref: TaskRef, status: StepStatus) -> RunStep:
     return run_steps.begin(session, ref.run_id, ref.node_id, ref.generation, status)
 
 
-def _entered(
+def _build_entered(
     session: Session,
     ref: TaskRef,
     run: Run,
@@ -231,7 +233,7 @@ def _entered(
 def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is not None:
-        return _checked(run, ref)
+        return _check_owner(run, ref)
     made = AirflowRun(
         workflow_id=ref.workflow_id,
         run_id=ref.dag_run_id or ref.run_id,
@@ -245,10 +247,10 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")
-    return _checked(run, ref)
+    return _check_owner(run, ref)
 
 
-def _checked(run: Run, ref: TaskRef) -> Run:
+def _check_owner(run: Run, ref: TaskRef) -> Run:
     # Somebody may have given one of our ids to a DagRun of another DAG.
     if run.workflow_id != ref.workflow_id:
         raise Conflict(f"Run {run.id} is another automation's.")

@@ -80,14 +80,14 @@ class ExpressLeg:
         with unit_of_work() as session:
             claimed = runs.lock_claimed(session, self._job)
             if claimed is None:
-                jobs.done(session, self._job)
+                jobs.complete(session, self._job)
             else:
                 self._leave(session, claimed)
 
     def _first(self, session: Session) -> _StartedNode | None:
         claimed = runs.lock_claimed(session, self._job)
         if claimed is None:
-            jobs.done(session, self._job)
+            jobs.complete(session, self._job)
             return None
         run = claimed.run
         # Another process had the job and is gone. The step that it was in may have killed it, and
@@ -111,12 +111,12 @@ class ExpressLeg:
             claimed = runs.lock_claimed(session, self._job)
             if claimed is not None and claimed.mine:
                 kept = {"input": config, "told": told.lines}
-                return self._recorded(session, claimed, begun, outcome, kept)
+                return self._record(session, claimed, begun, outcome, kept)
         if claimed is not None:
             self._engine.record(entered, outcome)
         return None
 
-    def _recorded(
+    def _record(
         self,
         session: Session,
         claimed: ClaimedRun,
@@ -155,7 +155,7 @@ class ExpressLeg:
             return None
         if not may_run_ahead(node):
             return None
-        if host_secrets.may_be_needed(host_secrets.named(node), run.workspace_id):
+        if host_secrets.may_be_needed(host_secrets.secret_names(node), run.workspace_id):
             return None
         loaded = load(session, run.workflow_id, run.version)
         entered, row = entry.enter_express(session, run, loaded, node.id, outputs)
@@ -163,6 +163,6 @@ class ExpressLeg:
 
     def _leave(self, session: Session, claimed: ClaimedRun) -> None:
         # If the job was lost there is nothing to leave: another process has it, or has left it.
-        if jobs.done(session, self._job):
+        if jobs.complete(session, self._job):
             session.refresh(claimed.run, ["status"])
             admission.leave_express(session, claimed.run)

@@ -18,7 +18,7 @@ CONNECTION = "connection"
 """Stands among the names of secrets, which are in capitals, for any connection."""
 
 
-def named(node: Node) -> frozenset[str]:
+def secret_names(node: Node) -> frozenset[str]:
     """The secrets that a step or its body may name, and ``CONNECTION`` if it names one."""
     config = node.step.config.model_dump_json()
     return frozenset([*_SECRET.findall(config), *([CONNECTION] if _CONNECTION in config else [])])

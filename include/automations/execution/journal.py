@@ -118,16 +118,14 @@ class AttemptLog:
                 f"run {node.ref.run_id}, version {node.ref.version} of the automation."
             )
         else:
-            self.say(f"Step '{step.name}' ({kind}) goes on: {_answered(answer)}")
+            self.say(f"Step '{step.name}' ({kind}) goes on: {_describe_answer(answer)}")
 
-    def configured(self, shown: Mapping[str, JSON]) -> None:
+    def log_config(self, shown: Mapping[str, JSON]) -> None:
         """Log the step's config in its recordable form."""
         if not self.is_read:
             return
         if not self._attempt.iteration:
-            self._journal.config = {
-                name: _masked(value, self._mask) for name, value in shown.items()
-            }
+            self._journal.config = {name: _mask(value, self._mask) for name, value in shown.items()}
             # For a step that goes on after a wait, the log has it already.
             if self._attempt.answer is None:
                 self._fields("Configuration", shown)
@@ -141,7 +139,7 @@ class AttemptLog:
         if not self.is_read or isinstance(outcome, WaitInLoop):
             return  # The step in the loop has already logged what it waits for.
         if isinstance(outcome, Fail):
-            self._failed(outcome, taken)
+            self._log_failure(outcome, taken)
             return
         waits = waits_for(outcome, common_clock.now())
         if waits is not None:
@@ -151,7 +149,7 @@ class AttemptLog:
             self._write(f"Done after {seconds(taken)}{_way(outcome)}.")
             self._output(getattr(outcome, "output", {}))
 
-    def _failed(self, fail: Fail, taken: timedelta) -> None:
+    def _log_failure(self, fail: Fail, taken: timedelta) -> None:
         in_full = not self._attempt.quiet
         if self._attempt.quiet and self._journal.may_tell_all():
             in_full = True
@@ -191,18 +189,18 @@ def waits_for(outcome: Outcome, now: datetime) -> str | None:
     """Describe what a step waits for; None if it does not wait."""
     match outcome:
         case WaitUntil(when):
-            return f"Waits until {moment(when)}."
+            return f"Waits until {format_time(when)}."
         case WaitToRetry(when):
-            return f"Waits until {moment(when)} for the next attempt."
+            return f"Waits until {format_time(when)} for the next attempt."
         case WaitForDecision(asked, expires_in):
             people = ", ".join(asked.approvers) or "anybody who may decide"
             most = f", {asked.quorum} of them" if asked.quorum > 1 else ""
-            until = moment(now + expires_in)
+            until = format_time(now + expires_in)
             return f"Waits for a decision by {people}{most} until {until}: {asked.subject}"
         case WaitForCallback(_, expires_in):
-            return f"Waits for its callback until {moment(now + expires_in)}."
+            return f"Waits for its callback until {format_time(now + expires_in)}."
         case WaitForSubmissions(_, expires_in):
-            return f"Waits for its forms to be filled in until {moment(now + expires_in)}."
+            return f"Waits for its forms to be filled in until {format_time(now + expires_in)}."
         case WaitForRun(run_id, None):
             return f"Waits for run {run_id} to end."
         case WaitForRun(run_id, dag_id):
@@ -214,9 +212,9 @@ def earlier_line(verdict: Verdict) -> str:
     """The log line for a node that a process enters and need not run now."""
     match verdict:
         case AskPeople():
-            return f"Waits as before, until {moment(verdict.expires_at)}."
+            return f"Waits as before, until {format_time(verdict.expires_at)}."
         case Sleep():
-            return f"Waits as before, until {moment(verdict.until)}."
+            return f"Waits as before, until {format_time(verdict.until)}."
         case Skip(reason):
             return f"Nothing to do. {reason}"
         case GiveUp(error):
@@ -242,7 +240,7 @@ def verdict_line(step: Step, outcome: Outcome, verdict: Verdict) -> str | None:
     return None
 
 
-def moment(when: datetime) -> str:
+def format_time(when: datetime) -> str:
     """Format a time for the log."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -252,12 +250,12 @@ def seconds(taken: timedelta) -> str:
     return f"{taken.total_seconds():.2f} s"
 
 
-def _answered(answer: Answer) -> str:
+def _describe_answer(answer: Answer) -> str:
     by = f" by {answer.by}" if answer.by else ""
     instead = ", in the place of those who were asked" if answer.override else ""
     why = f", because: {excerpt(answer.reason, _MAX_FIELD)}" if answer.reason else ""
     data = f": {excerpt(answer.data, _MAX_FIELD)}" if answer.data else ""
-    return f"{answer.decision}{by} at {moment(answer.at)}{instead}{why}{data}"
+    return f"{answer.decision}{by} at {format_time(answer.at)}{instead}{why}{data}"
 
 
 def _way(outcome: Outcome) -> str:
@@ -266,12 +264,12 @@ def _way(outcome: Outcome) -> str:
     return ", and ends here" if isinstance(outcome, Stop) else ""
 
 
-def _masked(value: JSON, mask: Callable[[str], str]) -> JSON:
+def _mask(value: JSON, mask: Callable[[str], str]) -> JSON:
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, dict):
-        return {mask(key): _masked(item, mask) for key, item in value.items()}
-    return [_masked(item, mask) for item in value] if isinstance(value, list) else value
+        return {mask(key): _mask(item, mask) for key, item in value.items()}
+    return [_mask(item, mask) for item in value] if isinstance(value, list) else value
 
 
 def _brief_where(attempt: Attempt) -> str:

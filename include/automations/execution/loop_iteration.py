@@ -10,7 +10,7 @@ from typing import Any
 
 from automations.db.session import unit_of_work
 from automations.db.waits import callbacks
-from automations.definitions.model import Step, nested_lists, ordered
+from automations.definitions.model import Step, enabled_steps, nested_lists
 from automations.execution.attempt import Attempt
 from automations.execution.attempts import Attempts
 from automations.execution.loop_log import IterationPath, LoopLog
@@ -74,7 +74,7 @@ class SharedState:
     log: LoopLog
     go_through: Callable[[Scope, Any, list[JSON]], Outcome | Interrupted]
 
-    def begun(self, step: Step, path: str) -> dict[str, JSON]:
+    def first_items(self, step: Step, path: str) -> dict[str, JSON]:
         """The items that a step at a path began with, if it is a loop that began before."""
         over = STEP_TYPES[step.type].repeats_for
         items = None if over is None else self.progress.items(path)
@@ -134,7 +134,7 @@ class Iteration:
 
     def _run(self, steps: list[Step]) -> StepEnded | StepFailed | WaitInLoop | Interrupted | None:
         """Run some steps; returns what stops the iteration, if anything does."""
-        for step in ordered(steps):
+        for step in enabled_steps(steps):
             came_to = self._step(step)
             if not isinstance(came_to, StepEnded):
                 return came_to
@@ -252,7 +252,7 @@ class Iteration:
                 key=key,
                 number=number,
                 iterate=iterate,
-                known=lambda: shared.begun(step, inner.path),
+                known=lambda: shared.first_items(step, inner.path),
                 answer=answer,
                 kept=shared.attempts.node.kept if answer is not None else {},
                 iteration=self._place.indexes,

@@ -12,7 +12,7 @@ from automations.db.runs.loop_cursors import Node
 from automations.errors import DatabaseUnavailable
 from automations.execution import loop_storage
 from automations.execution.loop_log import LoopLog
-from automations.execution.loop_records import ItemRecord, NextAttempt, StepRecord, stored
+from automations.execution.loop_records import ItemRecord, NextAttempt, StepRecord, serialize
 from automations.execution.loop_storage import Batch, Open, StoredLoop
 from automations.kit import common_clock
 from automations.kit.values import JSON
@@ -231,7 +231,7 @@ class Progress:
         Returns:
             ``Interrupted`` as from ``write``, and when the results take too much memory.
         """
-        size = loop_storage.size([stored(entry)])
+        size = loop_storage.size([serialize(entry)])
         with self._lock:
             self._end_inside(f"{cursor.path}[{index}]/")
             if self._size + size > MAX_RESULTS_BYTES:

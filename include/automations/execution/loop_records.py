@@ -58,7 +58,7 @@ class ItemFailed:
     message: str
     kind: str
 
-    def shown(self) -> dict[str, JSON]:
+    def to_json(self) -> dict[str, JSON]:
         """The failure as the loop's output shows it."""
         return {"message": self.message, "kind": self.kind}
 
@@ -67,7 +67,7 @@ StepRecord = StepEnded | NextAttempt
 ItemRecord = ItemDone | ItemFailed
 
 
-def stored(record: StepRecord | ItemRecord) -> dict[str, JSON]:
+def serialize(record: StepRecord | ItemRecord) -> dict[str, JSON]:
     """A record as JSON."""
     match record:
         case StepEnded(output, arm, stop):
@@ -78,7 +78,7 @@ def stored(record: StepRecord | ItemRecord) -> dict[str, JSON]:
         case ItemDone(output):
             return {"output": output}
         case ItemFailed():
-            return {"error": record.shown()}
+            return {"error": record.to_json()}
         case _:
             assert_never(record)
 

@@ -14,8 +14,8 @@ from automations.execution.loop_records import (
     ItemRecord,
     StepRecord,
     item_record,
+    serialize,
     step_record,
-    stored,
 )
 from automations.kit.values import JSON
 
@@ -96,9 +96,9 @@ def write(node: Node, batch: Batch) -> bool:
         if batch.ended:
             loop_cursors.forget(session, node, batch.ended)
         for path, index, entries in batch.rows:
-            loop_cursors.add(session, node, path, index, list(map(stored, entries)))
+            loop_cursors.add(session, node, path, index, list(map(serialize, entries)))
         for path, opened, waiting, items in batch.cursors:
-            loop_cursors.save(session, node, path, _written(opened), waiting, items)
+            loop_cursors.save(session, node, path, _serialize(opened), waiting, items)
     return True
 
 
@@ -114,8 +114,8 @@ def _read(opened: Mapping[str, Mapping[str, JSON]]) -> Open:
     }
 
 
-def _written(opened: Open) -> dict[str, JSON]:
+def _serialize(opened: Open) -> dict[str, JSON]:
     return {
-        str(index): {step_id: stored(record) for step_id, record in steps.items()}
+        str(index): {step_id: serialize(record) for step_id, record in steps.items()}
         for index, steps in opened.items()
     }

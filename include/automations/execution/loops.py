@@ -42,7 +42,7 @@ class Loops:
     def __init__(self, attempts: Attempts) -> None:
         node = attempts.node
         # A loop that begins has written no lines. After a crash, which is rare, the count restarts.
-        log = LoopLog({} if node.answer is None else _written(node))
+        log = LoopLog({} if node.answer is None else _count_lines(node))
         place = (node.ref.run_id, node.ref.node_id, node.ref.generation)
         progress = Progress(place, _seconds_left(node), node.names["variables"], log)
         self._shared = SharedState(attempts, progress, log, self._go_through)
@@ -63,9 +63,9 @@ class Loops:
         interrupted = progress.finish() if isinstance(outcome, Done) else progress.write()
         return interrupted.fail if interrupted is not None else outcome
 
-    def begun(self) -> Mapping[str, JSON]:
+    def first_items(self) -> Mapping[str, JSON]:
         """The items of the node's own loop as it began, if it did before."""
-        return self._shared.begun(self._shared.attempts.node.step, "")
+        return self._shared.first_items(self._shared.attempts.node.step, "")
 
     def _go_through(self, scope: Scope, config: Any, items: list[JSON]) -> Outcome | Interrupted:
         progress = self._shared.progress
@@ -73,7 +73,7 @@ class Loops:
         secret = names_secrets(scope.step.config.collection)
         cursor = progress.cursor(scope.path, items, secret=secret)
         work = _Work(self._shared, scope, config, items, cursor)
-        work.done_by(config.concurrency)
+        work.run(config.concurrency)
         if work.end is not None:
             return work.end
         if work.parked:
@@ -108,7 +108,7 @@ class _Work:
         undone = [index for index, entry in enumerate(self.cursor.entries) if entry is None]
         self._todo = undone[::-1]
 
-    def done_by(self, workers: int) -> None:
+    def run(self, workers: int) -> None:
         """Do the iterations with some workers; re-raises a worker's error once all have ended."""
         if workers == 1:
             self._drain()
@@ -169,7 +169,7 @@ def _seconds_left(node: Entered) -> float | None:
     return left.total_seconds()
 
 
-def _written(node: Entered) -> dict[bool, int]:
+def _count_lines(node: Entered) -> dict[bool, int]:
     """How many log lines the loop has written since it began, by whether they report failures."""
     inside = [step.id for _, step in walk([node.step]) if step.id != node.step.id]
     with unit_of_work() as session:
@@ -187,7 +187,7 @@ def _output(entries: list[ItemRecord | None]) -> dict[str, JSON]:
         "count": len(entries),
         "results": [entry.output if isinstance(entry, ItemDone) else None for entry in entries],
         "errors": [
-            {"index": index, "error": entry.shown()}
+            {"index": index, "error": entry.to_json()}
             for index, entry in enumerate(entries)
             if isinstance(entry, ItemFailed)
         ],

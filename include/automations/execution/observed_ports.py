@@ -68,7 +68,7 @@ _MAX_CONSOLE = 1_000
 """Lines of a script's console; those beyond are only counted."""
 
 
-def observed(ports: Ports, say: Say) -> Ports:
+def observe(ports: Ports, say: Say) -> Ports:
     """Wrap ports so that what is done through them is logged."""
     return Ports(
         mailer=_Mailer(ports.mailer, say),

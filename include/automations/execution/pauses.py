@@ -73,7 +73,7 @@ def pause_of(awaited: Awaited, now: datetime) -> Pause:
             assert_never(awaited)
 
 
-def parked(wait: Wait) -> AskPeople | Sleep:
+def verdict_of(wait: Wait) -> AskPeople | Sleep:
     """The verdict that tells the host of an open pause."""
     if waits.in_loop(wait):
         return Sleep(wait.id, wait.due_at)

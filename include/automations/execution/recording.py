@@ -22,7 +22,7 @@ from automations.domain.statuses import (
     WaitKind,
 )
 from automations.execution.entered import Entered
-from automations.execution.pauses import parked, pause_of
+from automations.execution.pauses import pause_of, verdict_of
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep, Verdict
 from automations.kit import common_clock
 from automations.kit.excerpts import excerpt
@@ -69,17 +69,17 @@ class Recorder:
             case Done(output, variables):
                 if variables:
                     self.run.variables = {**self.run.variables, **variables}
-                return self._done(output, None)
+                return self._record_done(output, None)
             case Branch(output, arm):
-                return self._done(output, arm)
+                return self._record_done(output, arm)
             case Stop(output):
-                return self._done(output, None, stop=True)
+                return self._record_done(output, None, stop=True)
             case Fail():
-                return self._failed(outcome)
+                return self._record_failure(outcome)
             case _:
                 return self._wait(outcome)
 
-    def _done(self, output: Any, arm: str | None, *, stop: bool = False) -> Verdict:
+    def _record_done(self, output: Any, arm: str | None, *, stop: bool = False) -> Verdict:
         ref, plan = self.entered.ref, self.entered.loaded.plan
         node = plan.nodes[ref.node_id]
         target = None if stop else plan.target(ref.node_id, arm)
@@ -96,7 +96,7 @@ class Recorder:
             self._end_run(RunStatus.COMPLETED)
         return verdict
 
-    def _failed(self, fail: Fail) -> Verdict:
+    def _record_failure(self, fail: Fail) -> Verdict:
         step = self.entered.step
         retry = step.retry
         if retry is not None and fail.retryable and retry.covers(fail.kind, self.row.attempt):
@@ -111,9 +111,9 @@ class Recorder:
                 setattr(self.row, column, value)
             return Retry(fail.error, delay)
         if step.on_error == "continue":
-            return self._done(fail_output(fail), None)
+            return self._record_done(fail_output(fail), None)
         if isinstance(step.on_error, list):
-            return self._done(fail_output(fail), "onError")
+            return self._record_done(fail_output(fail), "onError")
         error = f"{step.name}: {fail.error}"
         self._close(StepStatus.FAILED, fail_output(fail), {"error": error})
         self._end_run(RunStatus.FAILED, error)
@@ -151,7 +151,7 @@ class Recorder:
                 key=key,
             ),
         )
-        return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
+        return Sleep(wait.id, now) if self._has_come(wait) else verdict_of(wait)
 
     def _has_come(self, wait: Wait) -> bool:
         """Whether what the step waits for has already come; if so, the wait is settled."""
@@ -181,7 +181,7 @@ class Recorder:
         return child.status not in UNFINISHED
 
 
-def recorded(row: RunStep) -> Verdict:
+def recorded_verdict(row: RunStep) -> Verdict:
     """The verdict that is on record for a node that has ended."""
     stored = row.verdict or {}
     if row.status == StepStatus.FAILED:

@@ -30,7 +30,7 @@ from automations.execution import entry, host_secrets
 from automations.execution.engine import Engine, lock_name, log_context, record_in
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal, verdict_line
-from automations.execution.recording import recorded, visible_output
+from automations.execution.recording import recorded_verdict, visible_output
 from automations.execution.verdicts import Proceed, TaskRef, Verdict
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import load
@@ -96,7 +96,7 @@ def _secrets(workflow_id: str, version: int) -> frozenset[str]:
     """The secrets that the steps of a version may name."""
     with reading() as session:
         plan = load(session, workflow_id, version).plan
-    return frozenset[str]().union(*map(host_secrets.named, plan.nodes.values()))
+    return frozenset[str]().union(*map(host_secrets.secret_names, plan.nodes.values()))
 
 
 def run_following(
@@ -203,7 +203,7 @@ def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
             return Leg((), {})
         rows = run_steps.steps(session, ref.run_id, ref.generation)
     done_ahead: list[DoneAhead] = []
-    while node is not None and (row := _done(node, rows.get(node.id))) is not None:
+    while node is not None and (row := _done_ahead(node, rows.get(node.id))) is not None:
         done_ahead.append(row)
         node = behind(plan, row.node_id, row.verdict)
     left_out = {
@@ -226,10 +226,10 @@ def may_run_ahead(node: Node) -> bool:
     return not step_type.heavy and not step_type.waits(node.step.config)
 
 
-def _done(node: Node, row: RunStep | None) -> DoneAhead | None:
+def _done_ahead(node: Node, row: RunStep | None) -> DoneAhead | None:
     if row is None or row.status != StepStatus.DONE or row.ended_at is None:
         return None
-    verdict = recorded(row)
+    verdict = recorded_verdict(row)
     if not isinstance(verdict, Proceed):
         return None
     kind, config = node.step.type, row.input or {}

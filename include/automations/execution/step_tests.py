@@ -32,7 +32,7 @@ from automations.execution.trial_data import (
     TrialData,
     by_id_and_name,
     earlier_run,
-    entered_alone,
+    enter_alone,
     names_found,
     values_of_run,
 )
@@ -82,7 +82,7 @@ def render(
         earlier = earlier_run(session, workflow, given)
         values = values_of_run(workflow, loaded, given, earlier)
         run = Run(id=new_id(), started_at=common_clock.now(), **values)
-        entered = _entered(session, run, loaded, step, given)
+        entered = _enter(session, run, loaded, step, given)
     config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
     shown = None if isinstance(config, Fail) else config
@@ -125,7 +125,7 @@ def run(
         node = session.get(RunStep, (row.id, step.id))
         if node is not None and node.status in run_steps.ENDED:
             return _come_to(step, node)
-        entered = _entered(session, row, loaded, step, given)
+        entered = _enter(session, row, loaded, step, given)
         run_steps.begin(session, row.id, step.id, 0, StepStatus.RUNNING)
         audit.record(
             session,
@@ -137,7 +137,7 @@ def run(
         )
     began = time.monotonic()
     outcome = engine.attempt(entered)
-    return _recorded(entered, outcome, timedelta(seconds=time.monotonic() - began))
+    return _record(entered, outcome, timedelta(seconds=time.monotonic() - began))
 
 
 def _find(
@@ -168,13 +168,13 @@ def _check_nothing_made_up(loaded: Loaded, step: Any, given: TrialData) -> None:
     raise ValidationFailed({name: [mend] for name in made_up})
 
 
-def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: TrialData) -> Entered:
+def _enter(session: Session, row: Run, loaded: Loaded, step: Any, given: TrialData) -> Entered:
     recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
     names = names_found(row, loaded, recorded)
     names["steps"] = {**names["steps"], **by_id_and_name(loaded, given.steps, "steps")}
     if given.loop is not None:
         names["loop"] = dict(given.loop)
-    return entered_alone(row, loaded, step, names)
+    return enter_alone(row, loaded, step, names)
 
 
 def _come_to(step: Any, node: RunStep) -> StepTestResult:
@@ -188,7 +188,7 @@ def _come_to(step: Any, node: RunStep) -> StepTestResult:
     return StepTestResult(step, node.run_id, node.input, outcome, took)
 
 
-def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTestResult:
+def _record(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTestResult:
     fail = outcome if isinstance(outcome, Fail) else None
     output = fail_output(fail) if fail else output_of(outcome)
     now = common_clock.now()

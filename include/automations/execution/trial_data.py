@@ -98,7 +98,7 @@ def names_found(row: Run, loaded: Loaded, outputs: Mapping[str, JSON]) -> dict[s
     return names
 
 
-def entered_alone(row: Run, loaded: Loaded, step: Any, names: dict[str, Any]) -> Entered:
+def enter_alone(row: Run, loaded: Loaded, step: Any, names: dict[str, Any]) -> Entered:
     """A step that is attempted by itself: once, for no longer than somebody waits for it.
 
     Args:

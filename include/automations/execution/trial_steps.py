@@ -20,7 +20,7 @@ from automations.execution.dry_run_ports import Effect, dry_run
 from automations.execution.journal import Journal
 from automations.execution.pauses import pause_of
 from automations.execution.recording import fail_output, output_of
-from automations.execution.trial_data import entered_alone
+from automations.execution.trial_data import enter_alone
 from automations.kit import common_clock
 from automations.kit.masking import MASK
 from automations.kit.values import JSON
@@ -37,7 +37,7 @@ from automations.steps.outcomes import (
     Wait,
     WaitForDecision,
     WaitUntil,
-    awaited,
+    find_wait,
 )
 from automations.steps.registry import STEP_TYPES
 
@@ -125,7 +125,7 @@ class StepTrials:
         self._answers = answers
         self._guesses = False
 
-    def tried(
+    def try_step(
         self,
         step: Any,
         names: Mapping[str, JSON],
@@ -145,7 +145,7 @@ class StepTrials:
         ports = dry_run(self._ports, effects.append, answer.data)
 
         def make(passed: Answer | None = None, kept: Mapping[str, JSON] | None = None) -> Outcome:
-            node = entered_alone(self._row, self._loaded, step, dict(names))
+            node = enter_alone(self._row, self._loaded, step, dict(names))
             attempt = Attempt(
                 step=node.step,
                 where=f"{where}step '{step.name}'",
@@ -158,11 +158,11 @@ class StepTrials:
                 iteration=iteration,
                 keep_config=configs.append,
             )
-            attempts = Attempts(node, ports, self._masked, self._stand_in, Journal())
+            attempts = Attempts(node, ports, self._mask_secrets, self._stand_in, Journal())
             return attempts.make(attempt)
 
         outcome = self._unavailable(step) or make()
-        wait, passed = awaited(outcome), None
+        wait, passed = find_wait(outcome), None
         if wait is not None:
             passed = _answer(wait, answer)
             outcome = make(passed, pause_of(wait, passed.at).kept)
@@ -219,7 +219,7 @@ class StepTrials:
             raise StepError(reason, kind="config")
         return HostConnection(conn_id, "http", host=conn_id)
 
-    def _masked(self, names: Set[str]) -> Mapping[str, str]:
+    def _mask_secrets(self, names: Set[str]) -> Mapping[str, str]:
         return dict.fromkeys(secrets.read(self._row.workspace_id, names), MASK)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from automations.db.runs import run_steps
 from automations.db.session import reading
 from automations.db.tables import Run, Workflow
-from automations.definitions.model import Definition, nested_lists, ordered
+from automations.definitions.model import Definition, enabled_steps, nested_lists
 from automations.definitions.plan import Plan
 from automations.domain.loops import names_of_item
 from automations.execution.trial_data import (
@@ -84,7 +84,7 @@ def run(
     """
     with reading() as session:
         workflow = require(session, workspace_id, workflow_id)
-        loaded = _loaded(workflow, definition) or load(session, workflow.id, workflow.version)
+        loaded = _load(workflow, definition) or load(session, workflow.id, workflow.version)
         earlier = earlier_run(session, workflow, given)
         values = values_of_run(workflow, loaded, given, earlier)
         recorded = run_steps.outputs(session, earlier.id) if earlier is not None else {}
@@ -96,7 +96,7 @@ def run(
     return trial.all_of(loaded.definition.steps, names)
 
 
-def _loaded(workflow: Workflow, definition: Definition | None) -> Loaded | None:
+def _load(workflow: Workflow, definition: Definition | None) -> Loaded | None:
     if definition is None:
         return None
     return Loaded(workflow.id, workflow.version, definition, Plan(definition.steps))
@@ -148,7 +148,7 @@ class _Trial:
 
     def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _StopReason | None:
         """Go through a list of steps; what keeps it from its end, if anything does."""
-        for step in ordered(steps):
+        for step in enabled_steps(steps):
             is_long = len(self._tried) >= MAX_TRIED or self._told > MAX_TOLD
             if is_long or time.monotonic() > self._until:
                 self._is_cut = True
@@ -167,7 +167,7 @@ class _Trial:
         def iterate(config: Any, items: list[JSON]) -> Outcome:
             return self._loop(scope, names, config, items)
 
-        tried = self._steps.tried(step, names, scope.where, scope.iteration, iterate)
+        tried = self._steps.try_step(step, names, scope.where, scope.iteration, iterate)
         # A loop stands before what is in it.
         self._tried.insert(place, tried)
         self._told += tried.characters

@@ -14,15 +14,17 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def instant(text: str, zone: str) -> str:
+def to_utc(text: str, zone: str) -> str:
     """What an ISO 8601 date or time means, in UTC, with as many decimals as it has, three at least.
 
     Without their ``Z``, the order of such texts is their order in time.
 
     Raises:
-        ValueError: as ``moment``.
+        ValueError: as ``parse_instant``.
     """
-    whole = moment(text, zone).astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
+    whole = (
+        parse_instant(text, zone).astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
+    )
     decimals = _DECIMALS.search(text)
     return f"{whole}.{(decimals[1] if decimals else '').rstrip('0'):0<3}Z"
 
@@ -50,7 +52,7 @@ def _read(text: str) -> datetime:
     return read
 
 
-def moment(text: str, zone: str) -> datetime:
+def parse_instant(text: str, zone: str) -> datetime:
     """The instant that an ISO 8601 date or time means.
 
     Args:

@@ -42,7 +42,7 @@ class Question:
     def __init__(self) -> None:
         self._asked = time.monotonic()
 
-    def answered(self, there: datetime) -> None:
+    def record_answer(self, there: datetime) -> None:
         """Note what the database has said, at some moment since the question."""
         global _apart, _noted
         here, heard = datetime.now(UTC), time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from automations.kit.clock import moment
+from automations.kit.clock import parse_instant
 from automations.kit.patterns import pattern
 from automations.kit.storable import same
 from automations.kit.values import JSON
@@ -45,13 +45,13 @@ def compare(operator: str, left: JSON, right: JSON, zone: str = "UTC") -> bool:
             text, part = _text(left), _text(right)
             return text.startswith(part) if operator == "startsWith" else text.endswith(part)
         case "before" | "after":
-            first, second = _moment(left, zone), _moment(right, zone)
+            first, second = _instant(left, zone), _instant(right, zone)
             return first < second if operator == "before" else first > second
         case _:
-            return _ordered(operator, left, right)
+            return _is_ordered(operator, left, right)
 
 
-def _ordered(operator: str, left: Any, right: Any) -> bool:
+def _is_ordered(operator: str, left: Any, right: Any) -> bool:
     _same_kind(left, right)
     if not isinstance(left, int | float | str) or isinstance(left, bool):
         raise TypeError(f"{operator} compares numbers or texts, not {kind_of(left)}")
@@ -90,10 +90,10 @@ def _text(value: JSON) -> str:
     return value
 
 
-def _moment(value: JSON, zone: str) -> datetime:
+def _instant(value: JSON, zone: str) -> datetime:
     text = _text(value)
     try:
-        return moment(text, zone)
+        return parse_instant(text, zone)
     except ValueError as error:
         raise ValueError(f"'{text}' {error}") from error
 

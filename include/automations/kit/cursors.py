@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from automations.errors import ValidationFailed
-from automations.kit.json_text import parsed
+from automations.kit.json_text import parse_json
 from automations.kit.values import JSON
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def decode_ordered(cursor: str) -> tuple[datetime, str, list[JSON]]:
     """
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, row_id, *order = parsed(text)
+        at, row_id, *order = parse_json(text)
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not isinstance(row_id, str):
             raise ValueError(cursor)

@@ -118,8 +118,8 @@ def text_of(content: bytes, content_type: str) -> str:
         ValueError: they are none in the charset that they say to be in.
     """
     mark = _mark_of(content)
-    named = None if mark else _named(content, content_type)
-    found = decoded(content, named or _unnamed(content))
+    named = None if mark else _declared_charset(content, content_type)
+    found = decode(content, named or _guess_charset(content))
     if found is not None:
         return found
     if mark is None and named is None:
@@ -127,20 +127,24 @@ def text_of(content: bytes, content_type: str) -> str:
     raise ValueError(f"is not the {named or (mark and mark[1])} that it says to be")
 
 
-def marked(content: bytes) -> str | None:
+def bom_charset(content: bytes) -> str | None:
     """The charset that some bytes say to be in by their mark; None when they have none."""
     mark = _mark_of(content)
     return mark[1] if mark else None
 
 
-def decoded(content: bytes, charset: str) -> str | None:
+def decode(content: bytes, charset: str) -> str | None:
     """The text that some bytes are in a charset, or in that of their mark; None when they are not.
 
     Raises:
         ValueError: the charset is not known; says so.
     """
     mark = _mark_of(content)
-    return _read(content[len(mark[0]) :], mark[1]) if mark else _read(content, _known(charset))
+    return (
+        _read(content[len(mark[0]) :], mark[1])
+        if mark
+        else _read(content, _canonical_charset(charset))
+    )
 
 
 def of_field(content: bytes, charset: str) -> str | None:
@@ -149,7 +153,11 @@ def of_field(content: bytes, charset: str) -> str | None:
     Raises:
         ValueError: the charset is not known; says so.
     """
-    return decoded(content, charset) if _MARKED.match(charset) else _read(content, _known(charset))
+    return (
+        decode(content, charset)
+        if _MARKED.match(charset)
+        else _read(content, _canonical_charset(charset))
+    )
 
 
 def _read(rest: bytes, name: str) -> str | None:
@@ -164,15 +172,21 @@ def _read(rest: bytes, name: str) -> str | None:
     return None
 
 
-def encoded(text: str, content_type: str) -> bytes:
+def encode(text: str, content_type: str) -> bytes:
     """A text in the charset that it is said to be in: by its Content-Type, or its own first line.
 
     Raises:
         ValueError: the charset is not known, or does not have all its letters; for people.
     """
-    name = _named(text[:_SNIFFED_BYTES].encode(errors="replace"), content_type) or "utf-8"
+    name = (
+        _declared_charset(text[:_SNIFFED_BYTES].encode(errors="replace"), content_type) or "utf-8"
+    )
     # With its mark, as whoever says no byte order must write it.
-    charset = _known(name).removesuffix("-le") if _MARKED.fullmatch(name) else _known(name)
+    charset = (
+        _canonical_charset(name).removesuffix("-le")
+        if _MARKED.fullmatch(name)
+        else _canonical_charset(name)
+    )
     try:
         return text.encode(charset)
     except UnicodeEncodeError as error:
@@ -184,7 +198,11 @@ def legible(content: bytes, content_type: str) -> str:
     """The text that some bytes are as near as can be, for people."""
     mark = _mark_of(content)
     try:
-        charset = mark[1] if mark else _known(_named(content, content_type) or "utf-8")
+        charset = (
+            mark[1]
+            if mark
+            else _canonical_charset(_declared_charset(content, content_type) or "utf-8")
+        )
     except ValueError:
         charset = "utf-8"
     return content[len(mark[0]) if mark else 0 :].decode(charset, errors="replace")
@@ -194,7 +212,7 @@ def _mark_of(content: bytes) -> tuple[bytes, str] | None:
     return next((mark for mark in _MARKS if content.startswith(mark[0])), None)
 
 
-def _named(content: bytes, content_type: str) -> str | None:
+def _declared_charset(content: bytes, content_type: str) -> str | None:
     given = _PARAMETER.search(content_type)
     if given is not None:
         return (given[1] or given[2] or "").strip() or None
@@ -208,7 +226,7 @@ def _named(content: bytes, content_type: str) -> str | None:
     return "utf-8" if name.lower().startswith(("utf-16", "utf-32")) else name
 
 
-def _known(name: str) -> str:
+def _canonical_charset(name: str) -> str:
     short = name if name.isascii() and len(name) <= _MAX_NAME else ""
     charset = _NAMES.get(_plain(short))
     if charset is None:
@@ -217,5 +235,5 @@ def _known(name: str) -> str:
     return f"{charset}-le" if charset in ("utf-16", "utf-32") else charset
 
 
-def _unnamed(content: bytes) -> str:
+def _guess_charset(content: bytes) -> str:
     return next((charset for begin, charset in _WIDE if content.startswith(begin)), "utf-8")

@@ -73,7 +73,7 @@ def fields(body: bytes, content_type: str, most: int) -> list[Part]:
         name, _, value = pair.replace(b"+", b" ").partition(b"=")
         read.append((unquote_to_bytes(name), unquote_to_bytes(value)))
     # The names are in the same charset as the values.
-    charset = charset_of(content_type) or _told(
+    charset = charset_of(content_type) or _declared_charset(
         [(name.decode("latin-1"), value) for name, value in read]
     )
     return [Part(_text(name, charset), value) for name, value in read]
@@ -87,7 +87,7 @@ def texts(parts: Iterable[Part], content_type: str) -> list[tuple[str, str]]:
     """
     parts = list(parts)
     pairs = [(part.name, part.content) for part in parts]
-    declared = charset_of(content_type) or _told(pairs)
+    declared = charset_of(content_type) or _declared_charset(pairs)
     by_name = _by_name(parts)
     return [
         (
@@ -102,7 +102,7 @@ def texts(parts: Iterable[Part], content_type: str) -> list[tuple[str, str]]:
     ]
 
 
-def grouped(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
+def group(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
     """A value by name; a list where a name comes more than once."""
     values: dict[str, list[JSON]] = {}
     for name, value in pairs:
@@ -110,7 +110,7 @@ def grouped(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
     return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 
-def _told(pairs: Sequence[tuple[str, bytes]]) -> str | None:
+def _declared_charset(pairs: Sequence[tuple[str, bytes]]) -> str | None:
     """The charset that a form has in a field of its own."""
     given = dict(reversed(pairs))
     told = given.get(CHARSET) or (given.get(_PAYPAL_CHARSET) if _PAYPAL_SIGN in given else None)
@@ -121,7 +121,7 @@ def _by_name(parts: Iterable[Part]) -> Mapping[str, str]:
     """The charsets that inbound mail by SendGrid gives for each field."""
     told = next((part.content for part in parts if part.name == "charsets"), b"")
     try:
-        named = json_text.parsed(told.decode())
+        named = json_text.parse_json(told.decode())
     except ValueError:
         return {}
     pairs = named.items() if isinstance(named, dict) else ()
@@ -174,10 +174,12 @@ def _part(headers: Mapping[str, str], content: bytes) -> Part:
     if name is None:
         raise ValueError("has a part without a name")
     encoding = headers.get("content-transfer-encoding", "").strip().lower()
-    return Part(name, _carried(content, encoding), filename, headers.get("content-type", ""))
+    return Part(
+        name, _decode_transfer(content, encoding), filename, headers.get("content-type", "")
+    )
 
 
-def _carried(content: bytes, encoding: str) -> bytes:
+def _decode_transfer(content: bytes, encoding: str) -> bytes:
     """What a part holds that is written for a way that carries no bytes."""
     if encoding in _PLAIN:
         return content

@@ -32,16 +32,16 @@ def parameter(header: str, name: str) -> str | None:
         given, _, value = piece.partition("=")
         given, value = given.strip().lower(), value.strip()
         if given == f"{name}*":
-            return _extended(value)
+            return _decode_extended(value)
         if given == name and found is None:
-            found = _unquoted(value)
+            found = _unquote(value)
         numbered = _IN_PIECES.fullmatch(given)
         if numbered is not None and numbered["name"] == name:
             split.setdefault(int(numbered["place"]), (value, numbered["encoded"] == "*"))
-    return _joined(name, split) if split else found
+    return _join(name, split) if split else found
 
 
-def _joined(name: str, split: Mapping[int, tuple[str, bool]]) -> str:
+def _join(name: str, split: Mapping[int, tuple[str, bool]]) -> str:
     """A text that is in several pieces, as programs of mail write it (RFC 2231)."""
     if sorted(split) != list(range(len(split))):
         raise ValueError(f"has the parameter '{name}' in pieces, not all of which are there")
@@ -56,24 +56,24 @@ def _joined(name: str, split: Mapping[int, tuple[str, bool]]) -> str:
             # Decoded together: a letter of several bytes may be in two pieces.
             waiting += value
         else:
-            text, waiting = f"{text}{_decoded(waiting, charset)}{_unquoted(value)}", ""
-    return text + _decoded(waiting, charset)
+            text, waiting = f"{text}{_decode(waiting, charset)}{_unquote(value)}", ""
+    return text + _decode(waiting, charset)
 
 
-def _unquoted(value: str) -> str:
+def _unquote(value: str) -> str:
     if len(value) < 2 or not (value[0] == value[-1] == '"'):
         return value
     # No other sign is escaped: whole paths of Windows are sent as they are.
     return value[1:-1].replace("\\\\", "\\").replace('\\"', '"')
 
 
-def _extended(value: str) -> str:
+def _decode_extended(value: str) -> str:
     charset, _, rest = value.partition("'")
-    return _decoded(rest.partition("'")[2], charset)
+    return _decode(rest.partition("'")[2], charset)
 
 
-def _decoded(value: str, charset: str) -> str:
-    text = declared_text.decoded(unquote_to_bytes(value), charset or "utf-8")
+def _decode(value: str, charset: str) -> str:
+    text = declared_text.decode(unquote_to_bytes(value), charset or "utf-8")
     if text is None:
         raise ValueError(f"is not the {charset[:50] or 'utf-8'} that it says to be")
     return text

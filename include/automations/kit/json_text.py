@@ -32,7 +32,7 @@ MAX_INSIDE = 2_000_000
 _HALVES = ("lone leading surrogate in hex escape", "unexpected end of hex escape")
 
 
-def decoded(body: bytes, charset: str | None) -> str:
+def decode(body: bytes, charset: str | None) -> str:
     """A text in the charset that it is declared to be in, without byte order marks.
 
     Args:
@@ -43,7 +43,7 @@ def decoded(body: bytes, charset: str | None) -> str:
     """
     if charset is None:
         charset = json.detect_encoding(body).removesuffix("-sig")
-    text = declared_text.decoded(body, charset)
+    text = declared_text.decode(body, charset)
     if text is None:
         raise ValueError(f"is not {'UTF-8' if charset == 'utf-8' else charset[:40]}")
     return text.lstrip(_BOM)
@@ -67,7 +67,7 @@ def is_json_type(media_type: str) -> bool:
     return _CALLED_JSON.fullmatch(media_type) is not None
 
 
-def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
+def parse_json(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
     """What a text in JSON says, exactly.
 
     Raises:
@@ -86,7 +86,7 @@ def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
             body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True
         )
     except ValueError as error:
-        raise ValueError(_told(str(error))) from error
+        raise ValueError(_explain(str(error))) from error
     # Numbers that lose digits first: one that overflows is infinite by now.
     if _MAY_LOSE.search(body) is not None:
         for number in _fractions(jiter.from_json(body, float_mode="lossless-float")):
@@ -95,7 +95,7 @@ def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
 
 
 def in_parts(text: str) -> Any:
-    """What a text in JSON says, with ``Unkept`` in the place of what ``parsed`` refuses.
+    """What a text in JSON says, with ``Unkept`` in the place of what ``parse_json`` refuses.
 
     Texts with a NUL or half of a pair, and what is nested too deep, are in it as they are.
 
@@ -136,7 +136,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _told(problem: str) -> str:
+def _explain(problem: str) -> str:
     """What the parser says, in the words of what cannot be kept."""
     what, _, place = problem.partition(" at line ")
     if what.startswith("Detected duplicate key "):

@@ -34,7 +34,7 @@ def differences(old: Sequence[str], new: Sequence[str]) -> list[Line]:
     found: list[Line] = []
     groups = [
         (is_same, list(lines))
-        for is_same, lines in groupby(_compared(old, new), lambda line: line.kind == "same")
+        for is_same, lines in groupby(_diff_all(old, new), lambda line: line.kind == "same")
     ]
     if all(is_same for is_same, _ in groups):
         return []
@@ -48,7 +48,7 @@ def differences(old: Sequence[str], new: Sequence[str]) -> list[Line]:
     return found
 
 
-def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
+def _diff_all(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
     """All lines of both."""
     left = _MAX_PAIRS_OF_ALL
     i = j = 0
@@ -57,7 +57,7 @@ def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
         pairs = _pairs(before, after)
         if pairs <= min(left, _MAX_PAIRS):
             left -= pairs
-            yield from _matched(before, after)
+            yield from _diff_block(before, after)
         else:
             yield from (Line("removed", line) for line in before)
             yield from (Line("added", line) for line in after)
@@ -93,7 +93,7 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
     return sum(number * numbers[line] for line, number in Counter(old).items())
 
 
-def _matched(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
+def _diff_block(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, old_from, old_to, new_from, new_to in matcher.get_opcodes():
         if tag == "equal":

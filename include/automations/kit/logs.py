@@ -53,7 +53,7 @@ def without_tokens(text: str) -> str:
 
 
 @contextmanager
-def masked(mask: Mask) -> Iterator[None]:
+def mask_lines(mask: Mask) -> Iterator[None]:
     """Hide what a step must not show in every line that anybody logs inside the block.
 
     It holds in every host, since the lines are changed before any handler sees them.

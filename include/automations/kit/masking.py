@@ -66,7 +66,7 @@ def _literally(form: str) -> Find:
     return find
 
 
-def _spelled(value: str) -> Find:
+def _spelling_finder(value: str) -> Find:
     # What every spelling leaves as it is: a quick look for it spares most texts the pattern.
     anchor = max(re.findall(r"[A-Za-z0-9]*", value), key=len)
     compiled: list[re.Pattern[str]] = []
@@ -154,7 +154,7 @@ def _forms(value: str) -> tuple[_Form, ...]:
     sources = {value, html.escape(value), quote(value, safe="")}
     sources |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
     contents = {source.encode(errors="surrogatepass") for source in sources}
-    forms = [_Form(_spelled(value))]
+    forms = [_Form(_spelling_finder(value))]
     for content in sorted(contents):
         forms += [_Form(_literally(content.hex())), _Form(_literally(content.hex().upper()))]
         for before in range(3):
@@ -175,8 +175,8 @@ def _character(char: str) -> str:
     if char.isascii() and char.isalnum():
         return char
     code = ord(char)
-    octets = "".join(f"%(?:25){{0,3}}{octet:02X}" for octet in _encoded(char))
-    units = _encoded(char, "utf-16-be")
+    octets = "".join(f"%(?:25){{0,3}}{octet:02X}" for octet in _encode(char))
+    units = _encode(char, "utf-16-be")
     pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
     escaped = f"{_BACKSLASH}{{1,7}}".join(f"u{pair}" for pair in pairs)
     entities = [f"#0{{0,4}}{code};?", f"#[xX]0{{0,4}}{code:x};?"]
@@ -199,7 +199,7 @@ def _character(char: str) -> str:
     return f"{_BACKSLASH}{{0,7}}(?:{'|'.join(forms)})"
 
 
-def _encoded(char: str, encoding: str = "utf-8") -> bytes:
+def _encode(char: str, encoding: str = "utf-8") -> bytes:
     return char.encode(encoding, errors="surrogatepass")
 
 

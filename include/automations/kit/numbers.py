@@ -37,7 +37,7 @@ class InexactText(ValueError):
         super().__init__("has more digits than can be kept; with decimals there may be 15")
 
 
-def truncated(text: str) -> int | None:
+def truncate(text: str) -> int | None:
     """The whole part of the number that a text is, exactly; None when it is no number."""
     text = text.strip()
     if len(text) > MAX_DIGITS or not _WRITTEN.fullmatch(text):
@@ -45,7 +45,7 @@ def truncated(text: str) -> int | None:
     return int(Decimal(text))
 
 
-def typed(text: str) -> int | float | None:
+def parse_number(text: str) -> int | float | None:
     """The number that a person has typed, or a cell holds; None when it is no number.
 
     Raises:

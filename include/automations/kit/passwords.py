@@ -44,7 +44,7 @@ def _parts(text: str) -> list[str]:
     return [text, text.partition("@")[0], *re.split(r"[^\w]+|_", text.partition("@")[0])]
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """What is kept of a password."""
     with _at_once:
         return _hasher.hash(_normal(password))

@@ -68,7 +68,7 @@ def is_public(address: str) -> bool:
         return not any(found in block for block in _SPECIAL_V4)
     if found.scope_id is not None:
         return False
-    embedded = _embedded(found)
+    embedded = _embedded_ipv4(found)
     if embedded is not None and not is_public(str(embedded)):
         return False
     if found in _MAPPED or found in _NAT64:
@@ -76,7 +76,7 @@ def is_public(address: str) -> bool:
     return found in _UNICAST_V6 and not any(found in block for block in _SPECIAL_V6)
 
 
-def _embedded(address: IPv6Address) -> IPv4Address | None:
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
     """The IPv4 address that packets to an IPv6 address end at, in the forms that may be public."""
     number = int(address)
     if address in _MAPPED or address in _NAT64 or (number >> 32) & 0xFFFFFFFF in _ISATAP:

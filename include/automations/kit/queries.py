@@ -12,7 +12,7 @@ from automations.kit.values import JSON
 def pairs_of(values: Mapping[str, JSON]) -> list[tuple[str, str]]:
     """Names and values to send: a list has its name once for each item, null is empty."""
     return [
-        (name, _written(item))
+        (name, _to_text(item))
         for name, value in values.items()
         for item in (value if isinstance(value, list) else [value])
     ]
@@ -38,7 +38,7 @@ def _name(part: str) -> str:
     return unquote_plus(part.partition("=")[0])
 
 
-def _written(value: JSON) -> str:
+def _to_text(value: JSON) -> str:
     match value:
         case str():
             return value

@@ -59,7 +59,7 @@ def storable(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     return value
 
 
-def sanitized(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
+def sanitize(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     """What comes nearest to a value and can be kept: of what people are told, never of data.
 
     Raises:
@@ -72,10 +72,10 @@ def sanitized(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
             return value.replace("\0", "\ufffd").encode(errors="replace").decode()
         case Mapping():
             return {
-                sanitized(str(key)): sanitized(item, max_depth - 1) for key, item in value.items()
+                sanitize(str(key)): sanitize(item, max_depth - 1) for key, item in value.items()
             }
         case list() | tuple():
-            return [sanitized(item, max_depth - 1) for item in value]
+            return [sanitize(item, max_depth - 1) for item in value]
     return storable(value)
 
 

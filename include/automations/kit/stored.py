@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def known(kind: type[DataclassInstance], stored: Mapping[str, Any]) -> dict[str, Any]:
+def known_fields(kind: type[DataclassInstance], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Of what was stored, what a dataclass has a field for.
 
     What runs and waits outlives upgrades, and the way back from them: what is not known any more,

@@ -67,11 +67,11 @@ def span(
         try:
             yield begun
         except Exception as error:
-            failed(begun, type(error).__name__)
+            mark_failed(begun, type(error).__name__)
             raise
 
 
-def failed(begun: Span, reason: str) -> None:
+def mark_failed(begun: Span, reason: str) -> None:
     """Note that what a span stands for did not succeed."""
     begun.set_status(Status(StatusCode.ERROR, reason))
 
@@ -91,12 +91,12 @@ def note(name: str, since: datetime, traceparent: str | None, **about: str | int
 def beginning(name: str, **about: str | int | None) -> tuple[Span, str | None]:
     """A span that others go on with later, to be ended at once, and its ``traceparent``."""
     begun = _tracer.start_span(name, attributes=_attributes(about))
-    return begun, _written(begun)
+    return begun, _traceparent(begun)
 
 
 def current() -> str | None:
     """The ``traceparent`` of what this thread is doing; None outside of any trace."""
-    return _written(trace.get_current_span())
+    return _traceparent(trace.get_current_span())
 
 
 def _context(traceparent: str | None) -> Context | None:
@@ -107,7 +107,7 @@ def _attributes(about: dict[str, str | int | None]) -> dict[str, str | int]:
     return {f"{_NAME}.{key}": value for key, value in about.items() if value is not None}
 
 
-def _written(begun: Span) -> str | None:
+def _traceparent(begun: Span) -> str | None:
     context = begun.get_span_context()
     if not context.is_valid:
         return None

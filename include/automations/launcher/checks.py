@@ -59,7 +59,7 @@ def run_checks(arguments: Sequence[str]) -> int:
     others = ("pytest", *left_out, *at_once)
     # Tests of the stack wait for it most of the time: meanwhile the machine does everything else.
     with tempfile.TemporaryFile() as told:
-        beside = _started(stack, told)
+        beside = _start(stack, told)
         try:
             commands = (*LINTERS, measured, others)
             failed = [command for command in commands if _run(command, YIELDING) != 0]
@@ -86,13 +86,13 @@ def _processes() -> int:
 
 def _run(command: Sequence[str], niceness: int = 0) -> int:
     print("==>", *command, flush=True)
-    with _started(command) as process:
+    with _start(command) as process:
         if niceness:
             psutil.Process(process.pid).nice(niceness)
         return process.wait()
 
 
-def _started(command: Sequence[str], told: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], told: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     # The tests start homes of their own: nothing of the caller's home may reach them. And they
     # start hundreds of processes, each of which would compile all our modules, were that not kept.
     environment = {

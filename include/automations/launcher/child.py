@@ -71,16 +71,16 @@ class Child:
         is_one = self.part.fork_server
         given = is_one.being_started() if is_one is not None else _no_input()
         with self.log.open("ab") as log, given as stdin:
-            self.process = self._forked(stdin, log.fileno()) or self._begun(stdin, log.fileno())
+            self.process = self._fork(stdin, log.fileno()) or self._spawn(stdin, log.fileno())
         self.started = time.monotonic()
         self.answer, self.probe_after, self.failing_since = None, 0.0, None
         self.has_worked = False
         self.work = ProcessActivity(self.process.pid)
         self.state.pid = self.process.pid
-        self.state.created = processes.created(self.process.pid)
+        self.state.created = processes.create_time(self.process.pid)
         self.state.state = "starting"
 
-    def _forked(self, stdin: int, log: int) -> ForkedProcess | None:
+    def _fork(self, stdin: int, log: int) -> ForkedProcess | None:
         """The process, when it can be forked; one that never worked so begins from nothing."""
         forked = self.part.forked
         if forked is None or self.fork_failed:
@@ -89,7 +89,7 @@ class Child:
         assert fork_server is not None
         return fork_server.fork(forked.command, (stdin, log, log), self.part.stop_signal)
 
-    def _begun(self, stdin: int, log: int) -> subprocess.Popen[bytes]:
+    def _spawn(self, stdin: int, log: int) -> subprocess.Popen[bytes]:
         ends_with_us = [
             sys.executable,
             "-I",

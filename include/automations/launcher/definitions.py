@@ -41,7 +41,7 @@ def export(options: argparse.Namespace) -> int:
         with client(options.url) as api:
             exported = api.workflows.export(options.ids, options.format)
     except (ClientError, OSError, LookupError) as error:
-        return failed("export", error, options.url)
+        return report_failure("export", error, options.url)
     print(exported.text, end="")
     if exported.left_out:
         left_out = ", ".join(exported.left_out)
@@ -72,7 +72,7 @@ def _over_files(options: argparse.Namespace, *, dry_run: bool, different: int) -
             for file in options.files:
                 outcomes.append(_over_file(api, file, dry_run, different, options.url))
     except (OSError, LookupError) as error:
-        return failed("the API key", error, options.url)
+        return report_failure("the API key", error, options.url)
     return max(outcomes)
 
 
@@ -82,7 +82,7 @@ def _over_file(api: Client, file: str, dry_run: bool, different: int, url: str |
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         result = api.workflows.apply(text, dry_run=dry_run)
     except (ClientError, OSError, UnicodeDecodeError) as error:
-        return failed(file, error, url, text)
+        return report_failure(file, error, url, text)
     _print(file, result)
     return different if result["changed"] else SAME
 
@@ -114,7 +114,7 @@ def client(url: str | None) -> Client:
     return Client(settings.bridge_base, key, timeout=_MAX_TIMEOUT)
 
 
-def failed(what: str, error: Exception, url: str | None, text: str = "") -> int:
+def report_failure(what: str, error: Exception, url: str | None, text: str = "") -> int:
     """Say what went wrong; the exit code of that."""
     if isinstance(error, Unreachable) and url is None:
         said = f"the API does not answer ({error}); is it up? ./automations up starts it"

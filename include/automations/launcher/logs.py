@@ -26,7 +26,7 @@ def show(folder: Path, part: str | None) -> int:
     files = log_files(folder, part)
     for path in files:
         for line in path.read_text(errors="replace").splitlines()[-TAIL:]:
-            print(_labelled(path, line, len(files)))
+            print(_label(path, line, len(files)))
     return 0
 
 
@@ -45,9 +45,9 @@ def follow(folder: Path, part: str | None, pause: float = 0.2) -> int:
             whole = text[: text.rfind(b"\n") + 1]
             places[path] += len(whole)
             for line in whole.decode(errors="replace").splitlines():
-                print(_labelled(path, line, len(files)), flush=True)
+                print(_label(path, line, len(files)), flush=True)
         time.sleep(pause)
 
 
-def _labelled(path: Path, line: str, count: int) -> str:
+def _label(path: Path, line: str, count: int) -> str:
     return line if count == 1 else f"{path.stem:<14} {line}"

@@ -14,7 +14,7 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
-from automations.kit.stored import known
+from automations.kit.stored import known_fields
 
 IDENTIFIER = re.compile(r"[0-9]{16,24}")
 
@@ -79,7 +79,7 @@ class MailFolder:
         if content is None:
             return None
         stored = json.loads((self._path / f"{identifier}.json").read_text())
-        envelope = Envelope(**known(Envelope, stored))
+        envelope = Envelope(**known_fields(Envelope, stored))
         message = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
         return {
             "id": identifier,

@@ -29,7 +29,7 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def created(pid: int) -> float:
+def create_time(pid: int) -> float:
     """When a process was created, in seconds since the machine was started; 0 when there is none.
 
     By no clock that somebody sets: what is noted of a process is true of it as long as it lives.
@@ -60,7 +60,7 @@ def is_alive(pid: int, since: float) -> bool:
     """Whether the process runs that has this pid and was created then."""
     try:
         status = psutil.Process(pid).status()
-        return abs(created(pid) - since) < 1.0 and status != psutil.STATUS_ZOMBIE
+        return abs(create_time(pid) - since) < 1.0 and status != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -133,6 +133,6 @@ def end_session(leader: int, since: float, number: signal.Signals, timeout: floa
         deadline = time.monotonic() + timeout
         while is_alive(leader, since) and time.monotonic() < deadline:
             time.sleep(0.1)
-    elif created(leader):
+    elif create_time(leader):
         return  # The number was given to another process, so the session is gone.
     kill(session_members(leader))

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
-from automations.kit.stored import known
+from automations.kit.stored import known_fields
 from automations.launcher import processes
 
 PartStatus = Literal["waiting", "starting", "healthy", "unhealthy", "stopping", "stopped", "done"]
@@ -66,10 +66,10 @@ class RunFolder:
             return RunState()
         # The supervisor may be of before an upgrade, which begins with taking it down.
         parts = {
-            name: PartState(**known(PartState, part))
+            name: PartState(**known_fields(PartState, part))
             for name, part in data.pop("parts", {}).items()
         }
-        state = RunState(**known(RunState, data), parts=parts)
+        state = RunState(**known_fields(RunState, data), parts=parts)
         if state.boot != processes.boot_id():
             # Their numbers may be those of others now.
             for part in parts.values():

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from automations.kit.json_text import parsed
+from automations.kit.json_text import parse_json
 from automations.launcher import definitions, stack
 from automations_client import ENDED, Client, ClientError, NotFound
 from automations_client.shapes import RunDetail, Workflow
@@ -19,7 +19,7 @@ _POLL_INTERVAL = 0.3
 def run(options: argparse.Namespace) -> int:
     """Start an automation, and print its steps until it has ended, or waits."""
     try:
-        given = parsed(options.input)
+        given = parse_json(options.input)
         if not isinstance(given, dict):
             raise ValueError("must be an object")
     except ValueError as error:
@@ -27,16 +27,16 @@ def run(options: argparse.Namespace) -> int:
         return REFUSED
     try:
         with definitions.client(options.url) as api:
-            workflow = _found(api, options.automation)
+            workflow = _find_workflow(api, options.automation)
             run_id = api.workflows.execute(workflow["id"], given)["runId"]
-            seen_at = _seen_at(options.url, workflow["id"], run_id)
+            seen_at = _airflow_link(options.url, workflow["id"], run_id)
             print(f"{workflow['name']}: run {run_id}{seen_at}", flush=True)
-            return _followed(api, workflow["id"], run_id, options.timeout)
+            return _follow(api, workflow["id"], run_id, options.timeout)
     except (ClientError, OSError, LookupError) as error:
-        return definitions.failed("run", error, options.url)
+        return definitions.report_failure("run", error, options.url)
 
 
-def _found(api: Client, wanted: str) -> Workflow:
+def _find_workflow(api: Client, wanted: str) -> Workflow:
     """The automation of an id, else of a key, else the only one of a name.
 
     Raises:
@@ -56,14 +56,14 @@ def _found(api: Client, wanted: str) -> Workflow:
     raise LookupError(f"there is no automation with the id, key or name '{wanted}'")
 
 
-def _seen_at(url: str | None, workflow_id: str, run_id: str) -> str:
+def _airflow_link(url: str | None, workflow_id: str, run_id: str) -> str:
     if url is not None:
         return ""
     base = stack.open_home().airflow_base
     return f"\n  in Airflow: {base}/dags/automation_{workflow_id}/runs/{run_id}"
 
 
-def _followed(api: Client, workflow_id: str, run_id: str, seconds: float) -> int:
+def _follow(api: Client, workflow_id: str, run_id: str, seconds: float) -> int:
     shown, deadline = 0, time.monotonic() + seconds
     while True:
         found = api.runs.get(workflow_id, run_id)

@@ -68,9 +68,9 @@ def _problem(name: str) -> str | None:
     """Why a name means nothing in the file."""
     if name.upper() in OF_THE_ENVIRONMENT:
         return f"{name} is not read from here: set it in the environment"
-    if name.upper() in _known() or name.startswith(SECRET):
+    if name.upper() in _known_settings() or name.startswith(SECRET):
         return None
-    meant = _meant(name, _SURE_SIMILARITY if name.startswith(OVERRIDE) else _MIN_SIMILARITY)
+    meant = _suggest(name, _SURE_SIMILARITY if name.startswith(OVERRIDE) else _MIN_SIMILARITY)
     if name.startswith(OVERRIDE) and meant in (None, name.upper()):
         return None  # of a provider, or newer than the reference
     return f"{name} is no setting" + (f": {meant} is meant?" if meant else "")
@@ -78,16 +78,16 @@ def _problem(name: str) -> str | None:
 
 def _slip(name: str) -> str | None:
     """The setting that a variable of the environment is almost called."""
-    if name in OF_THE_ENVIRONMENT or name in _known() or name.startswith(SECRET):
+    if name in OF_THE_ENVIRONMENT or name in _known_settings() or name.startswith(SECRET):
         return None
-    meant = _meant(name, _SURE_SIMILARITY)
+    meant = _suggest(name, _SURE_SIMILARITY)
     return None if meant == name else meant
 
 
-def _meant(name: str, alike: float) -> str | None:
+def _suggest(name: str, alike: float) -> str | None:
     """The setting whose name is most like one, compared without the prefix that all have."""
     own = name.upper().removeprefix(PREFIX)
-    known = _of_airflow() if own.startswith(_AIRFLOW) else {*_known(), *OF_THE_ENVIRONMENT}
+    known = _of_airflow() if own.startswith(_AIRFLOW) else {*_known_settings(), *OF_THE_ENVIRONMENT}
     close = difflib.get_close_matches(
         own, sorted(one.removeprefix(PREFIX) for one in known), 1, alike
     )
@@ -95,7 +95,7 @@ def _meant(name: str, alike: float) -> str | None:
 
 
 @cache
-def _known() -> frozenset[str]:
+def _known_settings() -> frozenset[str]:
     return frozenset(PREFIX + name.upper() for name in Settings.model_fields)
 
 

@@ -76,7 +76,7 @@ def open_home() -> Settings:
     return get_settings()
 
 
-def _written(value: object) -> str:
+def _to_env(value: object) -> str:
     """A setting as the environment has it."""
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
@@ -154,7 +154,7 @@ def supervise(settings: Settings, show: Callable[[RunState], None]) -> int:
                 show(state)
 
         supervisor = Supervisor(parts, settings.home / "logs", changed)
-        supervisor.state.settings = {name: _written(getattr(settings, name)) for name in _KNOWN}
+        supervisor.state.settings = {name: _to_env(getattr(settings, name)) for name in _KNOWN}
         handle_signals(supervisor)
         try:
             supervisor.run()

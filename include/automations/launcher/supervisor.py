@@ -84,7 +84,7 @@ class Supervisor:
         try:
             while not self._stopping:
                 if self._untold:
-                    self._changed()
+                    self._publish_state()
                 self._reap()
                 self._start_what_can()
                 self._ask()
@@ -108,7 +108,7 @@ class Supervisor:
         """Ask ``run`` to stop everything; asked twice, it does not wait."""
         self._stopping += 1
 
-    def _changed(self) -> None:
+    def _publish_state(self) -> None:
         """Tell of a change; while the disk is full, what runs goes on and it is told later."""
         try:
             self._on_change(self.state)
@@ -138,9 +138,9 @@ class Supervisor:
                 with suppress(ChildProcessError):
                     os.waitpid(ended.si_pid, os.WNOHANG)
             else:
-                self._ended(child)
+                self._handle_exit(child)
 
-    def _ended(self, child: Child) -> None:
+    def _handle_exit(self, child: Child) -> None:
         assert child.process is not None
         code = child.process.wait()
         session = child.process.pid
@@ -158,7 +158,7 @@ class Supervisor:
             self._plan_restart(child, code)
         self._orphans[session] = time.monotonic() + child.part.orphan_grace
         self._end_orphans()
-        self._changed()
+        self._publish_state()
 
     def _plan_restart(self, child: Child, code: int) -> None:
         now = time.monotonic()
@@ -176,7 +176,7 @@ class Supervisor:
                 continue
             if time.monotonic() < child.start_after:
                 continue
-            if all(self._is_there(name) for name in self._awaited(child)):
+            if all(self._is_there(name) for name in self._missing_needs(child)):
                 try:
                     child.start()
                 except Exception as error:
@@ -184,9 +184,9 @@ class Supervisor:
                         raise StartFailed(child.part.name, f"cannot start: {error}") from error
                     child.failures += 1
                     child.start_after = time.monotonic() + MAX_BACKOFF
-                self._changed()
+                self._publish_state()
 
-    def _awaited(self, child: Child) -> Sequence[str]:
+    def _missing_needs(self, child: Child) -> Sequence[str]:
         """What must be there before a part is started."""
         needs, forked = child.part.needs, child.part.forked
         # Later it does not wait for that: then others wait for the part.
@@ -234,7 +234,7 @@ class Supervisor:
         elif before == "healthy" or age > self._may_take():
             child.state.state = "unhealthy"
         if child.state.state != before:
-            self._changed()
+            self._publish_state()
         self._end_if_hung(child)
 
     def _end_if_hung(self, child: Child) -> None:
@@ -258,7 +258,7 @@ class Supervisor:
         if not waiting:
             self.state.phase = "running"
             self.state.seconds = seconds
-            self._changed()
+            self._publish_state()
         elif seconds > self._may_take():
             raise StartFailed(waiting[0], f"was not healthy after {seconds:.0f} s")
 
@@ -277,14 +277,14 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         self.state.phase = "stopping"
-        self._changed()
+        self._publish_state()
         for rank in sorted({c.part.stop_rank for c in self._children.values()}, reverse=True):
             self._stop([c for c in self._children.values() if c.part.stop_rank == rank])
         for session in self._orphans:
             processes.kill(processes.session_members(session))
         self._probes.shutdown(wait=False, cancel_futures=True)
         self.state.phase = "failed" if self.state.failed_part else "down"
-        self._changed()
+        self._publish_state()
 
     def _stop(self, children: list[Child]) -> None:
         running = [child for child in children if child.process is not None]
@@ -293,7 +293,7 @@ class Supervisor:
             assert child.process is not None
             child.process.send_signal(child.part.stop_signal)
             child.state.state = "stopping"
-        self._changed()
+        self._publish_state()
         began = time.monotonic()
         while running:
             for child in list(running):
@@ -311,7 +311,7 @@ class Supervisor:
                     child.state.state = "stopped"
                     child.state.seconds = time.monotonic() - began
                     running.remove(child)
-                    self._changed()
+                    self._publish_state()
             time.sleep(0.05)
 
 

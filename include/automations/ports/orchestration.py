@@ -238,7 +238,7 @@ class Orchestrator(Protocol):
         """
         ...
 
-    def returned(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
+    def return_values(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
         """What the tasks of a DagRun have returned, by their ids; of mapped ones a list.
 
         Args:
@@ -306,7 +306,7 @@ class Orchestrator(Protocol):
         """Whether it has the DAG, in whichever state."""
         ...
 
-    def paused(self) -> Set[str]:
+    def paused_dags(self) -> Set[str]:
         """The DAGs of automations that somebody has paused, so that nothing of them goes on."""
         ...
 

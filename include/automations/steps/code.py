@@ -72,7 +72,7 @@ class Code(StepType[CodeConfig]):
         result = ctx.ports.scripts.run(
             config.code,
             config.input if "input" in config.model_fields_set else _everything(ctx),
-            _named("variables", ctx) or {},
+            _look_up("variables", ctx) or {},
             ScriptLimits(
                 seconds=min(ctx.timeout, MAX_TIMEOUT).total_seconds(),
                 memory_bytes=config.memory_mb * 1_000_000,
@@ -93,9 +93,9 @@ class Code(StepType[CodeConfig]):
 
 
 def _everything(ctx: StepContext) -> JSON:
-    found = {name: _named(name, ctx) for name in _NAMES}
+    found = {name: _look_up(name, ctx) for name in _NAMES}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _named(name: str, ctx: StepContext) -> JSON:
+def _look_up(name: str, ctx: StepContext) -> JSON:
     return ctx.render("{{" + name + "}}", missing_ok=True)

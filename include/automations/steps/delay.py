@@ -21,7 +21,7 @@ from automations.domain.fields import (
 )
 from automations.domain.statuses import Decision
 from automations.errors import StepError
-from automations.kit.clock import moment, timestamp
+from automations.kit.clock import parse_instant, timestamp
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Done, Outcome, WaitUntil
 
@@ -50,7 +50,7 @@ class DelayConfig(Model):
     @classmethod
     def _is_a_moment(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and (is_rendered(info) or not is_template(value)):
-            moment(value, "UTC")
+            parse_instant(value, "UTC")
         return value
 
     @model_validator(mode="after")
@@ -117,5 +117,5 @@ class Delay(StepType[DelayConfig]):
     @staticmethod
     def _due(config: DelayConfig, ctx: StepContext) -> datetime:
         if config.until is not None:
-            return moment(config.until, config.timezone or ctx.timezone)
+            return parse_instant(config.until, config.timezone or ctx.timezone)
         return ctx.now + config.span()

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from automations.domain.email_addresses import normalised
+from automations.domain.email_addresses import normalise
 from automations.domain.fields import (
     FROM_TEMPLATE,
     ONE_OR_MORE,
@@ -42,7 +42,7 @@ def check_address(value: str, info: ValidationInfo) -> str:
     """An address, normalised; a template is let through until it is rendered."""
     if is_template(value) and not is_rendered(info):
         return value
-    return normalised(value)
+    return normalise(value)
 
 
 def _one_line(value: str, info: ValidationInfo) -> str:
@@ -225,7 +225,7 @@ class Email(StepType[EmailConfig]):
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
         attachments = tuple(
-            attached(part, ctx.workspace_id, ctx.ports.documents) for part in config.files
+            load_attachment(part, ctx.workspace_id, ctx.ports.documents) for part in config.files
         )
         size = sum(len(part.content) for part in attachments)
         if size > MAX_ATTACHED_BYTES:
@@ -264,7 +264,7 @@ class Email(StepType[EmailConfig]):
         )
 
 
-def attached(part: AttachmentConfig, workspace_id: str, documents: Documents) -> Attachment:
+def load_attachment(part: AttachmentConfig, workspace_id: str, documents: Documents) -> Attachment:
     """The file that an attachment means; a document is loaded."""
     if part.document_id is None:
         content = base64.b64decode(part.content or "")

@@ -19,7 +19,7 @@ from automations.domain.fields import (
 )
 from automations.errors import StepError
 from automations.kit import common_clock
-from automations.kit.clock import moment
+from automations.kit.clock import parse_instant
 from automations.ports import EvidenceRequest
 from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
@@ -27,13 +27,13 @@ from automations.steps.outcomes import Done, Outcome
 TABLE_ROWS = "TABLE_ROWS"
 
 
-def _moment(value: str, info: ValidationInfo) -> str:
+def _check_time(value: str, info: ValidationInfo) -> str:
     if is_rendered(info) or not is_template(value):
-        parse_moment(value, common_clock.now(), "UTC")
+        parse_time(value, common_clock.now(), "UTC")
     return value
 
 
-def parse_moment(value: str, now: datetime, zone: str) -> datetime:
+def parse_time(value: str, now: datetime, zone: str) -> datetime:
     """An instant, or the instant so long before now; ValueError says what is expected.
 
     Args:
@@ -41,7 +41,7 @@ def parse_moment(value: str, now: datetime, zone: str) -> datetime:
     """
     span = parse_duration(value) if value.startswith("P") else None
     try:
-        return moment(value, zone) if span is None else now - span
+        return parse_instant(value, zone) if span is None else now - span
     except (ValueError, OverflowError) as error:
         raise ValueError(
             "must be an instant such as 2026-03-01T00:00:00Z, or a duration before now such as P1D"
@@ -57,7 +57,7 @@ def _check_order(since: datetime | None, until: datetime | None) -> None:
         raise ValueError("from must be before to")
 
 
-Moment = Annotated[Text, AfterValidator(_moment), Field(max_length=500)]
+Moment = Annotated[Text, AfterValidator(_check_time), Field(max_length=500)]
 
 
 class EvidenceSnapshotConfig(Model):
@@ -101,7 +101,7 @@ class EvidenceSnapshotConfig(Model):
         """As far as it is known here, without the automation's time zone."""
         given = [one for one in (self.from_, self.to) if one is not None and not is_template(one)]
         if len(given) == 2 and len({_is_local(one) for one in given}) == 1:
-            _check_order(*(parse_moment(one, common_clock.now(), "UTC") for one in given))
+            _check_order(*(parse_time(one, common_clock.now(), "UTC") for one in given))
         return self
 
 
@@ -125,7 +125,7 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
 
     def run(self, config: EvidenceSnapshotConfig, ctx: StepContext) -> Outcome:
         since, until = (
-            None if one is None else parse_moment(one, ctx.now, ctx.timezone)
+            None if one is None else parse_time(one, ctx.now, ctx.timezone)
             for one in (config.from_, config.to)
         )
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from automations.errors import AutomationsError, DatabaseRefused, StepError
-from automations.kit.storable import MAX_DEPTH, fields_kept, sanitized, storable
+from automations.kit.storable import MAX_DEPTH, fields_kept, sanitize, storable
 from automations.steps.outcomes import Fail, Outcome
 
 INTERNAL = "internal"
@@ -25,7 +25,7 @@ def recordable(outcome: Outcome, where: str) -> Outcome:
     Args:
         where: the step, for people.
     """
-    kept = sanitized if isinstance(outcome, Fail) else storable
+    kept = sanitize if isinstance(outcome, Fail) else storable
     try:
         return fields_kept(outcome, partial(kept, max_depth=_MAX_DEPTH))
     except ValueError as error:

@@ -36,7 +36,7 @@ from automations.domain.http_headers import check_headers
 from automations.domain.response_bodies import Reading, body_of
 from automations.domain.statuses import Decision
 from automations.errors import StepError
-from automations.kit.declared_text import encoded, legible
+from automations.kit.declared_text import encode, legible
 from automations.kit.form_bodies import MULTIPART, URLENCODED, media_type
 from automations.kit.queries import pairs_of
 from automations.kit.retry_after import requested_delay
@@ -277,7 +277,7 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
     if config.conn_id is not None:
         base = base_of(ctx.connection(config.conn_id))
         url = base.at(url)
-        headers = _completed(headers, base.headers, config.conn_id)
+        headers = _merge_headers(headers, base.headers, config.conn_id)
     return HttpRequest(
         method=config.method,
         url=url,
@@ -290,7 +290,9 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
     )
 
 
-def _completed(headers: dict[str, str], more: Mapping[str, str], conn_id: str) -> dict[str, str]:
+def _merge_headers(
+    headers: dict[str, str], more: Mapping[str, str], conn_id: str
+) -> dict[str, str]:
     """A request's headers, and those of its connection that it has not itself."""
     try:
         check_headers(more)
@@ -306,18 +308,17 @@ def _content(config: HttpRequestConfig, headers: dict[str, str]) -> bytes | None
         if config.body is not None:
             where = "body"
             media = headers.setdefault("content-type", "application/json")
-            return encoded(json.dumps(config.body, ensure_ascii=False), media)
+            return encode(json.dumps(config.body, ensure_ascii=False), media)
         if isinstance(config.form, dict):
             where = "form"
             media = headers.setdefault("content-type", "application/x-www-form-urlencoded")
             pairs = [
-                (encoded(name, media), encoded(value, media))
-                for name, value in pairs_of(config.form)
+                (encode(name, media), encode(value, media)) for name, value in pairs_of(config.form)
             ]
             return urlencode(pairs).encode()
         if config.text is not None:
             media = headers.setdefault("content-type", "text/plain; charset=utf-8")
-            return encoded(config.text, media)
+            return encode(config.text, media)
     except ValueError as error:
         raise StepError(f"config.{where} {error}.", kind="config") from error
     return None

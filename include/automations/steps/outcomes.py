@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from automations.domain.statuses import Decision
-from automations.kit.stored import known
+from automations.kit.stored import known_fields
 from automations.kit.values import JSON
 
 
@@ -71,7 +71,7 @@ class Question:
         Runs stay parked across upgrades: what is not known any more is left out, and what was not
         known yet is as by default.
         """
-        values = known(cls, stored)
+        values = known_fields(cls, stored)
         for name in ("approvers", "escalate_to"):
             values[name] = tuple(values.get(name) or ())
         return cls(**{"subject": "Your decision is needed", "body": "", **values})
@@ -159,7 +159,7 @@ Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | Wait
 Outcome = Done | Branch | Stop | Wait | WaitInLoop | Fail
 
 
-def awaited(outcome: Outcome | None) -> Wait | None:
+def find_wait(outcome: Outcome | None) -> Wait | None:
     """What a step that has come to this waits for; None when it does not wait.
 
     For a loop that is what a step in its body waits for.

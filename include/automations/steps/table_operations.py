@@ -106,14 +106,14 @@ class TableOperations(StepType[TableOperationsConfig]):
     def run(self, config: TableOperationsConfig, ctx: StepContext) -> Outcome:
         match config.operation:
             case "create" | "update" | "upsert":
-                return _written(config, ctx)
+                return _write(config, ctx)
             case "delete":
-                return _deleted(config, ctx)
+                return _delete(config, ctx)
             case _:
-                return _found(config, ctx)
+                return _query(config, ctx)
 
 
-def _written(config: TableOperationsConfig, ctx: StepContext) -> Done:
+def _write(config: TableOperationsConfig, ctx: StepContext) -> Done:
     data = cast("dict[str, Any]", config.data)
     # Of row and keys a config has only what its operation takes.
     receipt = ctx.ports.tables.write(
@@ -126,7 +126,7 @@ def _written(config: TableOperationsConfig, ctx: StepContext) -> Done:
     return Done({"rowId": receipt.row_id, "row": dict(receipt.row), "created": receipt.created})
 
 
-def _deleted(config: TableOperationsConfig, ctx: StepContext) -> Done:
+def _delete(config: TableOperationsConfig, ctx: StepContext) -> Done:
     row_id = str(config.row_id)
     deleted = ctx.ports.tables.delete(
         config.table_id, row_id, workspace_id=ctx.workspace_id, key=ctx.idempotency_key
@@ -134,7 +134,7 @@ def _deleted(config: TableOperationsConfig, ctx: StepContext) -> Done:
     return Done({"rowId": row_id, "deleted": deleted})
 
 
-def _found(config: TableOperationsConfig, ctx: StepContext) -> Done:
+def _query(config: TableOperationsConfig, ctx: StepContext) -> Done:
     found = ctx.ports.tables.query(
         config.table_id,
         cast("RowFilter | None", config.filter),

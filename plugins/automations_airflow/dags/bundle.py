@@ -69,7 +69,7 @@ class AutomationBundle(BaseDagBundle):
         return self.versions_dir / self.version if self.version else self.base_dir / "current"
 
     def get_current_version(self) -> BundleVersion:
-        return BundleVersion(self.version or str(self._published()))
+        return BundleVersion(self.version or str(self._published_revision()))
 
     def initialize(self) -> None:
         if self.version:
@@ -105,7 +105,7 @@ class AutomationBundle(BaseDagBundle):
     def _publish(self) -> None:
         """Write what changed, and only then the revision."""
         publications = self._publications()
-        newest, published = publications.revision(), self._published()
+        newest, published = publications.revision(), self._published_revision()
         if newest == published:
             return
         if newest < published:  # The database is another one.
@@ -134,7 +134,7 @@ class AutomationBundle(BaseDagBundle):
         later = time.time() + REPARSE_SECONDS
         _write(file, text, modified=later)
 
-    def _published(self) -> int:
+    def _published_revision(self) -> int:
         try:
             state = json.loads(self._state.read_text())
         except (FileNotFoundError, ValueError):

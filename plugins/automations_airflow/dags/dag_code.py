@@ -16,7 +16,7 @@ from sqlalchemy import event, inspect
 from automations.definitions import files
 from automations.definitions.model import DEFINITION
 from automations.definitions.published import Published, workflow_id
-from automations.services.workflows.exports import UNWRITTEN, written_trigger
+from automations.services.workflows.exports import UNWRITTEN, serialize_trigger
 from automations_airflow.dags import packs
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def watch() -> None:
     event.listen(DagCode, "before_update", _show)
 
 
-def shown(published: Published) -> str:
+def render(published: Published) -> str:
     """An automation's definition in YAML, under a line that says which version it is."""
     definition = published.definition
     rest = {
@@ -37,7 +37,7 @@ def shown(published: Published) -> str:
         if name not in UNWRITTEN and value not in (None, "", {})
     }
     # Its secret is sealed, and still nobody's to see.
-    trigger = written_trigger(DEFINITION.validate_python(definition).trigger, None)
+    trigger = serialize_trigger(DEFINITION.validate_python(definition).trigger, None)
     whole = {"id": published.workflow_id, **rest, "trigger": trigger}
     return files.write([whole], "yaml", remarks=[_remark(published)])
 
@@ -65,7 +65,7 @@ def _text_of(pack: Path, wanted: str, code: Any) -> str | None:
             # A change of one automation has Airflow write the code of all in its pack anew.
             before = next(iter(inspect(code).attrs.source_code.history.deleted or ()), "")
             is_same = before.partition("\n")[0] == f"# {_remark(published)}"
-            return str(before) if is_same else shown(published)
+            return str(before) if is_same else render(published)
     return None
 
 

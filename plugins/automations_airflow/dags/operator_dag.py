@@ -96,7 +96,7 @@ class CarryingOperator(BaseOperator):
     def _carry(self, context: Any, act: Callable[[BaseOperator], Any]) -> Any:
         run_id = context["dag_run"].run_id
         try:
-            carried = self._made(run_id)
+            carried = self._build_operator(run_id)
             # As Airflow's task runner does: by this an operator knows that a task runs it.
             ExecutorSafeguard.tracker.set(carried)
             carried.pre_execute(context)
@@ -106,23 +106,23 @@ class CarryingOperator(BaseOperator):
             # Airflow starts it for whoever asks; from a step it is as from one that names the DAG.
             reason = dag_calls.trigger_forbidden(run_id, wanted.trigger_dag_id)
             if reason is not None:
-                raise self._ended(run_id, DagCallStatus.REFUSED, reason) from wanted
+                raise self._record_end(run_id, DagCallStatus.REFUSED, reason) from wanted
             raise
         except _NO_FAILURES:
             raise
         except DatabaseUnavailable as error:
             raise DatabaseAway(error.message) from error
         except StepError as error:
-            raise self._ended(run_id, DagCallStatus.REFUSED, error.message) from error
+            raise self._record_end(run_id, DagCallStatus.REFUSED, error.message) from error
         except Refused as error:
-            raise self._ended(run_id, DagCallStatus.REFUSED, str(error)) from error
+            raise self._record_end(run_id, DagCallStatus.REFUSED, str(error)) from error
         except Exception as error:
             log.exception("The operator has failed")
             said = f"{type(error).__name__}: {redact(str(error))}"
-            raise self._ended(run_id, DagCallStatus.FAILED, said) from error
+            raise self._record_end(run_id, DagCallStatus.FAILED, said) from error
         return result
 
-    def _made(self, run_id: str) -> BaseOperator:
+    def _build_operator(self, run_id: str) -> BaseOperator:
         asked = dag_calls.operator_call(run_id)
         self.operator, self.arguments = asked.operator, asked.arguments
         self._taker = asked.taker
@@ -130,7 +130,7 @@ class CarryingOperator(BaseOperator):
         self._carried = provider_operators.make(asked.operator, asked.arguments, self.dag_id)
         return self._carried
 
-    def _ended(self, run_id: str, status: DagCallStatus, error: str) -> StepFailed:
+    def _record_end(self, run_id: str, status: DagCallStatus, error: str) -> StepFailed:
         """Have the step know why; Airflow would tell it that the task has failed, and no more."""
         dag_calls.operator_ended(run_id, status, error, self._taker)
         return StepFailed(error)

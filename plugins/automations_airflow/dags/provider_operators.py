@@ -37,7 +37,7 @@ def make(path: str, arguments: Mapping[str, JSON], dag_id: str) -> BaseOperator:
     Raises:
         Refused: there is no such operator, or it does not take these arguments.
     """
-    operator = _found(path)
+    operator = _load(path)
     known = {one.name: one for one in _parameters(operator)}
     unknown = sorted(set(arguments) - set(known))
     if unknown:
@@ -56,13 +56,13 @@ def make(path: str, arguments: Mapping[str, JSON], dag_id: str) -> BaseOperator:
         raise Refused(f"{operator.__name__} does not take these arguments: {error}") from error
 
 
-def known(allowed: Sequence[str]) -> list[ProviderOperator]:
+def list_operators(allowed: Sequence[str]) -> list[ProviderOperator]:
     """The operators that are installed and that patterns allow, by their paths."""
-    found = {path: one for path, one in _installed(allowed) if _allows(allowed, path)}
-    return [_described(path, found[path]) for path in sorted(found)]
+    found = {path: one for path, one in _installed_operators(allowed) if _allows(allowed, path)}
+    return [_describe(path, found[path]) for path in sorted(found)]
 
 
-def _found(path: str) -> type[BaseOperator]:
+def _load(path: str) -> type[BaseOperator]:
     module, _, name = path.rpartition(".")
     try:
         found = getattr(import_module(module), name)
@@ -148,7 +148,7 @@ def _classes(annotation: str) -> set[str]:
     return set(re.findall(r"\w+\b(?!\.)", re.sub(r"Literal\[[^]]*]", "str", annotation)))
 
 
-def _moment(value: str) -> datetime:
+def _parse_time(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(f"must have an offset from UTC, as in {moment.isoformat()}Z")
@@ -159,7 +159,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "timedelta": parse_duration,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
-    "datetime": _moment,
+    "datetime": _parse_time,
 }
 
 
@@ -172,7 +172,7 @@ def _read(value: str, classes: Collection[str]) -> Any:
     return readers[-1](value) if readers else value
 
 
-def _installed(allowed: Sequence[str]) -> Iterator[tuple[str, type[BaseOperator]]]:
+def _installed_operators(allowed: Sequence[str]) -> Iterator[tuple[str, type[BaseOperator]]]:
     for module in _modules():
         if not any(_may_be_in(pattern, module) for pattern in allowed):
             continue
@@ -187,7 +187,7 @@ def _installed(allowed: Sequence[str]) -> Iterator[tuple[str, type[BaseOperator]
     for pattern in allowed:
         path = _of_any_workspace(pattern)
         try:
-            yield path, _found(path)
+            yield path, _load(path)
         except Refused:  # Most are patterns.
             continue
 
@@ -214,7 +214,7 @@ def _of_any_workspace(pattern: str) -> str:
     return pattern.rpartition("/")[2]
 
 
-def _described(path: str, operator: type[BaseOperator]) -> ProviderOperator:
+def _describe(path: str, operator: type[BaseOperator]) -> ProviderOperator:
     summary = inspect.cleandoc(operator.__doc__ or "").partition("\n\n")[0]
     parameters = tuple(_parameters(operator))
     return ProviderOperator(path, " ".join(summary.split()), parameters)

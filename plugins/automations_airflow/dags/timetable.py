@@ -14,7 +14,7 @@ from automations.definitions.schedules import Schedule
 from automations.kit.ids import new_id
 
 
-def described(words: str, version: int) -> str:
+def describe(words: str, version: int) -> str:
     """What Airflow shows beside a summary; its end says which version was parsed."""
     return f"{words[:900]}; version {version}"
 
@@ -30,7 +30,7 @@ class AutomationTimetable(NullTimetable):
     def __init__(self, words: str, version: int) -> None:
         super().__init__()
         self._words, self._version = words, version
-        self.description = described(words, version)
+        self.description = describe(words, version)
 
     @property
     def summary(self) -> str:
@@ -64,7 +64,7 @@ class ScheduleTimetable(Timetable):
         self._schedule = Schedule(cron, interval, timezone)
         self._since = since
         self._version = version
-        self.description = described(self.summary, version)
+        self.description = describe(self.summary, version)
 
     @property
     def summary(self) -> str:

@@ -18,7 +18,7 @@ from automations.definitions.published import run_id, workflow_id
 from automations.services.runs import killed
 from automations.settings import get_settings
 from automations_airflow.executors import workers
-from automations_airflow.executors.task_ends import watched
+from automations_airflow.executors.task_ends import watch
 from automations_airflow.executors.warming import warm
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def begin(**_: Any) -> None:
 
     def run_workload(workload: Any, **options: Any) -> int:
         try:
-            with watched() as is_death:
+            with watch() as is_death:
                 code = carry_out(workload, **options)
         finally:
             workers.set_idle_title()  # who looks for lost tasks goes by the name

@@ -64,10 +64,10 @@ class PipeExecutor(BaseExecutor):
             exit_code = worker.exit_code
             self._listen(worker)
             if exit_code is not None:
-                self._lost(worker, f"was killed or ended itself (code {exit_code})")
+                self._drop_worker(worker, f"was killed or ended itself (code {exit_code})")
             elif self._is_stuck(worker):
                 worker.kill()
-                self._lost(worker, "did not take what it was handed")
+                self._drop_worker(worker, "did not take what it was handed")
 
     def change_state(
         self, key: Any, state: Any, info: Any = None, remove_running: bool = True
@@ -150,7 +150,7 @@ class PipeExecutor(BaseExecutor):
             failed = word.error is not None
             self._report(workload, workload.failure_state if failed else None, word.error)
 
-    def _lost(self, worker: Worker, how: str) -> None:
+    def _drop_worker(self, worker: Worker, how: str) -> None:
         """Do without a worker that is no more."""
         self._workers.remove(worker)
         workload, taken, pid = worker.workload, worker.taken, worker.pid

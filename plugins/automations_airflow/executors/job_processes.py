@@ -63,7 +63,7 @@ _END = text(
 
 def watch(job: type[Any]) -> None:
     """Note this process with the job that it is about to insert."""
-    event.listen(job, "after_insert", _inserted)
+    event.listen(job, "after_insert", _on_insert)
 
 
 def take_over(connection: Connection, job_id: int, host: str) -> list[int]:
@@ -83,12 +83,12 @@ def take_over(connection: Connection, job_id: int, host: str) -> list[int]:
     if gone:
         connection.execute(_END, {"ids": gone})
     connection.execute(text(_FORGET))
-    mine = {"pid": os.getpid(), "created": processes.created(os.getpid())}
+    mine = {"pid": os.getpid(), "created": processes.create_time(os.getpid())}
     connection.execute(text(_NOTE), {**me, **mine})
     return gone
 
 
-def _inserted(_mapper: Any, connection: Connection, job: Any) -> None:
+def _on_insert(_mapper: Any, connection: Connection, job: Any) -> None:
     if connection.dialect.name != "postgresql":
         return
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @contextmanager
-def watched() -> Iterator[Callable[[object], bool]]:
+def watch() -> Iterator[Callable[[object], bool]]:
     """Watch this process carry out one workload; yields whether an exit code is a death."""
     # Imported by who carries something out alone, and does so in any case.
     from airflow.sdk.execution_time.supervisor import WatchedSubprocess

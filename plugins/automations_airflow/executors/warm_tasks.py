@@ -167,7 +167,7 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
     setproctitle(proctitle)
     verdict: Verdict | None = None
     try:
-        with _held(airflow, taken):
+        with _keep_alive(airflow, taken):
             verdict = _step(task)
             if isinstance(verdict, Proceed) and _is_marked(airflow, task, taken, verdict):
                 return verdict
@@ -222,7 +222,7 @@ def _in_the_name_of(task: _LightTask, node_id: str) -> Iterator[Journal]:
 
 
 @contextmanager
-def _held(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
+def _keep_alive(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
     """Send heartbeats for the task.
 
     Raises:

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 from setproctitle import setproctitle
 
-from automations_airflow.executors.task_ends import watched
+from automations_airflow.executors.task_ends import watch
 from automations_airflow.tasks.retries import DEATHS
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ def _work(pipe: Connection, run: Run) -> None:
 
 def _carry_out(workload: Any, run: Run) -> WorkloadEnded:
     try:
-        with watched() as is_death:
+        with watch() as is_death:
             code = run(workload, proctitle=f"{_TITLE} {workload.display_name}")
     except WorkerSpent:
         return WorkloadEnded(last=True)

@@ -53,7 +53,7 @@ class LostTasks(SchedulerThread):
 
     def look(self, connection: Connection) -> None:
         asked = {"host": get_hostname(), "long_ago": _LONG_AGO}
-        missed = _missed(connection.execute(_RUNNING, asked).all())
+        missed = _find_lost(connection.execute(_RUNNING, asked).all())
         now = time.monotonic()
         self._missed = {_key(task): self._missed.get(_key(task), now) for task in missed}
         for task in missed:
@@ -69,7 +69,7 @@ def _key(task: Row[Any]) -> tuple[str, datetime]:
     return task.id, task.last_heartbeat_at
 
 
-def _missed(tasks: Sequence[Row[Any]]) -> list[Row[Any]]:
+def _find_lost(tasks: Sequence[Row[Any]]) -> list[Row[Any]]:
     """Those that are gone, and whose supervisors are."""
     gone = [task for task in tasks if not _is_there(task.pid, task.last_heartbeat_at)]
     if not gone:
@@ -81,6 +81,6 @@ def _missed(tasks: Sequence[Row[Any]]) -> list[Row[Any]]:
 
 def _is_there(pid: int, heard: datetime) -> bool:
     """Whether a process is there that was there when it was heard of."""
-    created = processes.created(pid)
+    created = processes.create_time(pid)
     was_there = created > 0 and processes.at(created) <= heard.timestamp()
     return was_there and processes.is_alive(pid, created)

@@ -39,7 +39,7 @@ class Rest:
         """Have the scheduler look now."""
         self._told.set()
 
-    def found(self) -> None:
+    def note_runs(self) -> None:
         """Note that runs of automations are under way."""
         self._busy_until = time.monotonic() + IDLE_AFTER
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from automations.ports import DoneBefore, DoneTask
 from automations_airflow.tasks.ahead_logs import write_log
-from automations_airflow.tasks.finished_tasks import pushed, rendered
+from automations_airflow.tasks.finished_tasks import rendered_fields, xcoms_of
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,12 @@ def as_done(tasks: Iterable[dict[str, Any]], before: DoneBefore | None) -> Itera
     for task in tasks:
         found = known.get(task["task_id"])
         if found is not None and found.state == "done":
-            yield task | _done(found)
+            yield task | _done_columns(found)
         elif found is not None and found.state == "left_out":
-            yield task | _skipped(found.started_at)
+            yield task | _skipped_columns(found.started_at)
         elif before.ended is not None:
             # Nothing is done of it any more, nor is there anything in a later structure.
-            yield task | _skipped(last)
+            yield task | _skipped_columns(last)
         else:
             yield task | {"state": None}
 
@@ -77,7 +77,7 @@ def show(session: Session, runs: Sequence[BegunRun]) -> None:
                 continue
             if done.state == "done":
                 xcoms += _xcoms(run, done)
-                fields.append({**_key(run, done), "rendered_fields": rendered(done.config)})
+                fields.append({**_key(run, done), "rendered_fields": rendered_fields(done.config)})
             if done.lines:
                 _write(run, done)
     if xcoms:
@@ -86,7 +86,7 @@ def show(session: Session, runs: Sequence[BegunRun]) -> None:
         session.execute(insert(RenderedTaskInstanceFields.__table__), fields)
 
 
-def _done(task: DoneTask) -> dict[str, Any]:
+def _done_columns(task: DoneTask) -> dict[str, Any]:
     return {
         "state": TaskInstanceState.SUCCESS,
         **_times(task.started_at, task.ended_at),
@@ -98,7 +98,7 @@ def _done(task: DoneTask) -> dict[str, Any]:
     }
 
 
-def _skipped(at: datetime) -> dict[str, Any]:
+def _skipped_columns(at: datetime) -> dict[str, Any]:
     return {"state": TaskInstanceState.SKIPPED, **_times(at, at)}
 
 
@@ -121,7 +121,7 @@ def _xcoms(run: BegunRun, done: DoneTask) -> Iterator[dict[str, Any]]:
     targets = None if done.targets is None else tuple(done.targets)
     if targets is not None and not set(targets) <= run.dag.task_dict.keys():
         targets = None  # Of a later structure, which has other ways.
-    for key, value in pushed(task, run_id, done.step_type, done.summary, targets).items():
+    for key, value in xcoms_of(task, run_id, done.step_type, done.summary, targets).items():
         yield {
             **_key(run, done),
             "dag_run_id": run.row.id,

@@ -18,4 +18,4 @@ app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=No
 @app.get("/all")
 def list_operators(user: GetUserDep) -> list[ProviderOperator]:
     """Those that the setting ``operator_allow`` names, for whichever workspace."""
-    return provider_operators.known(get_settings().operator_allow)
+    return provider_operators.list_operators(get_settings().operator_allow)

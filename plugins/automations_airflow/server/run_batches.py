@@ -173,14 +173,14 @@ class _DagRunCreator:
         if run.before is not None and self.make_together([run]):
             return CreationResult(run_id=run.run_id, outcome="there")
         try:
-            dag = self._checked(run)
+            dag = self._check(run)
             if run.before is not None and run.before.exact:
                 raise Refused(f"It cannot be made of version {run.before.version} now.")
             now = datetime.now(UTC)
             with self._session.begin_nested():
                 row = dag.create_dagrun(
                     run_id=run.run_id,
-                    **_dated(dag, now),
+                    **_logical_date(dag, now),
                     run_after=now,
                     conf=run.conf,
                     **self._origin(run),
@@ -189,7 +189,7 @@ class _DagRunCreator:
                     note=run.note,
                     session=self._session,
                 )
-                row.consumed_asset_events = self._consumed(run)
+                row.consumed_asset_events = self._consumed_events(run)
                 self._session.add(self._log_entry(run))
         except IntegrityError as error:
             # Most often somebody else has made it meanwhile.
@@ -201,7 +201,7 @@ class _DagRunCreator:
             return CreationResult(run_id=run.run_id, outcome="refused", reason=str(refused))
         except Exception as error:  # it is told, and the others are made
             log.warning("%s of %s cannot be made", run.run_id, run.dag_id, exc_info=True)
-            return CreationResult(run_id=run.run_id, outcome="refused", reason=_told(error))
+            return CreationResult(run_id=run.run_id, outcome="refused", reason=_error_text(error))
         return CreationResult(run_id=run.run_id, outcome="there")
 
     def make_together(self, runs: Sequence[NewRun]) -> set[tuple[str, str]]:
@@ -226,7 +226,7 @@ class _DagRunCreator:
 
     def _is_plain(self, run: NewRun) -> bool:
         try:
-            dag = self._checked(run)
+            dag = self._check(run)
             if not self._has_version(run):
                 return False
             # What was begun has been held against what is asked of it.
@@ -236,7 +236,7 @@ class _DagRunCreator:
             return False
         return _PLAIN_ID.fullmatch(run.run_id) is not None and not dag.deadline
 
-    def _checked(self, run: NewRun) -> SerializedDAG:
+    def _check(self, run: NewRun) -> SerializedDAG:
         if run.dag_id not in self._known:
             raise Refused("The DAG is unknown.")
         model, dag = self._known[run.dag_id]
@@ -260,7 +260,7 @@ class _DagRunCreator:
             row = DagRun(
                 dag_id=run.dag_id,
                 run_id=run.run_id,
-                **_dated(structure.dag, date),
+                **_logical_date(structure.dag, date),
                 run_after=now,
                 conf=run.conf,
                 state=DagRunState.QUEUED,
@@ -271,7 +271,7 @@ class _DagRunCreator:
             )
             row.log_template_id = template
             row.created_dag_version = structure.dag_version
-            row.consumed_asset_events = self._consumed(run)
+            row.consumed_asset_events = self._consumed_events(run)
             if run.before is not None:
                 begun_runs.end(row, run.before)
             made.append(row)
@@ -313,10 +313,10 @@ class _DagRunCreator:
         """A DAG as it was at a version of the automation; None when Airflow does not know that."""
         key = dag_id, version
         if key not in self._of_versions:
-            self._of_versions[key] = self._found(dag_id, version)
+            self._of_versions[key] = self._find_structure(dag_id, version)
         return self._of_versions[key]
 
-    def _found(self, dag_id: str, version: int) -> _Structure | None:
+    def _find_structure(self, dag_id: str, version: int) -> _Structure | None:
         query = select(DagVersion).where(DagVersion.dag_id == dag_id)
         newest_first = query.order_by(DagVersion.version_number.desc()).limit(_MAX_VERSIONS)
         for one in self._session.scalars(newest_first):
@@ -325,7 +325,7 @@ class _DagRunCreator:
                 return _Structure(dag, one, one.bundle_version)
         return None
 
-    def _consumed(self, run: NewRun) -> list[AssetEvent]:
+    def _consumed_events(self, run: NewRun) -> list[AssetEvent]:
         """The event of an asset that has started it, in a list; none where that is gone."""
         if run.source is None:
             return []
@@ -336,7 +336,7 @@ class _DagRunCreator:
 
     def _origin(self, run: NewRun) -> dict[str, Any]:
         """Of which type it is: Airflow shows the events of those alone that are by an asset."""
-        if self._consumed(run):
+        if self._consumed_events(run):
             run_type, by = DagRunType.ASSET_TRIGGERED, DagRunTriggeredByType.ASSET
         else:
             run_type, by = DagRunType.MANUAL, DagRunTriggeredByType.REST_API
@@ -360,7 +360,7 @@ class _DagRunCreator:
         )
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What the caller is told of an error: its text only where that is written for people."""
     kind = type(error).__name__
     if isinstance(error, AirflowException | ValueError):
@@ -368,7 +368,7 @@ def _told(error: Exception) -> str:
     return f"{kind}: the log of Airflow's server says more."
 
 
-def _dated(dag: SerializedDAG, date: datetime) -> dict[str, Any]:
+def _logical_date(dag: SerializedDAG, date: datetime) -> dict[str, Any]:
     """The logical date of a run, as of one that is made in Airflow's UI.
 
     By it Airflow counts runs on its home page and in its calendar, and marks a run's past and

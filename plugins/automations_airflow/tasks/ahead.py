@@ -28,7 +28,7 @@ from automations.settings import get_settings
 from automations_airflow import airflow_versions
 from automations_airflow.scheduler.marking import SKIPPED, SUCCESS, Mark, Marks
 from automations_airflow.tasks.ahead_logs import logging_as
-from automations_airflow.tasks.finished_tasks import pushed, rendered
+from automations_airflow.tasks.finished_tasks import rendered_fields, xcoms_of
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +105,9 @@ def _hand_over(ref: TaskRef, leg: Leg, ti: Any, dag: Any) -> None:
 
 
 def _mark_of(one: DoneAhead, task: Any, run_id: str) -> Mark:
-    xcoms = pushed(task, run_id, one.step_type, one.verdict.summary, one.verdict.targets)
+    xcoms = xcoms_of(task, run_id, one.step_type, one.verdict.summary, one.verdict.targets)
     started, ended = one.started_at.isoformat(), one.ended_at.isoformat()
-    return Mark(one.node_id, SUCCESS, started, ended, xcoms, rendered(one.config))
+    return Mark(one.node_id, SUCCESS, started, ended, xcoms, rendered_fields(one.config))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from automations_airflow.ui.links import links_of
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
-def left_out(task: Any, targets: tuple[str, ...] | None) -> list[str]:
+def skipped_ids(task: Any, targets: tuple[str, ...] | None) -> list[str]:
     """The ids of a task's successors that are skipped: no path from the targets leads to them."""
     if targets is None:
         return []
@@ -30,7 +30,7 @@ def left_out(task: Any, targets: tuple[str, ...] | None) -> list[str]:
     return sorted(task.downstream_task_ids - reached)
 
 
-def pushed(
+def xcoms_of(
     task: Any,
     run_id: str,
     step_type: str,
@@ -43,7 +43,7 @@ def pushed(
         task: may be one of a serialized DAG.
     """
     values: dict[str, Any] = {"return_value": dict(summary)}
-    if skipped := left_out(task, targets):
+    if skipped := skipped_ids(task, targets):
         values[XCOM_SKIPMIXIN_KEY] = {XCOM_SKIPMIXIN_SKIPPED: skipped}
     names = {"dag_id": task.dag_id, "task_id": task.task_id, "run_id": run_id}
     xcoms = {
@@ -56,7 +56,7 @@ def pushed(
     return xcoms | links
 
 
-def rendered(config: Mapping[str, Any]) -> dict[str, Any]:
+def rendered_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """A task's rendered fields, in the form that Airflow stores."""
     # Does what Airflow does, except that Airflow makes a new validator for each field.
     shown = redact(_serialize_template_field(dict(config), "config"), "config")

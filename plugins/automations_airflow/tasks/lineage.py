@@ -50,7 +50,7 @@ def of_step(step_type: str, config: Mapping[str, Any] | None) -> Lineage:
     return Lineage(reads=named)
 
 
-def told(lineage: Lineage) -> Any:
+def translate(lineage: Lineage) -> Any:
     """The same in the provider's words."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import Dataset

@@ -30,7 +30,7 @@ from automations.steps.registry import STEP_TYPES
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.tasks import lineage
 from automations_airflow.tasks.ahead import run_following_tasks
-from automations_airflow.tasks.finished_tasks import left_out
+from automations_airflow.tasks.finished_tasks import skipped_ids
 from automations_airflow.tasks.retries import (
     AttemptFailed,
     DatabaseAway,
@@ -105,7 +105,7 @@ class StepTask:
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """What the step has read and written, for the OpenLineage provider, which calls this."""
-        return lineage.told(lineage.of_step(self.step_type, self.config))
+        return lineage.translate(lineage.of_step(self.step_type, self.config))
 
     def _show(self, config: Mapping[str, Any] | None) -> None:
         if config is not None:
@@ -154,7 +154,7 @@ class StepTask:
 
     def _proceed(self, verdict: Proceed, ti: Any) -> dict[str, Any]:
         summary = dict(verdict.summary)
-        if skipped := left_out(ti.task, verdict.targets):
+        if skipped := skipped_ids(ti.task, verdict.targets):
             # Skipping ends the task with an exception, so a returned value would be lost.
             ti.xcom_push("return_value", summary)
             # From this the scheduler knows whom to skip when they are cleared.

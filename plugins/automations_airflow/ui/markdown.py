@@ -26,7 +26,7 @@ def data(value: JSON) -> str:
             facts = [(f"**{plain(key)}**", cell(one)) for key, one in rest.items()]
             parts.insert(0, _table(("", ""), facts))
         return "\n\n".join(parts)
-    return _records(value) if _columns(value) else fenced(value)
+    return _records(value) if _columns(value) else code_block(value)
 
 
 def cell(value: JSON) -> str:
@@ -45,7 +45,7 @@ def cell(value: JSON) -> str:
     return plain(json.dumps(value, ensure_ascii=False)[:_MAX_CHARACTERS])
 
 
-def fenced(value: JSON) -> str:
+def code_block(value: JSON) -> str:
     """A value as JSON, which cannot leave its fence."""
     text, fence = json.dumps(value, indent=2, ensure_ascii=False), "```"
     while fence in text:

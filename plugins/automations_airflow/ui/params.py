@@ -42,12 +42,12 @@ def params_of(schema: Mapping[str, Any] | None) -> dict[str, Param]:
     required = schema.get("required", ())
     return {
         name: _param(
-            _Field(found, _resolved(found.get("items"), schema)),
+            _Field(found, _resolve(found.get("items"), schema)),
             checks_of(part, schema),
             required=name in required,
         )
         for name, part in fields.items()
-        if (found := _resolved(part, schema)) is not None
+        if (found := _resolve(part, schema)) is not None
     }
 
 
@@ -150,10 +150,10 @@ def _items(part: Mapping[str, Any], items: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def _labels(choices: Mapping[Any, str | None]) -> dict[str, JSON]:
-    return {_written(value): label for value, label in choices.items() if label is not None}
+    return {_choice_name(value): label for value, label in choices.items() if label is not None}
 
 
-def _written(value: Any) -> str:
+def _choice_name(value: Any) -> str:
     """A choice as the form has its name: as JavaScript writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -223,7 +223,7 @@ def _allow_none(rules: dict[str, Any]) -> None:
         rules["values_display"] = {**rules.get("values_display", {}), **NOTHING}
 
 
-def _resolved(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _resolve(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """A part with what it refers to in its place; None when nothing may be given for it."""
     for _ in range(_MAX_REFERENCES):
         if not isinstance(part, dict):

@@ -289,7 +289,7 @@ def leave_out(parker: Parker, rest: Rest) -> None:
         found = list(_EXAMINE(session=seen))
         # What runs may end at any moment, and is to be seen at once.
         if any(is_own(run.dag_id) for run in found) or session.scalar(select(_WORKING)):
-            rest.found()
+            rest.note_runs()
         return found
 
     # What it gives is only gone through, and so may be a list.

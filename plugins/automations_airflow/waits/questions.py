@@ -41,7 +41,7 @@ def request_of(verdict: AskPeople, state: QuestionState, page: str) -> dict[str,
         "body": body_of(verdict, state, page),
         "options": list(verdict.options),
         "params": params_of(verdict.question),
-        "assigned_users": _assigned(state),
+        "assigned_users": _assigned_users(state),
     }
 
 
@@ -53,7 +53,7 @@ def _users() -> list[str]:
     return [user.partition(":")[0].strip() for user in listed]
 
 
-def _assigned(state: QuestionState) -> list[dict[str, str]]:
+def _assigned_users(state: QuestionState) -> list[dict[str, str]]:
     if not state.entitled:
         return []
     # It brings the answers that come by other ways.

@@ -133,7 +133,7 @@ class Resumer(SchedulerThread):
         with sleepers.listening() as hear:
             while not self._stopped.is_set():
                 if told := hear(self._rest()):
-                    self._note(sleepers.ended(told), NOTIFIED)
+                    self._note(sleepers.list_ended(told), NOTIFIED)
                     self._hurry_until = time.monotonic() + _HURRY_TIME
                 self._check_clock()
                 if self._ended and self._resume(connection):

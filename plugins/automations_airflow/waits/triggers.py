@@ -138,7 +138,7 @@ class Waits:
         """Ask the database about new waits, and about all now and then, lest one be missed."""
         if common_clock.is_stale():
             question = common_clock.Question()
-            question.answered(await connection.fetchval("SELECT clock_timestamp()"))
+            question.record_answer(await connection.fetchval("SELECT clock_timestamp()"))
         now = time.monotonic()
         if now - self._checked_all_at > RECHECK_SECONDS or not self._checked_all_at:
             self._checked_all_at = now

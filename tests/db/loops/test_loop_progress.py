@@ -19,8 +19,8 @@ from automations.execution.loop_records import (
     NextAttempt,
     StepEnded,
     item_record,
+    serialize,
     step_record,
-    stored,
 )
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep, Verdict
 from automations.ports import HttpRequest, HttpResponse
@@ -140,7 +140,7 @@ class TestStored:
     def test_what_a_step_came_to_is_read_as_it_was_written(
         self, record: StepEnded | NextAttempt, written: dict[str, Any]
     ) -> None:
-        assert stored(record) == written
+        assert serialize(record) == written
         assert step_record({**written, "fromALaterVersion": 1}) == record
 
     @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ class TestStored:
     def test_so_is_what_an_iteration_came_to(
         self, record: ItemDone | ItemFailed, written: dict[str, Any]
     ) -> None:
-        assert stored(record) == written
+        assert serialize(record) == written
         assert item_record({**written, "fromALaterVersion": 1}) == record
 
     def test_a_loop_that_an_earlier_version_has_left_goes_on_there(

@@ -60,9 +60,9 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
     if program is not None:
         lost = _without_font(fonts.unknown_to_fontconfig(characters, folder))
         _allow(lost, allow_loss)
-        converted = plain.settled(document, document)
-        converted = directions.marked(converted, folder / "marked.docx")
-        converted = text_boxes.placed(converted, folder / "placed.docx")
+        converted = plain.rewrite(document, document)
+        converted = directions.rewrite(converted, folder / "marked.docx")
+        converted = text_boxes.rewrite(converted, folder / "placed.docx")
         soffice.pdfs_from_docx(program, [converted], folder)
         converted.with_suffix(".pdf").replace(folder / "document.pdf")
         return {"engine": "libreoffice", "losses": lost}
@@ -81,7 +81,7 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
 def _without_font(characters: Sequence[str]) -> list[str]:
     from automations.adapters.documents import fonts
 
-    return [f"characters without a font: {fonts.named(characters)}"] if characters else []
+    return [f"characters without a font: {fonts.describe(characters)}"] if characters else []
 
 
 def _allow(lost: Sequence[str], allowed: bool, reason: str = "") -> None:

@@ -31,7 +31,7 @@ _MAX_ROW_HEIGHT = 9_000
 """That of a row: what is longer goes on in a line beside."""
 
 
-def marked(document: Path, result: Path) -> Path:
+def rewrite(document: Path, result: Path) -> Path:
     """The document to convert: a copy where text has a direction of its own, else the same."""
     package = Document(str(document))
     changed = False
@@ -40,7 +40,7 @@ def marked(document: Path, result: Path) -> Path:
         if root is None:
             continue
         given = [_mark(element) for element in root.iter(qn("w:bdo"), qn("w:dir"))]
-        given += [_made_high(row) for row in root.iter(qn("w:tr"))]
+        given += [_set_row_height(row) for row in root.iter(qn("w:tr"))]
         if any(given):
             plain.put(part, root)
             changed = True
@@ -60,7 +60,7 @@ def _mark(element: Any) -> bool:
     return True
 
 
-def _made_high(row: Any) -> bool:
+def _set_row_height(row: Any) -> bool:
     """Say how high a row is with text that runs upwards or downwards, unless it is said."""
     if row.find(f"{qn('w:trPr')}/{qn('w:trHeight')}") is not None:
         return False

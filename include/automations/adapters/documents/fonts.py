@@ -103,7 +103,7 @@ def unknown_to_typst(characters: Iterable[str], folder: Path) -> list[str]:
     ]
 
 
-def named(characters: Iterable[str]) -> str:
+def describe(characters: Iterable[str]) -> str:
     """Characters for people: the first of them, with their numbers."""
     characters = list(characters)
     listed = ", ".join(

@@ -282,22 +282,22 @@ def _value(element: Any) -> str:
     return str(element.get(qn("w:val"), ""))
 
 
-def _marked(element: Any) -> str | None:
+def _note_marks(element: Any) -> str | None:
     is_own = element.get(qn("w:customMarkFollows"), "0") not in ("0", "false", "off")
     return "marks of notes" if is_own else None
 
 
-def _numbered(element: Any) -> str | None:
+def _note_numbers(element: Any) -> str | None:
     plain = {"numFmt": "decimal", "numStart": "1", "numRestart": "continuous"}
     own = any(_value(one) != plain[_name(one)] for one in element if _name(one) in plain)
     return "marks of notes" if own else None
 
 
-def _dressed(element: Any) -> str | None:
+def _text_effect(element: Any) -> str | None:
     return None if _value(element) in ("none", "0", "100") else "formatting"
 
 
-def _spaced(element: Any) -> str | None:
+def _spacing(element: Any) -> str | None:
     of_letters = element.getparent().tag == qn("w:rPr") and _value(element) not in ("0", "")
     return "formatting" if of_letters else None
 
@@ -321,18 +321,18 @@ _FORMATTING: Mapping[str, Callable[[Any], str | None]] = {
     "vAlign": _vertical,
     "ind": _indent,
     "sym": _sign,
-    "footnoteReference": _marked,
-    "endnoteReference": _marked,
-    "footnotePr": _numbered,
-    "endnotePr": _numbered,
+    "footnoteReference": _note_marks,
+    "endnoteReference": _note_marks,
+    "footnotePr": _note_numbers,
+    "endnotePr": _note_numbers,
     **dict.fromkeys(
         ("gridBefore", "gridAfter"),
         lambda element: "cells out of line" if _value(element) != "0" else None,
     ),
     "u": lambda element: None if _value(element) in _LINES else "formatting",
     **dict.fromkeys(("dstrike", "emboss", "imprint", "outline", "shadow"), _switch("formatting")),
-    **dict.fromkeys(("em", "effect", "fitText", "eastAsianLayout", "position", "w"), _dressed),
-    "spacing": _spaced,
+    **dict.fromkeys(("em", "effect", "fitText", "eastAsianLayout", "position", "w"), _text_effect),
+    "spacing": _spacing,
     "tab": _tab,
 }
 

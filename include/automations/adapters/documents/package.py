@@ -32,7 +32,7 @@ def check(content: bytes) -> None:
         raise TemplateProblem(other)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
-            names = _bounded(package)
+            names = _check_entries(package)
             if "word/document.xml" not in names or "[Content_Types].xml" not in names:
                 raise TemplateProblem("is not a DOCX: word/document.xml is missing")
             _check_form(package)
@@ -66,7 +66,7 @@ def _check_form(package: zipfile.ZipFile) -> None:
         raise TemplateProblem("is a Strict Open XML document: save it as Word document (.docx)")
 
 
-def _bounded(package: zipfile.ZipFile) -> set[str]:
+def _check_entries(package: zipfile.ZipFile) -> set[str]:
     entries = package.infolist()
     if len(entries) > MAX_ENTRIES:
         raise TemplateProblem(f"has {len(entries)} parts; {MAX_ENTRIES} at most")

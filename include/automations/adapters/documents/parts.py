@@ -43,7 +43,7 @@ def check(path: Path) -> None:
     with zipfile.ZipFile(path) as package:
         outside = _outside(package)
         for name in package.namelist():
-            root = _parsed(name, package.read(name))
+            root = _parse(name, package.read(name))
             if root is None:
                 continue
             if root.getroottree().docinfo.internalDTD is not None:
@@ -59,7 +59,7 @@ def check(path: Path) -> None:
                     )
 
 
-def _parsed(name: str, data: bytes) -> Any:
+def _parse(name: str, data: bytes) -> Any:
     named = name.lower().endswith((".xml", ".rels"))
     if not named and not data.lstrip().startswith(_XML_STARTS):
         return None
@@ -78,7 +78,7 @@ def _outside(package: zipfile.ZipFile) -> Mapping[str, Set[str]]:
     for name in package.namelist():
         folder, _, file = name.rpartition("/")
         if file.lower().endswith(".rels") and folder.lower().endswith("_rels"):
-            root = _parsed(name, package.read(name))
+            root = _parse(name, package.read(name))
             part = f"{folder[: -len('_rels')]}{file[: -len('.rels')]}"
             found[part] = frozenset(
                 relation.get("Id", "")

@@ -76,7 +76,7 @@ def write(document: Path, result: Path) -> None:
     package.save(str(result))
 
 
-def settled(document: Path, result: Path) -> Path:
+def rewrite(document: Path, result: Path) -> Path:
     """Write a copy for LibreOffice that shows what the document does, and give its path.
 
     Of some fields LibreOffice would show its own idea, or an error where what they name is gone.
@@ -256,12 +256,12 @@ def _kind(instruction: str) -> str:
 
 
 def _unwrap(element: Any) -> None:
-    for child in _shown(element):
+    for child in _visible_children(element):
         element.addprevious(child)
     _remove(element)
 
 
-def _shown(element: Any) -> Iterator[Any]:
+def _visible_children(element: Any) -> Iterator[Any]:
     for child in list(element):
         if child.tag not in _ABOUT:
             yield child

@@ -99,7 +99,7 @@ class ConfinedRenderer:
             "data": data,
             "allow_loss": allow_loss,
         }
-        return self._made(content, job, whose, seconds)
+        return self._run(content, job, whose, seconds)
 
     def pdf(self, content: bytes, *, whose: str = "") -> RenderedDocument:
         """A DOCX as it is, as a PDF to look at, which may show less than the document.
@@ -108,9 +108,9 @@ class ConfinedRenderer:
             StepError: it cannot be read, or a limit was reached.
         """
         _check_package(content)
-        return self._made(content, {"task": "show", "template": "docx", "output": "pdf"}, whose)
+        return self._run(content, {"task": "show", "template": "docx", "output": "pdf"}, whose)
 
-    def _made(
+    def _run(
         self, content: bytes, job: dict[str, Any], whose: str, seconds: float | None = None
     ) -> RenderedDocument:
         with tempfile.TemporaryDirectory(prefix="document-") as name:

@@ -54,9 +54,9 @@ class Styles:
             return is_on(own)
         table = next(paragraph.iterancestors(qn("w:tbl")), None)
         named = (
-            _named(run, "w:rPr/w:rStyle"),
-            _named(paragraph, "w:pPr/w:pStyle") or self._usual,
-            None if table is None else _named(table, "w:tblPr/w:tblStyle"),
+            _value_at(run, "w:rPr/w:rStyle"),
+            _value_at(paragraph, "w:pPr/w:pStyle") or self._usual,
+            None if table is None else _value_at(table, "w:tblPr/w:tblStyle"),
         )
         for style_id in named:
             for style in self.chain(style_id):
@@ -66,6 +66,6 @@ class Styles:
         return self._hidden_by_default is not None and is_on(self._hidden_by_default)
 
 
-def _named(holder: Any, path: str) -> str | None:
+def _value_at(holder: Any, path: str) -> str | None:
     found = holder.find("/".join(map(qn, path.split("/"))))
     return None if found is None else str(found.get(qn("w:val")))

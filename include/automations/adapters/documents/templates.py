@@ -25,7 +25,7 @@ from automations.domain.template_language.faults import (
     TemplateFault,
 )
 from automations.domain.template_language.meter import Meter
-from automations.domain.templating import escaped
+from automations.domain.templating import write_escaped
 
 _BOUNDS = grammar.Bounds(length=50_000_000, tokens=50_000)
 _MAX_WORK = 5_000_000
@@ -49,7 +49,7 @@ class _Engine:
     autoescape = True
 
     def __init__(self, write: Write) -> None:
-        self._write = _kept(write)
+        self._write = _refuse_loss(write)
         self._meter = Meter(_MAX_WORK, _MAX_PART)
 
     def from_string(self, source: str) -> _Template:
@@ -79,7 +79,7 @@ class FilledMarkdown:
     line_break: str
 
 
-def _kept(write: Write) -> Write:
+def _refuse_loss(write: Write) -> Write:
     """The same, where nothing is left out: what no document can hold is refused."""
 
     def written(value: Any, meter: Meter) -> str:
@@ -119,8 +119,8 @@ def placeholders(template_format: str, template: Path) -> list[str]:
 def fill_docx(template: Path, data: dict[str, Any], result: Path) -> None:
     """Fill in a DOCX template."""
     document = WordTemplate(template)
-    with _explained():
-        document.fill(_clean(data), _Engine(escaped), _Engine(values.text))
+    with _explain_faults():
+        document.fill(_clean(data), _Engine(write_escaped), _Engine(values.text))
     _forget_attached_template(document.docx)
     document.save(result)
 
@@ -130,13 +130,13 @@ def fill_markdown(template: Path, data: dict[str, Any]) -> FilledMarkdown:
     text, data = _text(template), _clean(data)
     held = text + json.dumps(data, ensure_ascii=False)
     line_break = next(mark for mark in _NONCHARACTERS if mark not in held)
-    with _explained():
+    with _explain_faults():
         filled = _Engine(_as_markdown(line_break)).from_string(text).render(data)
     return FilledMarkdown(filled, line_break)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explain_faults() -> Iterator[None]:
     try:
         yield
     except MissingName as fault:

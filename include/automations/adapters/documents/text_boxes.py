@@ -30,7 +30,7 @@ mso-position-horizontal-relative:{across};mso-position-vertical-relative:{down}"
  ><v:textbox/></v:shape></w:pict>"""
 
 
-def placed(document: Path, result: Path) -> Path:
+def rewrite(document: Path, result: Path) -> Path:
     """The document to convert: a copy where a box must be written anew, else the same."""
     package = Document(str(document))
     changed = False
@@ -56,7 +56,7 @@ def _replace(box: Any, number: int) -> bool:
     if older is None or not _has_a_place(older):
         if len(list(drawing.iter(f"{_WPS}txbx"))) != 1:
             return False
-        older = _made(anchor, box, number)
+        older = _build_box(anchor, box, number)
     outer.getparent().replace(outer, older)
     return True
 
@@ -68,7 +68,7 @@ def _has_a_place(older: Any) -> bool:
     )
 
 
-def _made(anchor: Any, box: Any, number: int) -> Any:
+def _build_box(anchor: Any, box: Any, number: int) -> Any:
     extent = anchor.find(qn("wp:extent"))
     across, x = _place(anchor, "wp:positionH")
     down, y = _place(anchor, "wp:positionV")

@@ -56,7 +56,7 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
             # So that an error's line is its paragraph.
             yield _PARAGRAPH.sub(r"\n<w:p\1", self.patch_xml(xml))
         for part in _of_kinds(package, (*_DRAWINGS, *_LISTED_PROPERTIES)):
-            yield _joined(_text(part))
+            yield _join_expressions(_text(part))
         for relation in _links(package):
             yield _target(relation)
         for name in _PROPERTIES:
@@ -77,7 +77,7 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
             xml = self.patch_xml(_text(part))
             _replace(part, self.render_xml_part(xml, part, data, engine))
         for part in _of_kinds(package, (*_DRAWINGS, *_LISTED_PROPERTIES)):
-            _replace(part, engine.from_string(_joined(_text(part))).render(data))
+            _replace(part, engine.from_string(_join_expressions(_text(part))).render(data))
 
     def fix_tables(self, xml: str) -> Any:
         # The library counts the columns of a grid, which word processors do without.
@@ -129,7 +129,7 @@ def _replace(part: Any, xml: str) -> None:
         part._blob = xml.encode()
 
 
-def _joined(xml: str) -> str:
+def _join_expressions(xml: str) -> str:
     """A drawing's text, with each expression in one piece."""
     return _EXPRESSION.sub(lambda found: _BETWEEN_RUNS.sub("", found.group()), _BRACES.sub("", xml))
 

@@ -36,7 +36,7 @@ KINDS = (*PROVIDERS, "pydanticai")
 """Types of connections of Airflow's that models may be asked by."""
 
 
-def connected(connection: HostConnection, provider: str | None) -> ModelAccount:
+def from_connection(connection: HostConnection, provider: str | None) -> ModelAccount:
     """The account that a connection of Airflow's describes, as Airflow's hooks read it.
 
     Args:

@@ -10,8 +10,8 @@ from typing import Any
 from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
 from automations.adapters.language_model.prices import check_cost, cost, most_spent
 from automations.errors import StepError
-from automations.kit.json_text import parsed
-from automations.kit.storable import MAX_DEPTH, same, sanitized, storable
+from automations.kit.json_text import parse_json
+from automations.kit.storable import MAX_DEPTH, same, sanitize, storable
 from automations.kit.values import JSON
 from automations.ports import (
     NOTHING,
@@ -88,7 +88,7 @@ class ProviderModels:
             text=text,
             data=data,
             provider=account.provider,
-            model=str(sanitized(response.model_name or model)),
+            model=str(sanitize(response.model_name or model)),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=None if price is None else float(price),
@@ -154,7 +154,7 @@ def _check_end(response: Any, end: str, provider: str) -> None:
         StepError: kind ``rejected`` or ``unavailable``.
     """
     details = response.provider_details or {}
-    said = str(sanitized(details.get("refusal") or ""))[:500]
+    said = str(sanitize(details.get("refusal") or ""))[:500]
     if said:
         raise StepError(f"The model refused to answer: {said}", kind="rejected")
     if end == _FILTERED:
@@ -163,7 +163,7 @@ def _check_end(response: Any, end: str, provider: str) -> None:
             kind="rejected",
         )
     if end not in ("stop", "tool_call", _CUT) or details.get("finish_reason") == _BROKEN:
-        by = "by an error" if end in ("stop", _BROKEN) else f"by '{str(sanitized(end))[:100]}'"
+        by = "by an error" if end in ("stop", _BROKEN) else f"by '{str(sanitize(end))[:100]}'"
         raise StepError(
             f"{provider} broke the answer off {by}.", kind="unavailable", retryable=True
         )
@@ -195,9 +195,9 @@ def _text(response: Any, end: str) -> str:
 def _data(response: Any, end: str, tool: str) -> JSON:
     """What the model gave to the tool, or wrote as JSON although it was to use the tool."""
     calls = [part.args for part in response.tool_calls if part.tool_name == tool]
-    given = calls or [_unfenced(response.text)]
+    given = calls or [_strip_fence(response.text)]
     try:
-        values = [parsed(one, MAX_DEPTH) if isinstance(one, str) else one for one in given]
+        values = [parse_json(one, MAX_DEPTH) if isinstance(one, str) else one for one in given]
         value = values[0]
         if not isinstance(value, dict):
             raise ValueError("is not an object")
@@ -214,7 +214,7 @@ def _data(response: Any, end: str, tool: str) -> JSON:
         ) from error
 
 
-def _unfenced(text: str | None) -> str | None:
+def _strip_fence(text: str | None) -> str | None:
     """A text without the fence of Markdown that models put around code."""
     found = _FENCED.fullmatch((text or "").strip())
     return found[1] if found else text

@@ -42,7 +42,7 @@ def step_error(error: Exception, provider: str, model: str, timeout: timedelta) 
     for category, kind, what, retryable in _KINDS:
         if isinstance(error, category):
             # A refused key is partly repeated in what the provider says.
-            said = "" if kind == "auth" else _said(error)
+            said = "" if kind == "auth" else _message(error)
             return StepError(
                 f"{provider} {what} (model {model}){said}",
                 kind=kind,
@@ -67,7 +67,7 @@ _WORDS = ("error", "message", "detail", "msg", "errors")
 _MAX_DEPTH = 4
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     message = _words(getattr(error, "body", None), _MAX_DEPTH)
     return f": {message[:500]}" if message else "."
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from automations.adapters import tls_contexts
-from automations.kit.json_text import parsed
+from automations.kit.json_text import parse_json
 from automations.kit.storable import MAX_DEPTH
 
 
@@ -65,7 +65,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _CountedStream(response.stream, self._most)
         if response.status_code == 200 and _JSON in response.headers.get("content-type", ""):
-            return _judged(response, await response.aread())
+            return _with_true_status(response, await response.aread())
         return response
 
 
@@ -76,7 +76,7 @@ _SAYING = ("detail", "message", "msg", "errors")
 _STATUSES = {"rate_limit_error": 429, "api_error": 500, "overloaded_error": 529}
 
 
-def _judged(response: httpx2.Response, content: bytes) -> httpx2.Response:
+def _with_true_status(response: httpx2.Response, content: bytes) -> httpx2.Response:
     """The answer under the status that it should have: some servers send errors with 200.
 
     Raises:
@@ -89,7 +89,7 @@ def _judged(response: httpx2.Response, content: bytes) -> httpx2.Response:
     if isinstance(body, dict) and body.get("content"):
         # Data stand in it as they are; in those with choices as a text, which we read ourselves.
         try:
-            parsed(content.decode(), MAX_DEPTH)
+            parse_json(content.decode(), MAX_DEPTH)
         except ValueError as error:
             raise NotExact(str(error)) from error
     wrong = _error_in(body)

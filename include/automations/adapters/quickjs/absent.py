@@ -33,7 +33,7 @@ _INSTEAD = {
 }
 
 
-def told(name: str, message: str) -> str:
+def explain(name: str, message: str) -> str:
     """The message of a script's error, with what to use instead of what is not there."""
     found = _UNDEFINED.fullmatch(message) if name == "ReferenceError" else None
     instead = None if found is None else _INSTEAD.get(found[1])

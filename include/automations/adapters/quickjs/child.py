@@ -103,7 +103,7 @@ def _run(
         # Without memory for an error the engine throws null, as a script may, too.
         if control(_STATE) == _THREW_NULL and taken.most() - before > request["memory"] / 2:
             return '{"stopped": "memory"}'
-        if rejections.left():
+        if rejections.has_unhandled():
             rejections.tell(_REASON)
             control(_REJECTED, _REASON)
         context.set_memory_limit(request["memory"] + _RESERVED_BYTES)

@@ -44,7 +44,7 @@ class Rejections:
         runtime = ctypes.c_void_p(self._engine.JS_GetRuntime(self._context))
         self._engine.JS_SetHostPromiseRejectionTracker(runtime, self._hook, None)
 
-    def left(self) -> bool:
+    def has_unhandled(self) -> bool:
         """Whether there are any that nobody has handled."""
         return bool(self._reasons)
 

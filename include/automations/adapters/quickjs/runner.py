@@ -15,9 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from automations.adapters.quickjs.absent import told
+from automations.adapters.quickjs.absent import explain
 from automations.errors import StepError
-from automations.kit.storable import sanitized, storable
+from automations.kit.storable import sanitize, storable
 from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
 
@@ -127,7 +127,7 @@ def _result(answer: bytes, limits: ScriptLimits) -> ScriptResult:
         found = json.loads(answer)
         stopped = found.get("stopped")
         if stopped is not None:
-            raise _stopped(str(stopped), limits)
+            raise _stop_error(str(stopped), limits)
         logs = tuple(_texts(found["logs"]))
         if found["cut"] is not False:
             logs = (*logs, "… (more was left out)")
@@ -147,18 +147,20 @@ def _result(answer: bytes, limits: ScriptLimits) -> ScriptResult:
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
         raise TypeError("logs")
-    return [str(sanitized(line)) for line in value[:_MAX_LINES]]
+    return [str(sanitize(line)) for line in value[:_MAX_LINES]]
 
 
 def _fault(found: Any, limits: ScriptLimits) -> ScriptFault:
-    name, message, stack = (str(sanitized(found[key])) for key in ("name", "message", "stack"))
+    name, message, stack = (str(sanitize(found[key])) for key in ("name", "message", "stack"))
     if name == "InternalError" and message in ("interrupted", "out of memory"):
-        raise _stopped("timeout" if message == "interrupted" else "memory", limits)
+        raise _stop_error("timeout" if message == "interrupted" else "memory", limits)
     lines = [int(place) - _LINES_BEFORE for place in _PLACE.findall(stack)]
-    return ScriptFault(name, told(name, message), next((line for line in lines if line > 0), None))
+    return ScriptFault(
+        name, explain(name, message), next((line for line in lines if line > 0), None)
+    )
 
 
-def _stopped(reason: str, limits: ScriptLimits) -> StepError:
+def _stop_error(reason: str, limits: ScriptLimits) -> StepError:
     match reason:
         case "timeout":
             text = f"The script took longer than {limits.seconds:g} s."

@@ -19,7 +19,7 @@ from automations.db.tables import (
 )
 
 
-def listed(
+def list_page(
     session: Session, workspace_id: str, offset: int = 0, limit: int | None = None
 ) -> Sequence[Member]:
     """The members of a workspace from one on, the first one first; all of them without a limit."""
@@ -39,7 +39,7 @@ def find(session: Session, workspace_id: str, member_id: str) -> Member | None:
     )
 
 
-def called(session: Session, workspace_id: str, name: str) -> Sequence[Member]:
+def find_by_name(session: Session, workspace_id: str, name: str) -> Sequence[Member]:
     """The members whom a user's name in another system may stand for.
 
     It is their address, the part before the @ or their name, in upper or lower case.
@@ -64,7 +64,7 @@ def lock(session: Session, workspace_id: str, member_id: str) -> Member | None:
     )
 
 
-def known(session: Session, workspace_id: str, member_ids: Iterable[str]) -> set[str]:
+def lock_existing(session: Session, workspace_id: str, member_ids: Iterable[str]) -> set[str]:
     """Those of the ids that are members of the workspace, who stay until the transaction ends."""
     query = select(Member.id).where(
         Member.workspace_id == workspace_id, Member.id.in_(list(member_ids))
@@ -137,7 +137,7 @@ def automation_owners(session: Session, workspace_id: str, workflow_id: str) -> 
     )
     if key is not None and key.member_id is not None:
         return [key.member_id]
-    owners = [member.id for member in listed(session, workspace_id) if member.role == "OWNER"]
+    owners = [member.id for member in list_page(session, workspace_id) if member.role == "OWNER"]
     if owners or key is None or key.revoked_at is not None:
         return owners
     return [key.id]

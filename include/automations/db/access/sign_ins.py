@@ -46,7 +46,7 @@ class SignedIn:
     use_is_old: bool
 
 
-def signed_in(token_hash: str) -> SignedIn | None:
+def find_session(token_hash: str) -> SignedIn | None:
     """The session that has this hash, while it lasts."""
     with statement() as connection:
         found = connection.execute(_SIGNED_IN, {"hash": token_hash, "idle": IDLE_TIMEOUT}).first()
@@ -85,7 +85,7 @@ def void_invitation(session: Session, member_id: str) -> None:
     )
 
 
-def invited(session: Session, invite_hash: str) -> tuple[Member, MemberPassword] | None:
+def lock_invited(session: Session, invite_hash: str) -> tuple[Member, MemberPassword] | None:
     """Who was invited by this hash, until the end of the transaction; no longer than it lasts."""
     found = session.scalar(
         select(MemberPassword)

@@ -79,7 +79,7 @@ class Change:
     last_id: str
 
 
-def settled(session: Session, timeout: timedelta) -> datetime:
+def settled_until(session: Session, timeout: timedelta) -> datetime:
     """The moment up to which all is committed that was stamped: none who writes began before it.
 
     Args:
@@ -93,31 +93,31 @@ def of_tables(
     session: Session, ids: Collection[str], since: datetime, until: datetime
 ) -> Sequence[Change]:
     """Events of rows that were added or changed, by table."""
-    return _found(session, _TABLES, ids, since, until)
+    return _query_changes(session, _TABLES, ids, since, until)
 
 
 def of_workflows(
     session: Session, ids: Collection[str], since: datetime, until: datetime
 ) -> Sequence[Change]:
     """Runs that have completed, by automation."""
-    return _found(session, _WORKFLOWS, ids, since, until)
+    return _query_changes(session, _WORKFLOWS, ids, since, until)
 
 
 def of_documents(
     session: Session, ids: Collection[str], since: datetime, until: datetime
 ) -> Sequence[Change]:
     """Documents that were made, by template."""
-    return _found(session, _DOCUMENTS, ids, since, until)
+    return _query_changes(session, _DOCUMENTS, ids, since, until)
 
 
 def of_evidence(
     session: Session, ids: Collection[str], since: datetime, until: datetime
 ) -> Sequence[Change]:
     """Snapshots that were taken, by the workspace's slug."""
-    return _found(session, _EVIDENCE, ids, since, until)
+    return _query_changes(session, _EVIDENCE, ids, since, until)
 
 
-def _found(
+def _query_changes(
     session: Session, query: object, ids: Collection[str], since: datetime, until: datetime
 ) -> list[Change]:
     values = {"ids": list(ids), "since": since, "until": until}

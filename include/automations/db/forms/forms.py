@@ -30,7 +30,7 @@ def find_public(session: Session, form_id: str) -> Form | None:
     )
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[Form]:
+def list_all(session: Session, workspace_id: str) -> Sequence[Form]:
     """All forms of a workspace, newest first."""
     return session.scalars(
         select(Form)

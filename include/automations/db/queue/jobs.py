@@ -126,7 +126,9 @@ def register(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_HOLDERS, holder))
         if name is not None:
-            cursor.execute("SELECT set_config('application_name', %s, false)", (_known_as(name),))
+            cursor.execute(
+                "SELECT set_config('application_name', %s, false)", (_qualified_name(name),)
+            )
         if express:
             cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_EXPRESS_WORKERS, holder))
         cursor.execute(f"LISTEN {WAKE}")
@@ -163,11 +165,11 @@ def express_workers(session: Session) -> int:
 
 def is_registered(session: Session, name: str, since: float) -> bool:
     """Whether a holder of this machine with a name is alive, and connected since a Unix time."""
-    values = {"name": _known_as(name), "since": since, "holders": _HOLDERS}
+    values = {"name": _qualified_name(name), "since": since, "holders": _HOLDERS}
     return bool(session.scalar(_IS_THERE, values))
 
 
-def _known_as(name: str) -> str:
+def _qualified_name(name: str) -> str:
     return f"{name}@{socket.gethostname()}"[:_NAME_LENGTH]
 
 
@@ -261,7 +263,7 @@ def claim(
     return [claimed[one] for one in found]
 
 
-def done(session: Session, job: Job) -> bool:
+def complete(session: Session, job: Job) -> bool:
     """Remove a job that is done; False if its lease was lost to another worker meanwhile."""
     found = session.connection().execute(_DONE, {"id": job.id, "claims": job.claims})
     return found.rowcount == 1

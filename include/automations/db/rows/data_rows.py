@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages
-from automations.db.rows.row_filters import SORT_LENGTH, comparable, condition, ordered
+from automations.db.rows.row_filters import SORT_LENGTH, comparable, condition, sort_key
 from automations.db.tables import DataRow, DataTable
 from automations.domain.tables.filters import Group, Order
 from automations.errors import ValidationFailed
@@ -96,7 +96,7 @@ def page(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     if after is not None:
         query = query.where(_after(order, after))
-    with bounded(session):
+    with time_limit(session):
         return session.scalars(
             query.order_by(*_ordering(order)).limit(limit).offset(offset or None)
         ).all()
@@ -120,12 +120,12 @@ def all_of(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     query = keyset_pages.between(query, DataRow.created_at, since, until)
     query = query.order_by(*_ordering(order)).execution_options(yield_per=_BATCH_SIZE)
-    with bounded(session):
+    with time_limit(session):
         yield from session.scalars(query)
 
 
 @contextmanager
-def bounded(session: Session) -> Iterator[None]:
+def time_limit(session: Session) -> Iterator[None]:
     """Let no filter take as long as it likes."""
     session.execute(text("SET LOCAL statement_timeout = '20s'"))
     try:
@@ -197,7 +197,7 @@ def _ordering(order: Order) -> list[ColumnElement[Any]]:
     if order.column is None:
         both: list[ColumnElement[Any]] = [DataRow.created_at.expression, DataRow.id.expression]
         return [column.desc() for column in both] if order.descending else both
-    first = ordered(order.column)
+    first = sort_key(order.column)
     sorted_by = first.desc() if order.descending else first.asc()
     return [sorted_by.nulls_last(), DataRow.created_at.expression, DataRow.id.expression]
 
@@ -207,7 +207,7 @@ def _after(order: Order, after: RowPosition) -> ColumnElement[bool]:
     there = tuple_(literal(after.created_at), literal(after.row_id))
     if order.column is None:
         return here < there if order.descending else here > there
-    first = ordered(order.column)
+    first = sort_key(order.column)
     if after.value is None:
         return and_(first.is_(None), here > there)
     value = comparable(order.column, after.value)

@@ -37,7 +37,7 @@ def of_form(session: Session, form_id: str, *, lock: str) -> DataTable | None:
     return session.scalar(query)
 
 
-def listed(
+def list_page(
     session: Session,
     workspace_id: str,
     category: str | None,

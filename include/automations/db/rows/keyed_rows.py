@@ -93,22 +93,22 @@ def find_all(
         keys: the columns, whose keys the caller has locked.
         wanted: values of the columns by their hash.
     """
-    known = _locked(session, DataRow.table_id == table_id, DataRow.key_hash.in_(list(wanted)))
+    known = _lock(session, DataRow.table_id == table_id, DataRow.key_hash.in_(list(wanted)))
     found = {str(row.hashed): row for row in known}
     missing = {hashed: data for hashed, data in wanted.items() if hashed not in found}
-    if missing and (others := _unhashed(session, table_id, keys, missing)):
-        for row in _locked(session, DataRow.id.in_(list(others))):
+    if missing and (others := _find_unhashed(session, table_id, keys, missing)):
+        for row in _lock(session, DataRow.id.in_(list(others))):
             found.setdefault(others[row.id], row)
     return found
 
 
-def _locked(session: Session, *which: ColumnElement[bool]) -> Iterator[StoredRow]:
+def _lock(session: Session, *which: ColumnElement[bool]) -> Iterator[StoredRow]:
     query = select(DataRow.id, DataRow.data, DataRow.key_hash).where(*which)
     for row_id, data, hashed in session.execute(query.order_by(DataRow.id).with_for_update()):
         yield StoredRow(row_id, data, hashed)
 
 
-def _unhashed(
+def _find_unhashed(
     session: Session, table_id: str, keys: Sequence[str], wanted: Mapping[str, Mapping[str, JSON]]
 ) -> dict[str, str]:
     """Rows that were made without a hash or by other columns: their ids, and the hash they get."""

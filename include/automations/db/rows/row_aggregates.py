@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, null, select
 from sqlalchemy.orm import Session
 
-from automations.db.rows.data_rows import bounded
-from automations.db.rows.row_filters import condition, ordered, sortable, told
+from automations.db.rows.data_rows import time_limit
+from automations.db.rows.row_filters import condition, from_sortable, sort_key, sortable
 from automations.db.tables import DataRow
 from automations.domain.tables.aggregates import Aggregate, AggregateResult
 from automations.domain.tables.columns import Column
@@ -30,7 +30,7 @@ def aggregates(
             digits than any number of JSON's readers.
     """
     measured = null() if asked.column is None else sortable(asked.column)
-    by = null() if asked.group_by is None else ordered(asked.group_by)
+    by = null() if asked.group_by is None else sort_key(asked.group_by)
     rows = (
         select(measured.label("measured"), by.label("by"))
         .where(DataRow.table_id == table_id, condition(wanted))
@@ -46,7 +46,7 @@ def aggregates(
         query = select(rows.c.by, counted, value).group_by(func.rollup(rows.c.by))
         place = (func.grouping(rows.c.by).desc(), counted.desc(), rows.c.by.nulls_last())
         query = query.order_by(*place).limit(limit + 1)
-    with bounded(session):
+    with time_limit(session):
         rows_found = list(session.execute(query))
     if asked.function == "sum" and not all(_is_exact(found) for _, _, found in rows_found):
         raise ValidationFailed(
@@ -66,5 +66,5 @@ def _is_exact(found: Any) -> bool:
 def _value(column: Column | None, found: Any) -> JSON:
     if isinstance(found, Decimal):
         return int(found) if found == found.to_integral_value() else float(found)
-    kept: JSON = told(column, found)
+    kept: JSON = from_sortable(column, found)
     return kept

@@ -25,7 +25,7 @@ def condition(part: Group | Comparison) -> ColumnElement[bool]:
     return or_(false(), *parts) if part.match == "any" and parts else and_(true(), *parts)
 
 
-def ordered(column: Column) -> ColumnElement[Any]:
+def sort_key(column: Column) -> ColumnElement[Any]:
     """What rows are sorted by; of a long text only its beginning, which a cursor can hold."""
     if column.type in ("number", "boolean", "date", "datetime"):
         return sortable(column)
@@ -57,7 +57,7 @@ def comparable(column: Column, value: Any) -> Any:
     return value.rstrip("Z") if column.type == "datetime" else value
 
 
-def told(column: Column | None, found: Any) -> Any:
+def from_sortable(column: Column | None, found: Any) -> Any:
     """What ``sortable`` gives of a row, as the row has it."""
     if column is not None and isinstance(found, str):
         if column.type == "boolean":

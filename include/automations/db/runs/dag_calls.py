@@ -47,7 +47,7 @@ def take(session: Session, call_id: str) -> int:
     return session.scalars(query.returning(DagCall.takers)).one()
 
 
-def begun(session: Session, call_id: str) -> bool:
+def mark_started(session: Session, call_id: str) -> bool:
     """Note that the DagRun is there; False when it is not wanted any more, or known to be."""
     query = (
         update(DagCall)

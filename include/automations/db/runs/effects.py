@@ -28,7 +28,7 @@ def once(session: Session, key: str, make: Callable[[], dict[str, Any]]) -> dict
     return result
 
 
-def recorded(session: Session, key: str) -> dict[str, Any] | None:
+def find_recorded(session: Session, key: str) -> dict[str, Any] | None:
     """What was done under this key, before much work is spent on doing it again."""
     done = session.get(Effect, key)
     return None if done is None else done.result

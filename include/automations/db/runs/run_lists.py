@@ -22,7 +22,7 @@ from automations.domain.runs import (
 _WIDTH = len(SUMMARY)
 
 
-def listed(
+def list_page(
     session: Session,
     workspace_id: str,
     workflow_id: str | None,

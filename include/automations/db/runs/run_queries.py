@@ -176,7 +176,7 @@ def steps(session: Session, run_id: str) -> Sequence[StepState]:
     return [StepState(*row) for row in session.execute(_STEPS, {"run_id": run_id})]
 
 
-def failed_step(session: Session, run_id: str) -> RunStep | None:
+def find_failed_step(session: Session, run_id: str) -> RunStep | None:
     """The step by which a run has failed last, if it was one."""
     return session.scalar(
         select(RunStep)

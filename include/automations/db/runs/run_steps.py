@@ -250,7 +250,7 @@ def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, 
     )
 
 
-def settled(session: Session, run_id: str) -> set[str]:
+def settled_nodes(session: Session, run_id: str) -> set[str]:
     """Ids of the nodes that are done or skipped."""
     return set(session.scalars(_SETTLED, {"run": run_id}))
 

@@ -312,7 +312,7 @@ def revive(session: Session, run_id: str) -> bool:
     return revived is not None
 
 
-def revived(session: Session, run_id: str) -> None:
+def mark_revived(session: Session, run_id: str) -> None:
     """Note that Airflow was told that a run goes on."""
     session.execute(update(Run).where(Run.id == run_id, Run.reviving).values(reviving=False))
 
@@ -347,7 +347,7 @@ def in_flight(session: Session, workflow_id: str, before: datetime) -> list[str]
     )
 
 
-def unfinished_of(session: Session, workflow_id: str, limit: int) -> Sequence[str]:
+def unfinished_ids(session: Session, workflow_id: str, limit: int) -> Sequence[str]:
     """The ids of some of an automation's runs that have not ended."""
     query = select(Run.id).where(Run.workflow_id == workflow_id, Run.status.in_(UNFINISHED))
     return session.scalars(query.order_by(Run.id).limit(limit)).all()
@@ -424,7 +424,9 @@ def is_any_unfinished(session: Session) -> bool:
     return bool(session.scalar(select(exists().where(Run.status.in_(UNFINISHED)))))
 
 
-def unfinished(session: Session, *, after: str, older_than: timedelta, limit: int) -> list[Run]:
+def list_unfinished(
+    session: Session, *, after: str, older_than: timedelta, limit: int
+) -> list[Run]:
     """Runs that Airflow has had for a while and that have not ended, by id."""
     return list(
         session.scalars(

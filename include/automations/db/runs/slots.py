@@ -22,7 +22,7 @@ def _are(slot: SlotStatus) -> ColumnElement[bool]:
     return (Run.slot == slot) & Run.status.in_(UNFINISHED)
 
 
-def held(session: Session, key: str) -> int:
+def count_held(session: Session, key: str) -> int:
     """How many runs of a key are in flight."""
     query = select(func.count()).where(Run.slot_key == key, _are(SlotStatus.HELD))
     return session.scalar(query) or 0

@@ -32,19 +32,19 @@ class Sleeper:
     due_at: datetime
 
 
-def ended(session: Session, wait_ids: Collection[str]) -> list[Sleeper]:
+def list_ended(session: Session, wait_ids: Collection[str]) -> list[Sleeper]:
     """Those of them that sleep for pauses which are over."""
-    return _found(session, Wait.id.in_(wait_ids), Wait.status == WaitStatus.ANSWERED)
+    return _select(session, Wait.id.in_(wait_ids), Wait.status == WaitStatus.ANSWERED)
 
 
 def due(session: Session, since: datetime, before: datetime) -> list[Sleeper]:
     """Those whose pauses end by themselves since a moment and before another."""
     by_time = Wait.kind.in_(_BY_TIME)
     moments = (Wait.due_at >= since, Wait.due_at < before)
-    return _found(session, Wait.status == WaitStatus.OPEN, by_time, *moments)
+    return _select(session, Wait.status == WaitStatus.OPEN, by_time, *moments)
 
 
-def _found(session: Session, *which: ColumnElement[bool]) -> list[Sleeper]:
+def _select(session: Session, *which: ColumnElement[bool]) -> list[Sleeper]:
     query = (
         select(
             Wait.id,

@@ -79,7 +79,7 @@ def open_wait(session: Session, new: NewWait) -> Wait:
     add_approvers(session, wait, new.approvers)
     if seconds := (question or {}).get("escalate_seconds"):
         jobs.enqueue(session, JobKind.ESCALATE_WAIT, wait.id, timedelta(seconds=seconds))
-    if (shown := _shown(new.kind)) is not None:
+    if (shown := _run_status(new.kind)) is not None:
         session.execute(
             update(Run)
             .where(Run.id == new.run_id, Run.status == RunStatus.RUNNING)
@@ -88,7 +88,7 @@ def open_wait(session: Session, new: NewWait) -> Wait:
     return wait
 
 
-def _shown(kind: WaitKind) -> RunStatus | None:
+def _run_status(kind: WaitKind) -> RunStatus | None:
     """The status of a run with such a pause; None if it is shown as running."""
     match kind:
         case WaitKind.RETRY | WaitKind.SLOT:

@@ -47,7 +47,7 @@ class SqlPublications:
             exists().where(Run.workflow_id == Workflow.id, Run.status.in_(UNFINISHED)),
         )
         first = number * PACK_SIZE
-        query = _published(
+        query = _publications(
             WorkflowVersion.version == Workflow.version,
             Workflow.number.between(first, first + PACK_SIZE - 1),
             live,
@@ -59,7 +59,7 @@ class SqlPublications:
 
     def at(self, workflow_id: str, revision: int) -> Published | None:
         query = (
-            _published(Workflow.id == workflow_id, WorkflowVersion.revision <= revision)
+            _publications(Workflow.id == workflow_id, WorkflowVersion.revision <= revision)
             .order_by(WorkflowVersion.revision.desc())
             .limit(1)
         )
@@ -93,7 +93,7 @@ def _trigger(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     return trigger if isinstance(trigger, dict) else {}
 
 
-def _published(*conditions: ColumnElement[bool]) -> Select[Workflow, WorkflowVersion, str]:
+def _publications(*conditions: ColumnElement[bool]) -> Select[Workflow, WorkflowVersion, str]:
     return (
         select(Workflow, WorkflowVersion, Workspace.slug)
         .join(WorkflowVersion, WorkflowVersion.workflow_id == Workflow.id)

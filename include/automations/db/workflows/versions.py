@@ -77,7 +77,7 @@ def version_at(session: Session, workflow_id: str, at_revision: int) -> int | No
     )
 
 
-def listed(session: Session, workflow_id: str, limit: int) -> Sequence[Version]:
+def list_newest(session: Session, workflow_id: str, limit: int) -> Sequence[Version]:
     """The newest versions, the newest first, without what they say."""
     rows = session.execute(
         select(

@@ -163,10 +163,10 @@ def hold_named(session: Session, workspace_id: str) -> None:
 
     Taken before anything is written: whoever is asked for it later might wait for who waits here.
     """
-    session.execute(select(func.pg_advisory_xact_lock_shared(_named(workspace_id))))
+    session.execute(select(func.pg_advisory_xact_lock_shared(_names_lock(workspace_id))))
 
 
-def _named(workspace_id: str) -> ColumnElement[int]:
+def _names_lock(workspace_id: str) -> ColumnElement[int]:
     return func.hashtextextended(f"named:{workspace_id}", 0)
 
 
@@ -175,7 +175,7 @@ def active_with(session: Session, workspace_id: str, subject_id: str) -> Sequenc
 
     For who then deletes it: whoever would name it meanwhile waits, and finds it gone.
     """
-    session.execute(select(func.pg_advisory_xact_lock(_named(workspace_id))))
+    session.execute(select(func.pg_advisory_xact_lock(_names_lock(workspace_id))))
     query = (
         select(Workflow.name)
         .join(WorkflowVersion, IS_NEWEST)
@@ -217,7 +217,7 @@ def scheduled_since(session: Session, workflow_id: str, version: int) -> datetim
     )
 
 
-def listed(
+def list_all(
     session: Session,
     workspace_id: str,
     after: tuple[datetime, str] | None = None,

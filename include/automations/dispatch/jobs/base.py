@@ -82,15 +82,15 @@ class AirflowHandler(Handler):
         self._dags = tools.dags
 
 
-def done(job: Job) -> None:
+def complete(job: Job) -> None:
     """Remove a job that changes nothing else in our database."""
     with unit_of_work() as session:
-        jobs.done(session, job)
+        jobs.complete(session, job)
 
 
 def reschedule_or_finish(session: Session, job: Job, after: timedelta | None) -> None:
     """Put a job back for some time, or remove it if there is nothing left to do."""
     if after is None:
-        jobs.done(session, job)
+        jobs.complete(session, job)
     else:
         jobs.requeue(session, job, after)

@@ -10,7 +10,7 @@ from automations.db.queue import jobs
 from automations.db.runs import dag_calls
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DagCall, Job, JobKind, Run
-from automations.dispatch.jobs.base import AirflowHandler, done
+from automations.dispatch.jobs.base import AirflowHandler, complete
 from automations.domain.statuses import CALLED, DagCallStatus
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.kit import common_clock
@@ -39,7 +39,7 @@ class CallDag(AirflowHandler):
             if call.status == DagCallStatus.CANCELLED:
                 # Perhaps it was made by a try that nobody knows the end of.
                 self._orchestrator.fail(call.dag_id, call.id)
-            done(job)
+            complete(job)
             return
         found = self._orchestrator.run_state(call.dag_id, call.id)
         if call.status == DagCallStatus.RUNNING:
@@ -49,19 +49,19 @@ class CallDag(AirflowHandler):
             self._end(job, call, DagCallStatus.REFUSED, error=reason)
             return
         with unit_of_work() as session:
-            wanted = calls.begun(session, call)
+            wanted = calls.mark_started(session, call)
             if wanted and call.awaited:
                 jobs.requeue(session, job, _MIN_POLL_INTERVAL)
             elif wanted:
-                jobs.done(session, job)
+                jobs.complete(session, job)
         if not wanted:
             self._orchestrator.fail(call.dag_id, call.id)
-            done(job)
+            complete(job)
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
         """Let the run go on, and fail by it."""
         call = dag_calls.get(session, subject_id)
-        calls.ended(session, call, DagCallStatus.REFUSED, error=error)
+        calls.record_end(session, call, DagCallStatus.REFUSED, error=error)
 
     def _make(self, call: DagCall) -> str | None:
         """Make the DagRun; why there is none, if that is so."""
@@ -73,7 +73,7 @@ class CallDag(AirflowHandler):
         if dag_status.paused:
             return f"DAG {call.dag_id} is paused in Airflow, where its runs would not begin."
         with unit_of_work() as session:
-            note = notes.called(session.get_one(Run, call.run_id))
+            note = notes.dag_call_note(session.get_one(Run, call.run_id))
         try:
             self._orchestrator.trigger(NewDagRun(call.dag_id, call.id, call.conf, note))
         except OrchestratorUnavailable:
@@ -99,7 +99,7 @@ class CallDag(AirflowHandler):
             self._end(job, call, DagCallStatus.FAILED, error=self._why(call))
         elif found.state == DagRunStatus.SUCCESS:
             try:
-                outputs = self._orchestrator.returned(call.dag_id, call.id, MAX_RETURNED)
+                outputs = self._orchestrator.return_values(call.dag_id, call.id, MAX_RETURNED)
             except OrchestratorUnavailable:
                 raise
             except OrchestratorError as refused:
@@ -117,8 +117,8 @@ class CallDag(AirflowHandler):
         failure = self._orchestrator.failure(call.dag_id, call.id)
         if failure.marked_by is not None:
             with unit_of_work() as session:
-                ours = notes.called(session.get_one(Run, call.run_id))
-            note = notes.written(failure.note, ours)
+                ours = notes.dag_call_note(session.get_one(Run, call.run_id))
+            note = notes.strip_origin(failure.note, ours)
             said = f": {note}" if note else "."
             return f"Marked as failed in Airflow by {failure.marked_by}{said}"
         if failure.tasks:
@@ -135,8 +135,8 @@ class CallDag(AirflowHandler):
         error: str | None = None,
     ) -> None:
         with unit_of_work() as session:
-            calls.ended(session, call, status, outputs=outputs, error=error)
-            jobs.done(session, job)
+            calls.record_end(session, call, status, outputs=outputs, error=error)
+            jobs.complete(session, job)
 
 
 class EndDagRun(AirflowHandler):
@@ -148,4 +148,4 @@ class EndDagRun(AirflowHandler):
         with unit_of_work() as session:
             call = dag_calls.get(session, job.subject_id)
         self._orchestrator.fail(call.dag_id, call.id)
-        done(job)
+        complete(job)

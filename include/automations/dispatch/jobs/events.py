@@ -20,7 +20,7 @@ class MatchEvent(Handler):
             event = session.get_one(Event, job.subject_id)
             with tracing.span("match event", traceparent=event.traceparent, event_id=event.id):
                 matching.match(session, event)
-            jobs.done(session, job)
+            jobs.complete(session, job)
 
 
 class EndDebounce(Handler):

@@ -13,7 +13,7 @@ from typing import ClassVar
 from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
-from automations.dispatch.jobs.base import Handler, done, reschedule_or_finish
+from automations.dispatch.jobs.base import Handler, complete, reschedule_or_finish
 from automations.domain.statuses import WaitStatus
 from automations.errors import StepError
 from automations.execution import undelivered_mail
@@ -53,7 +53,7 @@ class MailHandler(Handler):
         with unit_of_work() as session:
             outgoing = self.outgoing(session, job.subject_id)
         if outgoing is None:
-            done(job)
+            complete(job)
             return
         receipt = self._ports.mailer.send(outgoing.mail)
         for address in receipt.rejected:
@@ -73,7 +73,7 @@ class MailHandler(Handler):
         with unit_of_work() as session:
             outgoing = self.outgoing(session, job.subject_id)
             if outgoing is None:
-                jobs.done(session, job)
+                jobs.complete(session, job)
                 return
             again = outgoing.every is not None and jobs.requeue(session, job, outgoing.every)
             if not again and not jobs.dead_letter(session, job, error):

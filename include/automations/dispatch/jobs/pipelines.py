@@ -36,7 +36,7 @@ class SyncPipeline(Handler):
             if more:
                 jobs.requeue(session, job)
             else:
-                jobs.done(session, job)
+                jobs.complete(session, job)
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
         """Fail the sync, which nobody else would end."""

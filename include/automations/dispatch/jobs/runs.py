@@ -13,7 +13,7 @@ from automations.db.tables import Job, JobKind, Run, RunStep, Workflow
 from automations.db.waits import waits
 from automations.db.workflows import versions
 from automations.definitions.published import dag_id
-from automations.dispatch.jobs.base import AirflowHandler, Handler, done
+from automations.dispatch.jobs.base import AirflowHandler, Handler, complete
 from automations.domain.statuses import UNFINISHED, Decision, RunStatus, WaitKind
 from automations.errors import (
     NotVisibleYet,
@@ -75,7 +75,7 @@ class StartRun(AirflowHandler):
 
     def handle_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
         kept: dict[int, Exception] = {}
-        wanted = self._wanted(claimed, kept)
+        wanted = self._load_starts(claimed, kept)
         self._leave_unseen(wanted, kept)
         todo = [start for start in wanted if start.job.id not in kept]
         if not todo:
@@ -88,7 +88,7 @@ class StartRun(AirflowHandler):
             for start, problem in zip(todo, problems, strict=True):
                 if problem is None:
                     runs.mark_dispatched(session, start.run.id)
-                    jobs.done(session, start.job)
+                    jobs.complete(session, start.job)
                     continue
                 if isinstance(problem, VersionGone):
                     self._end_by_version(session, start)
@@ -112,10 +112,10 @@ class StartRun(AirflowHandler):
         reason = replays.obstacle_to(session, start.run, newest)
         error = f"It cannot go on by version {newest}: {reason}."
         runs.end_run(session, start.run.id, RunStatus.FAILED, error)
-        jobs.done(session, start.job)
+        jobs.complete(session, start.job)
 
     @staticmethod
-    def _wanted(claimed: Sequence[Job], kept: dict[int, Exception]) -> list[_Start]:
+    def _load_starts(claimed: Sequence[Job], kept: dict[int, Exception]) -> list[_Start]:
         found = []
         with unit_of_work() as session:
             for job in claimed:
@@ -123,7 +123,7 @@ class StartRun(AirflowHandler):
                 if run is None:
                     kept[job.id] = LookupError(f"There is no run {job.subject_id}.")
                 elif run.status not in UNFINISHED and not _is_to_be_shown(session, run):
-                    jobs.done(session, job)
+                    jobs.complete(session, job)
                 else:
                     revision = versions.revision(session, run.workflow_id, run.version)
                     dag, note = dag_id(run.workflow_id), notes.origin(session, run)
@@ -188,7 +188,7 @@ class ExpressRun(Handler):
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             run = runs.lock_run(session, job.subject_id)
-            if jobs.done(session, job) and run is not None:
+            if jobs.complete(session, job) and run is not None:
                 admission.leave_express(session, run)
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
@@ -206,10 +206,10 @@ class FailRun(AirflowHandler):
             # Locked: whoever is just recording that Airflow has the run enqueues this job again.
             run = session.get_one(Run, job.subject_id, with_for_update=True)
             if run.dispatched_at is None:
-                jobs.done(session, job)
+                jobs.complete(session, job)
                 return
         self._orchestrator.fail(dag_id(run.workflow_id), run.in_airflow)
-        done(job)
+        complete(job)
 
 
 class EndRuns(Handler):
@@ -219,7 +219,7 @@ class EndRuns(Handler):
 
     def handle(self, job: Job) -> None:
         cancellations.end_of_deleted(job.subject_id)
-        done(job)
+        complete(job)
 
 
 class RetryRun(AirflowHandler):
@@ -235,17 +235,17 @@ class RetryRun(AirflowHandler):
         # Not if it was cancelled meanwhile, or its first step began after an earlier try.
         if run.reviving:
             self._orchestrator.retry(dag_id(run.workflow_id), run.in_airflow)
-        self._told(job, run)
+        self._mark_revived(job, run)
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
         """Fail the run once more, which nobody else would end."""
         runs.end_run(session, subject_id, RunStatus.FAILED, f"Could not be retried: {error}")
 
     @staticmethod
-    def _told(job: Job, run: Run) -> None:
+    def _mark_revived(job: Job, run: Run) -> None:
         with unit_of_work() as session:
-            runs.revived(session, run.id)
-            jobs.done(session, job)
+            runs.mark_revived(session, run.id)
+            jobs.complete(session, job)
 
 
 class RetryLatest(RetryRun):
@@ -265,7 +265,7 @@ class RetryLatest(RetryRun):
             found = self._dags.newest(dag, Visible(newest, revision))
             if replays.prepare_for(run.id, found.version):
                 self._orchestrator.retry(dag, run.in_airflow, latest=True)
-        self._told(job, run)
+        self._mark_revived(job, run)
 
 
 class AdmitRun(Handler):
@@ -276,7 +276,7 @@ class AdmitRun(Handler):
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             # First, so that the same job may be enqueued again.
-            jobs.done(session, job)
+            jobs.complete(session, job)
             admission.admit(session, session.get_one(Run, job.subject_id))
 
 
@@ -294,7 +294,7 @@ class ReportFailure(Handler):
     def handle(self, job: Job) -> None:
         with unit_of_work() as session:
             failure_reports.report(session, session.get_one(Run, job.subject_id), job.id)
-            jobs.done(session, job)
+            jobs.complete(session, job)
 
 
 class WakeParent(Handler):
@@ -315,4 +315,4 @@ class WakeParent(Handler):
                 and waits.awaited_run(wait) == child.id
             ):
                 waits.settle(session, wait, waits.Ending(Decision.RESUMED))
-            jobs.done(session, job)
+            jobs.complete(session, job)

@@ -8,7 +8,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
 from automations.db.waits import waits
 from automations.definitions.published import dag_id
-from automations.dispatch.jobs.base import AirflowHandler, Handler, done
+from automations.dispatch.jobs.base import AirflowHandler, Handler, complete
 from automations.domain import people
 from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 from automations.services.audit import audit
@@ -40,7 +40,7 @@ class AnswerWait(AirflowHandler):
                 params[answers.ANSWERED_BY] = wait.decided_by
             dag = dag_id(run.workflow_id)
             self._orchestrator.answer(dag, run.in_airflow, wait.node_id, option, params)
-        done(job)
+        complete(job)
 
 
 class NameOverride(AirflowHandler):
@@ -67,7 +67,7 @@ class NameOverride(AirflowHandler):
                 stepId=wait.node_id,
                 decision=wait.decision,
             )
-            jobs.done(session, job)
+            jobs.complete(session, job)
 
 
 class EscalateWait(Handler):
@@ -80,7 +80,7 @@ class EscalateWait(Handler):
             wait, _ = _wait_and_run(session, job)
             if wait.status == WaitStatus.OPEN:
                 waits.add_approvers(session, wait, (wait.question or {})["escalate_to"])
-            jobs.done(session, job)
+            jobs.complete(session, job)
 
 
 def _wait_and_run(session: Session, job: Job) -> tuple[Wait, Run]:

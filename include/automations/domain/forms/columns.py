@@ -43,7 +43,7 @@ class _Field(NamedTuple):
         return f"{self.type}:{self.key}"
 
 
-def extended(
+def extend(
     columns: Sequence[Column], known: Mapping[str, str], form: Mapping[str, Any]
 ) -> tuple[list[Column], dict[str, str]]:
     """Columns with those that a form's fields still need, as many as a table may have.

@@ -54,7 +54,7 @@ def place_of(text: str) -> FieldPosition:
     return FieldPosition(int(found[1]), None if found[2] is None else int(found[2]))
 
 
-def laid_out(title: str, description: str, schema: Mapping[str, Any]) -> Draft:
+def lay_out(title: str, description: str, schema: Mapping[str, Any]) -> Draft:
     """A form as it is changed: every section with a list of fields."""
     made = copy.deepcopy(dict(schema))
     for section in made.get("sections", ()):
@@ -82,7 +82,7 @@ def find(draft: Draft, place: FieldPosition) -> Draft:
     return dict(found)
 
 
-def changed(draft: Draft, place: FieldPosition, made: Mapping[str, Any]) -> Draft:
+def replace(draft: Draft, place: FieldPosition, made: Mapping[str, Any]) -> Draft:
     """With another section or field at a place."""
     find(draft, place)
     new = copy.deepcopy(draft)
@@ -93,7 +93,7 @@ def changed(draft: Draft, place: FieldPosition, made: Mapping[str, Any]) -> Draf
     return new
 
 
-def added(draft: Draft, place: FieldPosition, kind: str, label: str) -> Draft:
+def add(draft: Draft, place: FieldPosition, kind: str, label: str) -> Draft:
     """With a new field of a type at a place."""
     field: Draft = {"id": new_id(), "key": key_for(label or kind, _keys(draft)), "type": kind}
     if kind != "divider":
@@ -103,7 +103,7 @@ def added(draft: Draft, place: FieldPosition, kind: str, label: str) -> Draft:
     return _put(draft, place, field)
 
 
-def added_section(draft: Draft, index: int, title: str = "") -> Draft:
+def add_section(draft: Draft, index: int, title: str = "") -> Draft:
     """With a new section at a place."""
     new = copy.deepcopy(draft)
     listed = new["schema"].setdefault("sections", [])
@@ -111,7 +111,7 @@ def added_section(draft: Draft, index: int, title: str = "") -> Draft:
     return new
 
 
-def copied(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition]:
+def duplicate(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition]:
     """With a copy of a section or field behind it, and where that is."""
     made = copy.deepcopy(find(draft, place))
     made["id"] = new_id()
@@ -129,7 +129,7 @@ def copied(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition]:
     return _put(draft, behind, made), behind
 
 
-def removed(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition | None]:
+def remove(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition | None]:
     """Without a section or field, and what is next to where it was."""
     find(draft, place)
     new = copy.deepcopy(draft)
@@ -144,7 +144,7 @@ def removed(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition | 
     return new, FieldPosition(place.section)
 
 
-def moved(draft: Draft, place: FieldPosition, to: FieldPosition) -> tuple[Draft, FieldPosition]:
+def move(draft: Draft, place: FieldPosition, to: FieldPosition) -> tuple[Draft, FieldPosition]:
     """With a section or field before what is at another place now, and where it is then."""
     made = find(draft, place)
     new = copy.deepcopy(draft)
@@ -163,7 +163,7 @@ def moved(draft: Draft, place: FieldPosition, to: FieldPosition) -> tuple[Draft,
 
 
 def neighbours(draft: Draft, place: FieldPosition) -> Mapping[str, FieldPosition]:
-    """Where a section or field comes by one step up or down, as ``moved`` takes it."""
+    """Where a section or field comes by one step up or down, as ``move`` takes it."""
     ways: dict[str, FieldPosition] = {}
     listed = sections(draft)
     if place.field is None:

@@ -147,7 +147,7 @@ def _is_date(value: object) -> bool:
         return False
 
 
-def _is_moment(value: object) -> bool:
+def _is_datetime(value: object) -> bool:
     try:
         return bool(datetime.fromisoformat(str(value)))
     except ValueError:
@@ -162,7 +162,7 @@ _FORMATS: Mapping[str, Callable[[object], bool]] = {
     "address": is_address,
     "date": _is_date,
     "time": _is_time,
-    "moment": _is_moment,
+    "moment": _is_datetime,
 }
 
 
@@ -217,14 +217,14 @@ def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dic
         return wrong
     parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)
     errors: dict[str, list[str]] = {}
-    counted = _counted(parsed, data)
+    counted = _normalise_breaks(parsed, data)
     for violation in violations(Schema(json_schema(parsed)), counted, _FORMATS, _MAX_CHECKS):
-        for path, message in _explained(violation):
+        for path, message in _explain(violation):
             errors.setdefault(path, []).append(message)
     return errors
 
 
-def _counted(form: FormSchema, data: Mapping[str, JSON]) -> dict[str, JSON]:
+def _normalise_breaks(form: FormSchema, data: Mapping[str, JSON]) -> dict[str, JSON]:
     """Data as its characters are counted: a line break is one of them, whoever has written it."""
 
     def inside(section: Section, part: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -350,7 +350,7 @@ def _by_type(field: FormField) -> dict[str, JSON]:
             return {} if field.type in UNTYPED else dict(_TEXT)
 
 
-def _explained(violation: Violation) -> Iterator[tuple[str, str]]:
+def _explain(violation: Violation) -> Iterator[tuple[str, str]]:
     path = ".".join(map(str, violation.path))
     if violation.names:
         says = {"required": "is required", "additionalProperties": "is not a field of this form"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from automations.kit.declared_text import marked
+from automations.kit.declared_text import bom_charset
 from automations.kit.filenames import sent_name
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
@@ -88,7 +88,7 @@ def upload(filename: str, content: bytes) -> Upload:
         raise ValueError(f"is over {MAX_BYTES // 1_000_000} MB")
     beginnings = _BEGINNINGS.get(extension)
     # A text begins with anything, but only other kinds of files, and wide letters, hold a NUL.
-    is_text = b"\0" not in content or marked(content) is not None
+    is_text = b"\0" not in content or bom_charset(content) is not None
     if not (content.startswith(beginnings) if beginnings else is_text):
         raise ValueError(f"is not a {extension} file, whatever its name says")
     return Upload(sent_name(stem, ending), extension, content)

@@ -37,7 +37,7 @@ class AggregateResult:
     value: JSON
 
 
-def checked(
+def validate(
     function: Function, column: str | None, group_by: str | None, columns: Sequence[Column]
 ) -> Aggregate:
     """An aggregate that fits a table's columns.

@@ -6,7 +6,7 @@ import json
 
 from automations.domain.tables.columns import Column
 from automations.kit import json_text
-from automations.kit.numbers import typed
+from automations.kit.numbers import parse_number
 from automations.kit.values import JSON
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -27,7 +27,7 @@ def of_text(column: Column, text: str) -> JSON:
     bare = text.strip()
     match column.type:
         case "number":
-            number = typed(bare)
+            number = parse_number(bare)
             if number is None:
                 raise ValueError("must be a number such as -1234.5, with no other sign in it")
             return number
@@ -40,7 +40,7 @@ def of_text(column: Column, text: str) -> JSON:
         case "multiselect":
             return _several(bare)
         case "json":
-            return json_text.parsed(bare)
+            return json_text.parse_json(bare)
         case "text":
             return text
         case _:
@@ -64,7 +64,7 @@ def _several(text: str) -> JSON:
     """Values with ``;`` between them, or a list in JSON."""
     if text.startswith("["):
         try:
-            return json_text.parsed(text)
+            return json_text.parse_json(text)
         except ValueError:
             pass
     return [part.strip() for part in text.split(_BETWEEN) if part.strip()]

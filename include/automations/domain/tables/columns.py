@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 from automations.domain.email_addresses import is_address
 from automations.domain.fields import Lenient, describe_nulls
 from automations.errors import ValidationFailed
-from automations.kit.clock import instant
+from automations.kit.clock import to_utc
 from automations.kit.storable import fault
 from automations.kit.titles import Name
 from automations.kit.values import JSON
@@ -118,7 +118,7 @@ def columns_of(kept: Iterable[Any]) -> list[Column]:
     return [Column.model_validate(column) for column in kept]
 
 
-def checked(
+def validate(
     columns: Sequence[Column], data: Mapping[str, JSON], path: str = "data"
 ) -> tuple[dict[str, JSON], dict[str, list[str]]]:
     """A row's values as they are kept (nothing is left out), and what is wrong by its path."""
@@ -146,7 +146,7 @@ def row_of(columns: Sequence[Column], data: Mapping[str, JSON]) -> dict[str, JSO
     Raises:
         ValidationFailed: they do not fit the columns, which it names.
     """
-    kept, wrong = checked(columns, data)
+    kept, wrong = validate(columns, data)
     if wrong:
         raise ValidationFailed(wrong)
     return kept
@@ -172,13 +172,13 @@ def of_step(column: Column | None, value: JSON, zone: str) -> JSON:
         return str(value)
     if isinstance(value, str) and column.type == "datetime":
         try:
-            return instant(value, zone)
+            return to_utc(value, zone)
         except ValueError:
             return value  # the column says what is wrong with it
     return value
 
 
-def shown(columns: Sequence[Column], kept: Mapping[str, JSON]) -> dict[str, JSON]:
+def with_nulls(columns: Sequence[Column], kept: Mapping[str, JSON]) -> dict[str, JSON]:
     """A row's values with null for what it has none of, so that templates can name it."""
     return {column.key: kept.get(column.key) for column in columns}
 
@@ -195,7 +195,7 @@ def value_of(column: Column, value: JSON) -> JSON:
         case "date":
             return _date(value)
         case "datetime":
-            return _moment(value)
+            return _instant(value)
         case "multiselect":
             return _several(column, value)
         case "json":
@@ -207,7 +207,7 @@ def value_of(column: Column, value: JSON) -> JSON:
 def _text(column: Column, value: JSON) -> str:
     text = _plain(value)
     if column.type == "select":
-        return _chosen(column, text)
+        return _choice(column, text)
     if column.type == "email" and not is_address(text):
         raise ValueError("must be an e-mail address")
     if column.type == "url" and not _URL.fullmatch(text):
@@ -236,7 +236,7 @@ def _several(column: Column, value: JSON) -> list[str]:
     return chosen
 
 
-def _chosen(column: Column, value: JSON) -> str:
+def _choice(column: Column, value: JSON) -> str:
     return _one_of(column, {option.value for option in column.options}, _plain(value))
 
 
@@ -263,10 +263,10 @@ def _date(value: JSON) -> str:
         raise ValueError("must be a date such as 2026-03-01") from error
 
 
-def _moment(value: JSON) -> str:
+def _instant(value: JSON) -> str:
     """An instant as UTC in one form, so that the order of texts is the order in time."""
     try:
-        return instant(_plain(value), "UTC")
+        return to_utc(_plain(value), "UTC")
     except ValueError as error:
         raise ValueError("must be a date and time such as 2026-03-01T09:30:00Z") from error
 

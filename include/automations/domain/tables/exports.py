@@ -25,7 +25,7 @@ Some of East Asia take the wide forms of these signs for them.
 """
 
 
-def written(
+def serialize(
     kind: Kind, columns: Sequence[Column], rows: Iterable[Mapping[str, JSON]]
 ) -> Iterator[str]:
     """The parts of a file of rows.
@@ -84,25 +84,25 @@ def _csv(
     writer = csv.writer(buffer)
     # By its mark a spreadsheet knows that it is UTF-8.
     buffer.write("\ufeff" if guarded else "")
-    writer.writerow([_guarded(column.key) if guarded else column.key for column in columns])
+    writer.writerow([_guard_formula(column.key) if guarded else column.key for column in columns])
     for row in rows:
         cells = [(column, text_of(column, row.get(column.key))) for column in columns]
         writer.writerow(
-            _guarded(text) if guarded and column.type != "number" else text
+            _guard_formula(text) if guarded and column.type != "number" else text
             for column, text in cells
         )
-        yield _taken(buffer)
-    yield _taken(buffer)
+        yield _drain(buffer)
+    yield _drain(buffer)
 
 
-def _taken(buffer: io.StringIO) -> str:
+def _drain(buffer: io.StringIO) -> str:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()
     return text
 
 
-def _guarded(text: str) -> str:
+def _guard_formula(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 

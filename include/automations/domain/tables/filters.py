@@ -60,7 +60,7 @@ class Order:
     descending: bool = False
 
 
-def checked(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
+def validate(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
     """A filter whose fields are columns and whose values fit them.
 
     Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from automations.domain.tables.cells import is_nothing, of_text
-from automations.domain.tables.columns import MAX_ROW_BYTES, Column, checked
+from automations.domain.tables.columns import MAX_ROW_BYTES, Column, validate
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON, Errors
 from automations.kit.workbooks import reading
@@ -59,7 +59,7 @@ def rows_in(columns: Sequence[Column], source: Source) -> Iterator[dict[str, JSO
             wrong[f"rows.{index}"] = ["must be an object with values by columns"]
             continue
         path = f"rows.{index}.data"
-        kept, problems = checked(columns, data, path)
+        kept, problems = validate(columns, data, path)
         wrong |= problems | {f"{path}.{key}": messages for key, messages in unread.items()}
         if len(wrong) >= _MAX_PROBLEMS:
             break
@@ -100,8 +100,8 @@ class _Sheet:
 
     def lines(self) -> Iterator[list[str]]:
         """The lines behind the first one, but for those that have nothing."""
-        for line in islice(_filled(Lines(self.text, self.separator)), 1, MAX_ROWS + 2):
-            yield _kept(line, self.blank)
+        for line in islice(_skip_blank(Lines(self.text, self.separator)), 1, MAX_ROWS + 2):
+            yield _without_columns(line, self.blank)
 
 
 def separator_of(columns: Sequence[Column], text: str) -> str | None:
@@ -128,7 +128,7 @@ class Lines:
     def __init__(self, text: str, separator: str) -> None:
         self._length = 0
         self._reader = csv.reader(
-            self._written(text),
+            self._split_lines(text),
             delimiter=separator,
             strict=True,
             skipinitialspace=_has_padded_quotes(text, separator),
@@ -144,7 +144,7 @@ class Lines:
         """How many of the text's lines were read; a row in quotes may have several."""
         return self._reader.line_num
 
-    def _written(self, text: str) -> Iterator[str]:
+    def _split_lines(self, text: str) -> Iterator[str]:
         for line in _LINE.finditer(text):
             self._length += line.end() - line.start()
             if self._length > MAX_LINE:
@@ -190,7 +190,7 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
     problems: list[tuple[int, ValidationFailed]] = []
     for separator in separators:
         try:
-            sheet = _divided(columns, text, separator)
+            sheet = _read_separated(columns, text, separator)
         except ValidationFailed as problem:
             problems.append((first.count(separator), problem))
             continue
@@ -202,29 +202,29 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
     raise max(problems, key=lambda problem: problem[0])[1]
 
 
-def _divided(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
+def _read_separated(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
     lines = Lines(text, separator)
     try:
-        filled = _filled(lines)
+        filled = _skip_blank(lines)
         first = next(filled, [])
         blank = {place for place, name in enumerate(first) if not name.strip()}
         is_exact = True
         for line in islice(filled, MAX_ROWS + 1):
             blank -= {place for place in blank if place < len(line) and line[place].strip()}
             is_exact = is_exact and len(line) <= len(first)
-        head = _head(columns, _kept(first, blank))
+        head = _head(columns, _without_columns(first, blank))
     except csv.Error as error:
         message = f"is not CSV, line {lines.line_num}: {error}"
         raise ValidationFailed({"body": [message]}) from error
     return _Sheet(text, separator, head, frozenset(blank), is_exact)
 
 
-def _filled(lines: Lines) -> Iterator[list[str]]:
+def _skip_blank(lines: Lines) -> Iterator[list[str]]:
     # Spreadsheets write lines of separators only where somebody has cleared a row.
     return (line for line in lines if any(cell != "" for cell in line))
 
 
-def _kept(line: list[str], blank: Set[int]) -> list[str]:
+def _without_columns(line: list[str], blank: Set[int]) -> list[str]:
     if not blank:
         return line
     return [cell for place, cell in enumerate(line) if place not in blank]

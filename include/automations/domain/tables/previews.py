@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from automations.domain.tables.cells import is_nothing, of_text
-from automations.domain.tables.columns import Column, checked
+from automations.domain.tables.columns import Column, validate
 from automations.domain.tables.imports import (
     MAX_ROWS,
     SAID,
@@ -181,13 +181,13 @@ def _text(content: bytes, choices: Choices) -> _Text:
     chosen = choices.charset
     for charset in (chosen,) if chosen else ("utf-8", "windows-1252"):
         try:
-            text = json_text.decoded(content, charset)
+            text = json_text.decode(content, charset)
         except ValueError:
             continue
         if "\0" in text:
             break
-        return _Text(declared_text.marked(content) or charset, text, choices.separator)
-    if chosen and declared_text.decoded(content, chosen) is None:
+        return _Text(declared_text.bom_charset(content) or charset, text, choices.separator)
+    if chosen and declared_text.decode(content, chosen) is None:
         raise ValidationFailed({"charset": [f"the file is not {chosen}: choose another one"]})
     raise ValidationFailed({"file": ["is no text: save it as CSV, and choose that file"]})
 
@@ -243,7 +243,7 @@ def _is_head(columns: Sequence[Column], first: Sequence[str]) -> bool:
     if any(_match(columns, name) is not None for name in first):
         return True
     values, problems = _values(list(enumerate(columns)), first)
-    fits = not problems and not checked(columns, values)[1]
+    fits = not problems and not validate(columns, values)[1]
     return not (fits and any(not column.is_text() for column in columns))
 
 
@@ -319,7 +319,7 @@ def _judge(
     rows: list[Mapping[str, JSON]],
     refused: list[Refused],
 ) -> None:
-    _, wrong = checked(columns, values, "")
+    _, wrong = validate(columns, values, "")
     # A value that could not even be read is no missing one.
     found = {path.removeprefix("."): told for path, told in wrong.items()} | problems
     if found and len(refused) * len(columns) > _MAX_PROBLEMS:
@@ -332,7 +332,7 @@ def _judge(
 
 def _of_json(columns: Sequence[Column], text: str, charset: str, shown: int) -> Preview:
     try:
-        given = json_text.parsed(text)
+        given = json_text.parse_json(text)
     except ValueError as error:
         raise ValidationFailed({"file": [str(error)]}) from error
     rows: list[Mapping[str, JSON]] = []

@@ -75,7 +75,7 @@ class Evaluation:
             TemplateFault: it cannot be rendered with this data, or costs too much.
         """
         try:
-            written = self._captured(tree.body)
+            written = self._capture_text(tree.body)
         except RecursionError as error:
             raise TemplateFault("the template calls itself too often") from error
         self._meter.text(len(written))
@@ -88,7 +88,7 @@ class Evaluation:
             TemplateFault: it cannot be evaluated with this data, or costs too much.
         """
         try:
-            found = self.gaps.named(node, self._raw(node))
+            found = self.gaps.record_named(node, self._raw(node))
             if isinstance(found, Undefined):
                 raise found.fault()
             found = self._plain(found)
@@ -118,17 +118,17 @@ class Evaluation:
         finally:
             self._written = outside
 
-    def _captured(self, body: Sequence[nodes.Node]) -> str:
+    def _capture_text(self, body: Sequence[nodes.Node]) -> str:
         with self._capture() as written:
             self._execute(body)
         return "".join(written)
 
-    def _captured_inside(self, body: Sequence[nodes.Node]) -> str:
+    def _capture_inside(self, body: Sequence[nodes.Node]) -> str:
         """The text of a body with names of its own; safe, for it was escaped when it was made."""
         with self._scopes.inside({}):
-            return self._marked(self._captured(body))
+            return self._as_markup(self._capture_text(body))
 
-    def _marked(self, text: str) -> str:
+    def _as_markup(self, text: str) -> str:
         return Markup(text) if self._run.markup else text
 
     def _output(self, node: nodes.Output) -> None:
@@ -167,7 +167,7 @@ class Evaluation:
         def recurse(items: Any) -> str:
             with self._scopes.inside({}, around), self._capture() as written:
                 self._loop(node, items, depth + 1)
-            return self._marked("".join(written))
+            return self._as_markup("".join(written))
 
         with self._scopes.inside(scope):
             if node.test is not None:
@@ -197,17 +197,19 @@ class Evaluation:
         )
 
     def _set_block(self, node: nodes.AssignBlock) -> None:
-        text: Any = self._captured_inside(node.body)
-        self._scopes.assign(node.target, self._filtered(node.filter, text) if node.filter else text)
+        text: Any = self._capture_inside(node.body)
+        self._scopes.assign(
+            node.target, self._apply_filters(node.filter, text) if node.filter else text
+        )
 
     def _macro(self, node: nodes.Macro) -> None:
         self._scopes.now()[-1][node.name] = Macro(node, self._scopes.now())
 
     def _call_block(self, node: nodes.CallBlock) -> None:
-        self._written.append(self._called(node.call, Macro(node, self._scopes.now())))
+        self._written.append(self._invoke(node.call, Macro(node, self._scopes.now())))
 
     def _filter_block(self, node: nodes.FilterBlock) -> None:
-        filtered = self._filtered(node.filter, self._captured_inside(node.body))
+        filtered = self._apply_filters(node.filter, self._capture_inside(node.body))
         self._written.append(self._write(filtered, self._meter))
 
     def _with(self, node: nodes.With) -> None:
@@ -218,16 +220,16 @@ class Evaluation:
             self._execute(node.body)
 
     def _block(self, node: nodes.Block) -> None:
-        self._written.append(self._captured_inside(node.body))
+        self._written.append(self._capture_inside(node.body))
 
     def _value(self, node: nodes.Node) -> Any:
         """A value that is there, and plain."""
-        return self._plain(self.gaps.named(node, self._raw(node)))
+        return self._plain(self.gaps.record_named(node, self._raw(node)))
 
     def _option(self, node: nodes.Node) -> Any:
         """What was chosen, or stands in for what is missing: words, too, are given then."""
         found = self._value(node)
-        return self.gaps.kept(found) if isinstance(node, nodes.Const) else found
+        return self.gaps.record(found) if isinstance(node, nodes.Const) else found
 
     def _decisive(self, node: nodes.Node) -> Any:
         """A value that is not written itself, but decides what is."""
@@ -279,15 +281,15 @@ class Evaluation:
             values.key_of(self._value(pair.key)): self._value(pair.value) for pair in node.items
         }
 
-    def _concatenated(self, node: nodes.Concat) -> str:
+    def _concatenate(self, node: nodes.Concat) -> str:
         parts = [self._value(inner) for inner in node.nodes]
         return values.join(parts, self._meter, markup=self._run.markup)
 
-    def _computed(self, node: nodes.BinExpr) -> Any:
+    def _compute(self, node: nodes.BinExpr) -> Any:
         left, right = self._value(node.left), self._value(node.right)
-        return self._applied(f"'{node.operator}'", OPERATIONS[node.operator], left, right)
+        return self._apply(f"'{node.operator}'", OPERATIONS[node.operator], left, right)
 
-    def _compared(self, node: nodes.Compare) -> bool:
+    def _compare(self, node: nodes.Compare) -> bool:
         left = self._decisive(node.expr)
         for operand in node.ops:
             right = self._decisive(operand.expr)
@@ -296,13 +298,13 @@ class Evaluation:
             left = right
         return True
 
-    def _negated(self, node: nodes.Neg | nodes.Pos) -> Any:
+    def _sign(self, node: nodes.Neg | nodes.Pos) -> Any:
         value = self._value(node.node)
         if not isinstance(value, int | float):
             raise TemplateFault(f"{values.kind(value)} has no sign")
         return -value if isinstance(node, nodes.Neg) else value
 
-    def _chosen(self, node: nodes.CondExpr) -> Any:
+    def _conditional(self, node: nodes.CondExpr) -> Any:
         if self._decisive(node.test):
             return self._option(node.expr1)
         return None if node.expr2 is None else self._option(node.expr2)
@@ -310,47 +312,47 @@ class Evaluation:
     def _either(self, node: nodes.Or | nodes.And) -> Any:
         left = self._decisive(node.left)
         decided = bool(left) is isinstance(node, nodes.Or)
-        return self.gaps.kept(left) if decided else self._option(node.right)
+        return self.gaps.record(left) if decided else self._option(node.right)
 
     def _filter(self, node: nodes.Filter) -> Any:
         assert node.node is not None
         of = self._raw(node.node)
         if node.name not in OF_THE_MISSING:
-            self.gaps.named(node.node, of)
+            self.gaps.record_named(node.node, of)
             if isinstance(of, Undefined) and self.gaps.are_left:
                 return of
         if not (isinstance(of, Undefined) and node.name in OF_THE_MISSING):
             of = self._plain(of)
-        return self._filtered_once(node, of)
+        return self._apply_filter(node, of)
 
-    def _filtered(self, node: nodes.Filter, text: str) -> Any:
+    def _apply_filters(self, node: nodes.Filter, text: str) -> Any:
         """What filters make of a block."""
-        of = self._filtered(node.node, text) if isinstance(node.node, nodes.Filter) else text
-        return self._filtered_once(node, of)
+        of = self._apply_filters(node.node, text) if isinstance(node.node, nodes.Filter) else text
+        return self._apply_filter(node, of)
 
-    def _filtered_once(self, node: nodes.Filter, of: Any) -> Any:
+    def _apply_filter(self, node: nodes.Filter, of: Any) -> Any:
         arguments, named = self._arguments(node)
         what = f"the filter '{node.name}'"
-        found = self._applied(what, FILTERS[node.name], of, *arguments, given=named)
-        return self.gaps.kept(found) if node.name in OF_THE_MISSING else found
+        found = self._apply(what, FILTERS[node.name], of, *arguments, given=named)
+        return self.gaps.record(found) if node.name in OF_THE_MISSING else found
 
     def _test(self, node: nodes.Test) -> bool:
         of = self._raw(node.node) if node.name in UNDEFINED_TOO else self._decisive(node.node)
         arguments, named = self._arguments(node)
         what = f"the test '{node.name}'"
-        return bool(self._applied(what, PREDICATES[node.name], of, *arguments, given=named))
+        return bool(self._apply(what, PREDICATES[node.name], of, *arguments, given=named))
 
     def _call(self, node: nodes.Call) -> Any:
-        return self._called(node, None)
+        return self._invoke(node, None)
 
-    def _called(self, node: nodes.Call, caller: Macro | None) -> Any:
+    def _invoke(self, node: nodes.Call, caller: Macro | None) -> Any:
         arguments, named = self._arguments(node)
         if isinstance(node.node, nodes.Getattr):
             loop = self._raw(node.node.node)
             if not isinstance(loop, Loop):
                 raise TemplateFault("there is no loop around this")
             does = loop.cycle if node.node.attr == "cycle" else loop.changed
-            return self._applied(f"'{node.node.attr}'", lambda _, *given: does(*given), *arguments)
+            return self._apply(f"'{node.node.attr}'", lambda _, *given: does(*given), *arguments)
         assert isinstance(node.node, nodes.Name)
         name = node.node.name
         called = self._scopes.look_up(name)
@@ -360,7 +362,7 @@ class Evaluation:
             return called.recurse(*arguments)
         if name not in FUNCTIONS or not isinstance(called, Undefined):
             raise TemplateFault(f"'{name}' cannot be called")
-        return self._applied(f"'{name}'", FUNCTIONS[name], *arguments, given=named)
+        return self._apply(f"'{name}'", FUNCTIONS[name], *arguments, given=named)
 
     def _of_macro(
         self,
@@ -384,7 +386,7 @@ class Evaluation:
                     if place < first:
                         raise TemplateFault(f"'{name}' needs '{parameter}'")
                     scope[parameter] = self._value(macro.node.defaults[place - first])
-            return self._marked(self._captured(macro.node.body))
+            return self._as_markup(self._capture_text(macro.node.body))
 
     def _arguments(
         self, node: nodes.Call | nodes.Filter | nodes.Test
@@ -392,7 +394,7 @@ class Evaluation:
         given = [self._value(argument) for argument in node.args]
         return given, {str(pair.key): self._value(pair.value) for pair in node.kwargs}
 
-    def _applied(
+    def _apply(
         self,
         what: str,
         function: Callable[..., Any],
@@ -423,9 +425,9 @@ _STATEMENTS: Mapping[type[nodes.Node], Callable[[Evaluation, Any], _Left]] = {
 }
 _EXPRESSIONS: Mapping[type[nodes.Node], Callable[[Evaluation, Any], Any]] = {
     nodes.Call: Evaluation._call,
-    nodes.Compare: Evaluation._compared,
-    nodes.Concat: Evaluation._concatenated,
-    nodes.CondExpr: Evaluation._chosen,
+    nodes.Compare: Evaluation._compare,
+    nodes.Concat: Evaluation._concatenate,
+    nodes.CondExpr: Evaluation._conditional,
     nodes.Const: lambda evaluation, node: node.value,
     nodes.Dict: Evaluation._object,
     nodes.Filter: Evaluation._filter,
@@ -434,14 +436,14 @@ _EXPRESSIONS: Mapping[type[nodes.Node], Callable[[Evaluation, Any], Any]] = {
     nodes.List: Evaluation._list,
     nodes.Tuple: Evaluation._list,
     nodes.Name: Evaluation._name,
-    nodes.Neg: Evaluation._negated,
-    nodes.Pos: Evaluation._negated,
+    nodes.Neg: Evaluation._sign,
+    nodes.Pos: Evaluation._sign,
     nodes.Not: lambda evaluation, node: not evaluation._decisive(node.node),
     nodes.Test: Evaluation._test,
     nodes.And: Evaluation._either,
     nodes.Or: Evaluation._either,
     **dict.fromkeys(
         (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow),
-        Evaluation._computed,
+        Evaluation._compute,
     ),
 }

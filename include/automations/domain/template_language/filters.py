@@ -42,15 +42,15 @@ def _items(run: Run, value: Any) -> list[Any]:
     return found
 
 
-def _picked(run: Run, value: Any, path: Any, folded: bool = False) -> list[Any]:
+def _pick(run: Run, value: Any, path: Any, folded: bool = False) -> list[Any]:
     """Each item, or what each holds under a path; texts without their capitals where wanted."""
     found = _items(run, value)
     if path is not None:
         found = [_there(_attribute(run, item, path)) for item in found]
-    return [_folded(run, item) for item in found] if folded else found
+    return [_fold_case(run, item) for item in found] if folded else found
 
 
-def _folded(run: Run, value: Any) -> Any:
+def _fold_case(run: Run, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     # Each is a copy: of one text a list may hold thousands.
@@ -71,7 +71,7 @@ def _sort(
     attribute: Any = None,
 ) -> list[Any]:  # fmt: skip
     found = _items(run, value)
-    keys = _keys(run, _picked(run, found, attribute, not case_sensitive))
+    keys = _keys(run, _pick(run, found, attribute, not case_sensitive))
     places = sorted(range(len(found)), key=keys.__getitem__, reverse=bool(reverse))
     return [found[place] for place in places]
 
@@ -79,7 +79,7 @@ def _sort(
 def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
     def extreme(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
         found = _items(run, value)
-        keys = _keys(run, _picked(run, found, attribute, not case_sensitive))
+        keys = _keys(run, _pick(run, found, attribute, not case_sensitive))
         if not found:
             return Undefined(lambda: "an item of an empty list")
         return found[choose(range(len(found)), key=keys.__getitem__)]
@@ -90,7 +90,7 @@ def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
 def _unique(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
     found = _items(run, value)
     seen: dict[Any, Any] = {}
-    for key, item in zip(_picked(run, found, attribute, not case_sensitive), found, strict=True):
+    for key, item in zip(_pick(run, found, attribute, not case_sensitive), found, strict=True):
         seen.setdefault(values.identity(key, run.meter), item)
     return list(seen.values())
 
@@ -101,14 +101,14 @@ def _group_by(
     groups: dict[Any, Group] = {}
     for item in _items(run, value):
         key = _there(_attribute(run, item, attribute, default))
-        folded = key if case_sensitive else _folded(run, key)
+        folded = key if case_sensitive else _fold_case(run, key)
         group = groups.setdefault(values.identity(folded, run.meter), Group([key, []]))
         group[1].append(item)
     return sorted(groups.values(), key=lambda group: values.order(group[0], run.meter))
 
 
 def _sum(run: Run, value: Any, attribute: Any = None, start: Any = 0) -> Any:
-    picked = _picked(run, value, attribute)
+    picked = _pick(run, value, attribute)
     if isinstance(start, list):
         run.meter.items(len(start) + sum(len(item) for item in picked))
         return [*start, *(inner for item in picked for inner in item)]
@@ -118,7 +118,7 @@ def _sum(run: Run, value: Any, attribute: Any = None, start: Any = 0) -> Any:
 
 
 def _join(run: Run, value: Any, by: Any = "", attribute: Any = None) -> str:
-    picked = _picked(run, value, attribute)
+    picked = _pick(run, value, attribute)
     return values.join(picked, run.meter, markup=run.markup, between=by)
 
 
@@ -199,7 +199,7 @@ def _map(run: Run, value: Any, *arguments: Any, **named: Any) -> list[Any]:
     return [_there(change(run, item, *arguments[1:], **named)) for item in found]
 
 
-def _chosen(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
+def _selection(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
     def chosen(run: Run, value: Any, *arguments: Any) -> list[Any]:
         return list(held(run, _items(run, value), list(arguments)))
 
@@ -258,11 +258,11 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "map": _map,
     "max": _extreme(max),
     "min": _extreme(min),
-    "reject": _chosen(wanted=False, by_attribute=False),
-    "rejectattr": _chosen(wanted=False, by_attribute=True),
+    "reject": _selection(wanted=False, by_attribute=False),
+    "rejectattr": _selection(wanted=False, by_attribute=True),
     "reverse": _reverse,
-    "select": _chosen(wanted=True, by_attribute=False),
-    "selectattr": _chosen(wanted=True, by_attribute=True),
+    "select": _selection(wanted=True, by_attribute=False),
+    "selectattr": _selection(wanted=True, by_attribute=True),
     "slice": _slice,
     "sort": _sort,
     "sum": _sum,

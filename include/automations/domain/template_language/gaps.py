@@ -32,11 +32,11 @@ class Gaps:
         self._meter = meter
         self._deciding = 0
 
-    def named(self, node: nodes.Node, found: Any) -> Any:
+    def record_named(self, node: nodes.Node, found: Any) -> Any:
         """A value; what stands under a name of the data is given."""
-        return self.kept(found) if self.are_left and self._is_of_data(node) else found
+        return self.record(found) if self.are_left and self._is_of_data(node) else found
 
-    def kept(self, found: Any) -> Any:
+    def record(self, found: Any) -> Any:
         """A value that is given, unless it only decides what is written."""
         if self.are_left and self._deciding == 0:
             self.given.add(not self._is_nothing(found))

@@ -21,7 +21,7 @@ from automations.domain.template_language.filters import FILTERS
 from automations.domain.template_language.functions import FUNCTIONS
 from automations.domain.template_language.names import path
 from automations.domain.template_language.predicates import PREDICATES
-from automations.kit.numbers import InexactText, typed
+from automations.kit.numbers import InexactText, parse_number
 from automations.kit.storable import fault
 
 _MAX_BRACKETS = 20
@@ -93,7 +93,7 @@ def _exact(token: tuple[int, str, str]) -> tuple[int, str, str]:
     # What is too large is told so where all numbers are.
     if kind == TOKEN_FLOAT and math.isfinite(float(number)):
         try:
-            typed(number)
+            parse_number(number)
         except InexactText as inexact:
             short = written if len(written) <= _SHORT else f"{written[:_SHORT]}…"
             raise TemplateSyntaxError(f"the number {short} {inexact}", line) from inexact
@@ -166,15 +166,15 @@ def parse(source: str, bounds: Bounds = OF_FIELDS) -> nodes.Template:
     """
     if len(source) > bounds.length:
         raise InvalidTemplate(f"it is longer than {bounds.length} characters")
-    return (_cached if len(source) <= _CACHED_LENGTH else _parsed)(source, bounds)
+    return (_parse_cached if len(source) <= _CACHED_LENGTH else _parse)(source, bounds)
 
 
 @lru_cache(maxsize=512)
-def _cached(source: str, bounds: Bounds) -> nodes.Template:
-    return _parsed(source, bounds)
+def _parse_cached(source: str, bounds: Bounds) -> nodes.Template:
+    return _parse(source, bounds)
 
 
-def _parsed(source: str, bounds: Bounds) -> nodes.Template:
+def _parse(source: str, bounds: Bounds) -> nodes.Template:
     unsigned = _UNSIGNED.search(source)
     if unsigned is not None:
         # The language takes the sign for the one that strips blanks, and the number without it.

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from automations.domain.template_language import values
 from automations.domain.template_language.faults import TemplateFault
 from automations.domain.template_language.run import Run
-from automations.kit.numbers import InexactText, truncated, typed
+from automations.kit.numbers import InexactText, parse_number, truncate
 
 _MAX_WIDTH = 1_000
 """Of what is padded: wider is no text for people."""
@@ -71,14 +71,14 @@ def _safe(run: Run, value: Any) -> str:
 def _mrkdwn(run: Run, value: Any) -> Any:
     """Every text in a value marked as Slack's own, in a field of Slack's."""
     run.meter.tree(value)
-    return _marked(value) if run.mrkdwn else value
+    return _as_markup(value) if run.mrkdwn else value
 
 
-def _marked(value: Any) -> Any:
+def _as_markup(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _marked(item) for key, item in value.items()}
+        return {key: _as_markup(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_marked(item) for item in value]
+        return [_as_markup(item) for item in value]
     return Markup(value) if isinstance(value, str) else value
 
 
@@ -163,13 +163,13 @@ def _url(run: Run, value: Any) -> str:
     elif isinstance(value, list):
         pairs = value
     if pairs is None:
-        return _quoted(run, value)
+        return _url_quote(run, value)
     return "&".join(
-        f"{_quoted(run, key, safe='')}={_quoted(run, item, safe='')}" for key, item in pairs
+        f"{_url_quote(run, key, safe='')}={_url_quote(run, item, safe='')}" for key, item in pairs
     )
 
 
-def _quoted(run: Run, value: Any, safe: str = "/") -> str:
+def _url_quote(run: Run, value: Any, safe: str = "/") -> str:
     quoted = quote(values.text(value, run.meter).encode(errors="replace"), safe=safe)
     run.meter.text(len(quoted))
     return quoted
@@ -185,7 +185,7 @@ def _whole(run: Run, value: Any, default: Any = None, base: int = 10) -> int:
 
 
 def _whole_of(text: str, base: int) -> int:
-    found = truncated(text)
+    found = truncate(text)
     if base == 10 and found is not None:
         return found
     if (base == 10 and text.strip()[:2] not in ("0x", "0X")) or "_" in text or not text.isascii():
@@ -210,7 +210,7 @@ def _decimal(value: Any) -> float:
 
 
 def _real_of(text: str) -> float:
-    found = typed(text)
+    found = parse_number(text)
     if found is None:
         raise ValueError("is no number")
     if int(float(found)) != int(found):

@@ -17,7 +17,7 @@ def _is_date(value: object) -> bool:
     return not isinstance(value, str) or _reads(date.fromisoformat, value, _DATE)
 
 
-def _is_moment(value: object) -> bool:
+def _is_datetime(value: object) -> bool:
     # Fractions of any length are in RFC 3339, and none says which instant it is not.
     return not isinstance(value, str) or _reads(
         lambda text: datetime.fromisoformat(text[:19]), value, _MOMENT
@@ -34,5 +34,5 @@ def _reads(read: Callable[[str], object], text: str, pattern: re.Pattern[str]) -
     return True
 
 
-DATES: Mapping[str, Callable[[object], bool]] = {"date": _is_date, "date-time": _is_moment}
+DATES: Mapping[str, Callable[[object], bool]] = {"date": _is_date, "date-time": _is_datetime}
 """``date`` and ``date-time`` as RFC 3339 has them."""

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from automations.kit.json_schema.schemas import Schema, SchemaFault
-from automations.kit.json_schema.violations import Path, Violation, shown
+from automations.kit.json_schema.violations import Path, Violation, format_value
 from automations.kit.values import JSON
 
 Formats = Mapping[str, Callable[[object], bool]]
@@ -99,7 +99,7 @@ def _type(at: Instance, expected: JSON) -> Violations:
     if any(_TYPES[name](at.value) for name in names):
         return []
     wanted = ", ".join(f"'{name}'" for name in names)
-    return at.not_so("type", expected, f"{shown(at.value)} is not of type {wanted}")
+    return at.not_so("type", expected, f"{format_value(at.value)} is not of type {wanted}")
 
 
 def _enum(at: Instance, expected: JSON) -> Violations:
@@ -108,14 +108,14 @@ def _enum(at: Instance, expected: JSON) -> Violations:
     may_be = not isinstance(at.value, list | dict) or len(at.value) in choices.sizes
     if may_be and at.run.identity(at.value) in choices.identities:
         return []
-    wanted = ", ".join(shown(one) for one in expected[:20])
-    return at.not_so("enum", expected, f"{shown(at.value)} is not one of {wanted}")
+    wanted = ", ".join(format_value(one) for one in expected[:20])
+    return at.not_so("enum", expected, f"{format_value(at.value)} is not one of {wanted}")
 
 
 def _const(at: Instance, expected: JSON) -> Violations:
     if at.run.identity(at.value) == at.run.identity(expected):
         return []
-    return at.not_so("const", expected, f"{shown(expected)} was expected")
+    return at.not_so("const", expected, f"{format_value(expected)} was expected")
 
 
 def _bound(
@@ -124,7 +124,9 @@ def _bound(
     def bound(at: Instance, expected: JSON) -> Violations:
         if not _is_number(at.value) or holds(at.value, expected):
             return []
-        return at.not_so(keyword, expected, f"{shown(at.value)} is {word} {shown(expected)}")
+        return at.not_so(
+            keyword, expected, f"{format_value(at.value)} is {word} {format_value(expected)}"
+        )
 
     return bound
 
@@ -142,7 +144,7 @@ def _multiple_of(at: Instance, expected: JSON) -> Violations:
         rest = 1
     if not rest:
         return []
-    message = f"{shown(at.value)} is not a multiple of {shown(expected)}"
+    message = f"{format_value(at.value)} is not a multiple of {format_value(expected)}"
     return at.not_so("multipleOf", expected, message)
 
 
@@ -152,7 +154,9 @@ def _size(
     def size(at: Instance, expected: JSON) -> Violations:
         if not isinstance(at.value, kind) or holds(len(at.value), expected):
             return []
-        return at.not_so(keyword, expected, f"{shown(at.value)} {word} {shown(expected)}")
+        return at.not_so(
+            keyword, expected, f"{format_value(at.value)} {word} {format_value(expected)}"
+        )
 
     return size
 
@@ -170,7 +174,7 @@ def _format(at: Instance, expected: JSON) -> Violations:
     at.run.charge(len(at.value) // 100)
     if holds(at.value):
         return []
-    return at.not_so("format", expected, f"{shown(at.value)} is not a '{expected}'")
+    return at.not_so("format", expected, f"{format_value(at.value)} is not a '{expected}'")
 
 
 def _items(at: Instance, expected: JSON) -> Violations:
@@ -258,7 +262,7 @@ def _additional_properties(at: Instance, expected: JSON) -> Violations:
         return [violation for name in extra for violation in at.inside(expected, name)]
     if not extra:
         return []
-    named = ", ".join(shown(name) for name in extra[:20])
+    named = ", ".join(format_value(name) for name in extra[:20])
     message = f"{named} {'is' if len(extra) == 1 else 'are'} not allowed here"
     return at.not_so("additionalProperties", expected, message, names=tuple(extra))
 
@@ -282,7 +286,7 @@ def _required(at: Instance, expected: JSON) -> Violations:
         for name in expected
         if name not in at.value
         for violation in at.not_so(
-            "required", expected, f"{shown(name)} is a required property", names=(name,)
+            "required", expected, f"{format_value(name)} is a required property", names=(name,)
         )
     ]
 
@@ -326,7 +330,7 @@ def _any_of(at: Instance, expected: JSON) -> Violations:
             break
     if held:
         return []
-    message = f"{shown(at.value)} is allowed by none of the schemas"
+    message = f"{format_value(at.value)} is allowed by none of the schemas"
     return at.not_so("anyOf", expected, message, causes=tuple(first or ()))
 
 
@@ -334,14 +338,16 @@ def _one_of(at: Instance, expected: JSON) -> Violations:
     holding = sum(at.holds(schema) for schema in expected)
     if holding == 1:
         return []
-    message = f"{shown(at.value)} is allowed by {holding or 'none'} of the schemas, not by one"
+    message = (
+        f"{format_value(at.value)} is allowed by {holding or 'none'} of the schemas, not by one"
+    )
     return at.not_so("oneOf", expected, message)
 
 
 def _not(at: Instance, expected: JSON) -> Violations:
     if at.run.apply(expected, at.value, at.path):
         return []
-    return at.not_so("not", expected, f"{shown(at.value)} is what it must not be")
+    return at.not_so("not", expected, f"{format_value(at.value)} is what it must not be")
 
 
 def _if(at: Instance, expected: JSON) -> Violations:

@@ -148,7 +148,7 @@ class _Checking:
         for keyword, value in schema.items():
             here = f"{path}.{keyword}" if path else str(keyword)
             self.tracks = self.tracks or keyword in _UNEVALUATED
-            instead = _OF_OTHER_DRAFTS.get(keyword) or _meant(str(keyword))
+            instead = _OF_OTHER_DRAFTS.get(keyword) or _suggest(str(keyword))
             if instead is not None:
                 raise SchemaFault(f"{here}: is not known here; use {instead}")
             if keyword == "$ref":
@@ -190,8 +190,8 @@ class _Checking:
         if begin and begin != str(own).partition("#")[0]:
             raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema")
         if fragment and not fragment.startswith("/"):
-            if fragment in self._anchored():
-                return self._anchored()[fragment]
+            if fragment in self._find_anchors():
+                return self._find_anchors()[fragment]
             raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema")
         target = self._document
         for part in unquote(fragment).split("/")[1:]:
@@ -202,7 +202,7 @@ class _Checking:
                 raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema") from error
         return target
 
-    def _anchored(self) -> dict[str, JSON]:
+    def _find_anchors(self) -> dict[str, JSON]:
         if self._anchors is None:
             self._anchors, left = {}, [self._document]
             while left:
@@ -222,7 +222,7 @@ def _patterns(keyword: str, value: JSON) -> Iterable[JSON]:
 
 
 @lru_cache(maxsize=1_024)
-def _meant(keyword: str) -> str | None:
+def _suggest(keyword: str) -> str | None:
     """The keyword that is misspelt; None for one that is right, or asks for nothing."""
     names = {name.casefold(): name for name in {*_INNER, *_FORMS, "$ref", "pattern"}}
     is_own = keyword.lower().startswith("x-")

@@ -14,7 +14,7 @@ from automations.kit.json_schema.keywords import (
     Violations,
 )
 from automations.kit.json_schema.schemas import Schema, SchemaFault
-from automations.kit.json_schema.violations import Path, Violation, shown
+from automations.kit.json_schema.violations import Path, Violation, format_value
 from automations.kit.values import JSON
 
 MAX_WORK = 300_000
@@ -111,7 +111,7 @@ class _Validation:
         if schema is True:
             return []
         if schema is False:
-            return [Violation(path, "false", False, f"{shown(value)} is not allowed here")]
+            return [Violation(path, "false", False, f"{format_value(value)} is not allowed here")]
         mark = (id(schema), path)
         if mark in self._active:
             raise SchemaFault("the schema refers to itself without end")
@@ -119,11 +119,11 @@ class _Validation:
             raise SchemaFault("it is nested too deep for this value")
         self._active.add(mark)
         try:
-            return self._applied(schema, value, path, evaluated)
+            return self._apply_keywords(schema, value, path, evaluated)
         finally:
             self._active.discard(mark)
 
-    def _applied(
+    def _apply_keywords(
         self, schema: dict[str, JSON], value: JSON, path: Path, evaluated: Evaluated | None
     ) -> Violations:
         at = Instance(self, schema, value, path, Evaluated())

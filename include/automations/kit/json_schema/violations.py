@@ -33,7 +33,7 @@ class Violation:
         return f"{path}: {self.message}" if path else self.message
 
 
-def shown(value: JSON) -> str:
+def format_value(value: JSON) -> str:
     """A value in a message; lists and objects by their kind only."""
     if isinstance(value, list):
         return "the list" if value else "[]"

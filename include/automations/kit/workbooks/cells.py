@@ -82,13 +82,13 @@ def number(kept: str, kind: str | None, dates: Dates) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < _IN_DIGITS else repr(value)
 
 
-def unescaped(text: str) -> str:
+def unescape_text(text: str) -> str:
     """A text with the characters that XML has no place for."""
     return _ESCAPED.sub(_character, text) if "_x" in text else text
 
 
-def escaped(text: str) -> str:
-    """A text without them, of which ``unescaped`` makes the same again."""
+def escape_text(text: str) -> str:
+    """A text without them, of which ``unescape_text`` makes the same again."""
     return _UNWRITABLE.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
 
 

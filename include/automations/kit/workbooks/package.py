@@ -104,7 +104,7 @@ class Package:
 
 
 @contextmanager
-def opened(content: bytes) -> Iterator[Package]:
+def open_package(content: bytes) -> Iterator[Package]:
     """A workbook's parts.
 
     Raises:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from automations.kit.workbooks.cells import Dates, date_kind, number, unescaped
-from automations.kit.workbooks.package import NotAWorkbook, Package, Relation, opened
+from automations.kit.workbooks.cells import Dates, date_kind, number, unescape_text
+from automations.kit.workbooks.package import NotAWorkbook, Package, Relation, open_package
 
 MAX_TEXT: Final = 16_000_000
 """Of a sheet, as of a CSV file: a text that is kept once may stand in each of its cells."""
@@ -46,7 +46,7 @@ def sheets(content: bytes) -> Sequence[str]:
     Raises:
         NotAWorkbook: it cannot be read.
     """
-    with opened(content) as package:
+    with open_package(content) as package:
         return list(_Book.of(package).sheets)
 
 
@@ -59,7 +59,7 @@ def read(content: bytes, wanted: str | None, most: int) -> Sheet:
     Raises:
         NotAWorkbook: it cannot be read, or has no such sheet.
     """
-    with opened(content) as package:
+    with open_package(content) as package:
         book = _Book.of(package)
         name = next(iter(book.sheets)) if wanted is None else wanted
         if name not in book.sheets:
@@ -69,7 +69,7 @@ def read(content: bytes, wanted: str | None, most: int) -> Sheet:
         package.parse(book.part("styles"), styles.begin)
         cells = _Cells(texts.found, styles.kinds(), Dates(book.is_of_1904), most)
         cells.read(package, book.sheets[name])
-        return Sheet(name, cells.written())
+        return Sheet(name, cells.as_text())
 
 
 class _Book:
@@ -144,7 +144,7 @@ class _Texts:
         elif tag == "si":
             if len(self.found) == _MAX_CELLS:
                 raise NotAWorkbook(f"has more than {_MAX_CELLS} texts: divide it")
-            self.found.append(unescaped("".join(self._pieces)))
+            self.found.append(unescape_text("".join(self._pieces)))
 
 
 class _Styles:
@@ -193,7 +193,7 @@ class _Cells:
         with suppress(_EnoughRows):
             package.parse(part, self._begin, self._end, self._text)
 
-    def written(self) -> str:
+    def as_text(self) -> str:
         """All of it."""
         return self._out.getvalue()
 
@@ -268,7 +268,7 @@ class _Cells:
                 kind = self._kinds[self._style] if self._style < len(self._kinds) else None
                 return number(kept.strip(), kind, self._dates)
             case _:
-                return unescaped(kept)
+                return unescape_text(kept)
 
     def _end_row(self) -> None:
         # Before it is written: each of its cells may have the same long text.

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
-from automations.kit.workbooks.cells import days_of, escaped
+from automations.kit.workbooks.cells import days_of, escape_text
 
 MAX_ROWS = 1_048_576
 MAX_CELL = 32_767
@@ -142,7 +142,7 @@ def _day(value: date, moment: datetime, style: int) -> str:
 def _text(text: str, style: str = "") -> str:
     if len(text) * 2 > MAX_CELL and len(text.encode("utf-16-le")) // 2 > MAX_CELL:
         raise ValueError(f"has a text of more than the {MAX_CELL} characters that a cell holds")
-    kept = escape(escaped(text))
+    kept = escape(escape_text(text))
     return f' t="inlineStr"{style}><is><t xml:space="preserve">{kept}</t></is>'
 
 

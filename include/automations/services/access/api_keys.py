@@ -146,7 +146,7 @@ def revoke(by: Principal, key_id: str) -> None:
     key_cache.forget()
 
 
-def recognised(token: str) -> Principal | None:
+def find_cached(token: str) -> Principal | None:
     """Whoever has a token, without asking the database; None when that is needed."""
     holder = key_cache.find(_hash(token))
     if holder is not None:
@@ -215,7 +215,7 @@ def _check_member(session: Session, by: Principal, role: str, member_id: str | N
     if member_id is None:
         return
     # Its row stays until the key is committed: a removed member's keys are revoked.
-    if not members.known(session, by.workspace_id, [member_id]):
+    if not members.lock_existing(session, by.workspace_id, [member_id]):
         raise ValidationFailed({"memberId": [f"there is no member {member_id}"]})
     member = members.find(session, by.workspace_id, member_id)
     if member is not None and RANKS[member.role] < RANKS[role]:

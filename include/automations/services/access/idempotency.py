@@ -64,12 +64,12 @@ class Claim:
         self._transaction = transaction
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Carry out the request in the block."""
         if self._request.outside:
             yield
             return
-        with self._transaction.joined():
+        with self._transaction.join():
             yield
 
     def finish(self, answer: Stored) -> None:
@@ -77,7 +77,7 @@ class Claim:
         request = self._request
         text = json.dumps({"headers": list(answer.headers), "body": answer.body})
         sealed = vault.cipher().encrypt(text)
-        with _closing(self._transaction), self._transaction.joined():
+        with _closing(self._transaction), self._transaction.join():
             with unit_of_work() as session:
                 idempotency.put(
                     session,
@@ -93,7 +93,7 @@ class Claim:
 
     def refuse(self) -> None:
         """Commit what was noted of a refused request, and let the key be used again."""
-        with _closing(self._transaction), self._transaction.joined():
+        with _closing(self._transaction), self._transaction.join():
             with unit_of_work() as session:
                 idempotency.forget(session, self._request.workspace_id, self._request.key)
             self._transaction.commit()
@@ -117,12 +117,12 @@ def begin(request: Request) -> Claim | Stored:
     vault.cipher()
     transaction = SharedTransaction(pooled=not (request.slow or request.outside))
     try:
-        found = _locked(request, transaction)
+        found = _lock(request, transaction)
         if found is not None and found.status is not None and found.answer is not None:
             if found.request_sha256 != request.sha256:
                 raise RuleBroken("This Idempotency-Key was used for another request.")
             transaction.close()
-            return _stored(found.status, found.answer)
+            return _decode_stored(found.status, found.answer)
         same = found is not None and found.request_sha256 == request.sha256
         claim = Claim(request, found.claim if found and same else new_id(), transaction)
         if request.outside and not same:
@@ -133,8 +133,8 @@ def begin(request: Request) -> Claim | Stored:
     return claim
 
 
-def _locked(request: Request, transaction: SharedTransaction) -> IdempotencyKey | None:
-    with transaction.joined(), unit_of_work() as session:
+def _lock(request: Request, transaction: SharedTransaction) -> IdempotencyKey | None:
+    with transaction.join(), unit_of_work() as session:
         if not idempotency.lock(session, request.workspace_id, request.key):
             raise InProgress
         return idempotency.find(session, request.workspace_id, request.key)
@@ -152,8 +152,8 @@ def _note(request: Request, claim: Claim) -> None:
         )
 
 
-def _stored(status: int, answer: str) -> Stored:
-    kept = json.loads(vault.decrypted("The answer", answer))
+def _decode_stored(status: int, answer: str) -> Stored:
+    kept = json.loads(vault.decrypt("The answer", answer))
     return Stored(status, [(name, value) for name, value in kept["headers"]], kept["body"])
 
 

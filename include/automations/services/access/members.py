@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from automations.db.access import members, sign_ins
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Member as MemberRow
-from automations.domain.email_addresses import normalised
+from automations.domain.email_addresses import normalise
 from automations.domain.fields import LITERAL
 from automations.domain.principals import RANKS, Principal
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
@@ -50,13 +50,13 @@ def is_of_airflow(address: str) -> bool:
 def list_all(workspace_id: str) -> Sequence[Member]:
     """All members of a workspace."""
     with unit_of_work() as session:
-        return [from_attributes(Member, row) for row in members.listed(session, workspace_id)]
+        return [from_attributes(Member, row) for row in members.list_page(session, workspace_id)]
 
 
 def page(workspace_id: str, offset: int, size: int) -> tuple[Sequence[Member], bool]:
     """The members from one on, the first one first; whether there are more."""
     with reading() as session:
-        found = members.listed(session, workspace_id, offset, size + 1)
+        found = members.list_page(session, workspace_id, offset, size + 1)
         return [from_attributes(Member, row) for row in found[:size]], len(found) > size
 
 
@@ -142,7 +142,7 @@ def as_known(email: str) -> str:
     """An address in the form in which members have it; what is none, as it was written."""
     bare = email.strip()
     try:
-        return normalised(bare).lower()
+        return normalise(bare).lower()
     except ValueError:
         return bare.lower()
 

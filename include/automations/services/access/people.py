@@ -34,7 +34,7 @@ def identities(session: Session, workspace_id: str, given: Iterable[str]) -> Set
             found |= _of_member(members.find(session, workspace_id, name))
         elif kind == "airflow":
             found.add(people.mailbox(name))
-            for known in members.called(session, workspace_id, name):
+            for known in members.find_by_name(session, workspace_id, name):
                 found |= _of_member(known)
     return found
 

@@ -91,8 +91,8 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
         if row is None or row.password_hash != known:
             raise NotAuthenticated("The password was changed just now.")
         if passwords.is_outdated(known):
-            row.password_hash = passwords.hashed(password)
-        return opened(session, member)
+            row.password_hash = passwords.hash_password(password)
+        return open_session(session, member)
 
 
 def authenticate(token: str) -> Principal:
@@ -101,7 +101,7 @@ def authenticate(token: str) -> Principal:
     Raises:
         NotAuthenticated: it has ended.
     """
-    found = sign_ins.signed_in(hash_token(token))
+    found = sign_ins.find_session(hash_token(token))
     if found is None:
         raise NotAuthenticated("The session has ended; please sign in again.")
     audit.identify(found.workspace_id, audit.Actor("member", found.email, found.member_id))
@@ -123,7 +123,7 @@ def sign_out(by: Principal) -> None:
     Raises:
         Conflict: it is the holder of an API key who asks.
     """
-    _, session_id = _signed_in(by)
+    _, session_id = _require_member(by)
     with unit_of_work() as session:
         sign_ins.end(session, session_id)
         ended = audit.Resource(by.workspace_id, "sign_in", session_id)
@@ -138,7 +138,7 @@ def change_password(by: Principal, current: str, new: str) -> None:
         ValidationFailed: the current one is wrong, or the new one too weak.
         TooManyRequests: it was tried too often.
     """
-    member_id, session_id = _signed_in(by)
+    member_id, session_id = _require_member(by)
     rate_limits.check({f"password:member:{member_id}": 5})
     with unit_of_work() as session:
         row = sign_ins.password(session, member_id)
@@ -147,7 +147,7 @@ def change_password(by: Principal, current: str, new: str) -> None:
             raise ValidationFailed({"currentPassword": ["is wrong"]})
         member = session.get_one(MemberRow, member_id)
         _check_strength("newPassword", new, member)
-        row.password_hash, row.changed_at = passwords.hashed(new), common_clock.now()
+        row.password_hash, row.changed_at = passwords.hash_password(new), common_clock.now()
         sign_ins.end_others(session, member_id, session_id)
         audit.record(session, "member.password", member, email=member.email)
 
@@ -205,27 +205,27 @@ def accept(token: str, password: str, address: str) -> NewSession:
     """
     rate_limits.check({f"invite:address:{network(address)}": 20})
     with unit_of_work() as session:
-        found = sign_ins.invited(session, hash_token(token))
+        found = sign_ins.lock_invited(session, hash_token(token))
         if found is None:
             raise NotFound("The invitation is unknown, was used, or has expired: ask for another.")
         member, row = found
         audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
         _check_strength("password", password, member)
-        row.password_hash, row.changed_at = passwords.hashed(password), common_clock.now()
+        row.password_hash, row.changed_at = passwords.hash_password(password), common_clock.now()
         row.invite_hash = row.invite_expires_at = None
         sign_ins.end_others(session, member.id, None)
         audit.record(session, "member.password", member, email=member.email)
-        return opened(session, member)
+        return open_session(session, member)
 
 
-def _signed_in(by: Principal) -> tuple[str, str]:
+def _require_member(by: Principal) -> tuple[str, str]:
     """The member who has signed in, and their session."""
     if by.member_id is None or by.session_id is None:
         raise Conflict("This is for members who have signed in with their password.")
     return by.member_id, by.session_id
 
 
-def opened(session: Session, member: MemberRow, lasts: timedelta = LIFETIME) -> NewSession:
+def open_session(session: Session, member: MemberRow, lasts: timedelta = LIFETIME) -> NewSession:
     """Begin a session of a member, in a transaction of its own or of others."""
     token = f"ss_{secrets.token_urlsafe(32)}"
     made = SignIn(

@@ -26,7 +26,7 @@ from automations.kit import common_clock
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.access.members import AIRFLOW_DOMAIN
-from automations.services.access.sign_ins import NewSession, opened
+from automations.services.access.sign_ins import NewSession, open_session
 from automations.services.audit import audit
 from automations.settings import get_settings
 from automations.tokens import derive_token
@@ -56,7 +56,7 @@ class Voucher:
 
     def is_asked_by(self, browser: str | None) -> bool:
         """Whether it is for the browser that has this token in its cookie."""
-        return browser is not None and hmac.compare_digest(self.browser, _known_as(browser))
+        return browser is not None and hmac.compare_digest(self.browser, _browser_hash(browser))
 
 
 def role_of(names: Iterable[str]) -> str:
@@ -86,7 +86,7 @@ def issue(user: str, role: str, browser: str) -> str:
         "role": role,
         "until": int(until.timestamp()),
         "id": secrets.token_hex(),
-        "browser": _known_as(browser),
+        "browser": _browser_hash(browser),
     }
     body = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
     return f"{body}.{_signature(body)}"
@@ -134,7 +134,7 @@ def redeem(voucher: str) -> NewSession:
         if not rate_limits.use_once(session, f"voucher:{found.id}", found.until):
             raise NotAuthenticated(_NOT_GOOD)
         member = _member(session, workspace_id, found)
-        return opened(session, member, _SESSION_LIFETIME)
+        return open_session(session, member, _SESSION_LIFETIME)
 
 
 def _member(session: Session, workspace_id: str, voucher: Voucher) -> Member:
@@ -173,5 +173,5 @@ def _signature(body: str) -> str:
     return hmac.digest(derive_token("voucher").encode(), body.encode(), hashlib.sha256).hex()
 
 
-def _known_as(browser: str) -> str:
+def _browser_hash(browser: str) -> str:
     return hashlib.sha256(browser.encode()).hexdigest()

@@ -19,7 +19,7 @@ from automations.domain.statuses import DeliveryStatus
 from automations.errors import NotFound, StepError
 from automations.kit import cursors
 from automations.kit.filenames import file_name
-from automations.kit.stored import known
+from automations.kit.stored import known_fields
 from automations.kit.values import from_attributes
 from automations.ports import (
     Attachment,
@@ -86,7 +86,7 @@ def page_after(
     """The documents behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        found = documents.listed(session, workspace_id, wanted, after, size + 1)
+        found = documents.list_page(session, workspace_id, wanted, after, size + 1)
     made = [from_attributes(Document, row) for row in found]
     return cursors.page(made, size, lambda one: (one.created_at, one.id))
 
@@ -128,9 +128,9 @@ class StoredDocuments:
             StepError: there is no such template, or it cannot be filled in with this data.
         """
         with unit_of_work() as session:
-            done = effects.recorded(session, order.key)
+            done = effects.find_recorded(session, order.key)
             if done is not None:
-                return StoredDocument(**known(StoredDocument, done))
+                return StoredDocument(**known_fields(StoredDocument, done))
             template = documents.find_template(
                 session, order.workspace_id, order.template_id, content=True
             )

@@ -49,7 +49,7 @@ def create(
     Raises:
         ValidationFailed: its content is not sound; says why.
     """
-    placeholders = _checked(renderer, workspace_id, template_format, content)
+    placeholders = _find_problems(renderer, workspace_id, template_format, content)
     with unit_of_work() as session:
         template = TemplateRow(workspace_id=workspace_id, name=name)
         _fill(template, template_format, content, placeholders)
@@ -84,7 +84,9 @@ def replace(
     chosen = template_format or before.format
     if content is None and chosen != before.format:
         raise ValidationFailed({"format": ["cannot change without content"]})
-    placeholders = None if content is None else _checked(renderer, workspace_id, chosen, content)
+    placeholders = (
+        None if content is None else _find_problems(renderer, workspace_id, chosen, content)
+    )
     with unit_of_work() as session:
         template = documents.lock_template(session, workspace_id, template_id)
         if template is None:
@@ -150,7 +152,7 @@ def _find(
     return template
 
 
-def _checked(
+def _find_problems(
     renderer: DocumentRenderer, workspace_id: str, template_format: str, content: bytes
 ) -> list[str]:
     if not content:

@@ -12,7 +12,7 @@ from automations.db.session import Session
 from automations.db.tables import Event, Workflow
 from automations.db.workflows import versions
 from automations.definitions.flow_control import Debounce, FlowControl, key_of
-from automations.definitions.triggers import seen_by
+from automations.definitions.triggers import data_for
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import EventStatus, WorkflowStatus
 from automations.errors import Conflict, RateLimited, Unreadable, ValidationFailed
@@ -78,7 +78,7 @@ def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
     if flow.debounce is None:
         return _start(session, event, workflow, stored)
     trigger_type, given = matching.trigger_type(event), matching.input_of(event)
-    data = seen_by(workflow.trigger_key, event.type, event.data)
+    data = data_for(workflow.trigger_key, event.type, event.data)
     variables = template_names.first_variables(stored, trigger_type, data)
     names = names_at_start(trigger_type, data, given, variables)
     key = key_of(flow.debounce, names, workflow.id)
@@ -95,7 +95,7 @@ def _start(
 ) -> str | None:
     new = NewRun(
         trigger_type=matching.trigger_type(event),
-        trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
+        trigger_data=data_for(workflow.trigger_key, event.type, event.data),
         input=matching.input_of(event),
         started_by=None,
         starters=[*event.actors, *matching.starters_of_cause(session, event)],

@@ -11,11 +11,11 @@ from automations.db import audit, security_events
 from automations.db.access import members
 from automations.db.rows import data_rows
 from automations.db.session import Session
-from automations.definitions.field_errors import rendered_errors
+from automations.definitions.field_errors import format_errors
 from automations.domain.audit import AuditFilter, SecurityFilter
 from automations.domain.evidence import fits
-from automations.domain.tables.columns import columns_of, shown
-from automations.domain.tables.filters import checked, of_step
+from automations.domain.tables.columns import columns_of, with_nulls
+from automations.domain.tables.filters import of_step, validate
 from automations.errors import StepError
 from automations.kit.clock import timestamp
 from automations.ports import EvidenceRequest
@@ -32,7 +32,7 @@ ADMINS_ONLY = frozenset({"AUDIT_LOGS", "SECURITY_EVENTS"})
 def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
     """The lines of the audit log."""
     wanted = AuditFilter(since=request.since, until=request.until)
-    return _filtered(
+    return _filter(
         (
             {
                 "id": str(line.id),
@@ -58,7 +58,7 @@ def security_event_rows(
 ) -> Iterator[Row]:
     """The security events."""
     wanted = SecurityFilter(since=request.since, until=request.until)
-    return _filtered(
+    return _filter(
         (
             {
                 "id": event.id,
@@ -79,7 +79,7 @@ def security_event_rows(
 
 def org_members(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
     """The members of the workspace; from and to are about when they were added."""
-    return _filtered(
+    return _filter(
         (
             {
                 "id": member.id,
@@ -88,7 +88,7 @@ def org_members(session: Session, workspace_id: str, request: EvidenceRequest) -
                 "role": member.role,
                 "createdAt": timestamp(member.created_at),
             }
-            for member in members.listed(session, workspace_id)
+            for member in members.list_page(session, workspace_id)
             if (request.since is None or member.created_at >= request.since)
             and (request.until is None or member.created_at < request.until)
         ),
@@ -103,19 +103,19 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
     try:
         wanted = RowFilter.model_validate(request.filter) if request.filter else None
     except ValidationError as error:
-        wrong = rendered_errors(error, request.filter, "config.filter.")
+        wrong = format_errors(error, request.filter, "config.filter.")
         raise StepError(wrong, kind="config") from error
-    group = checked(None if wanted is None else of_step(wanted, columns, request.zone), columns)
+    group = validate(None if wanted is None else of_step(wanted, columns, request.zone), columns)
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
             "rowId": row.id,
             "rowCreatedAt": timestamp(row.created_at),
             "rowUpdatedAt": timestamp(row.updated_at),
-            **shown(columns, row.data),
+            **with_nulls(columns, row.data),
         }
 
 
-def _filtered(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:
+def _filter(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:
     wanted = request.filter or {}
     for row in rows:
         unknown = sorted(set(wanted) - set(row))

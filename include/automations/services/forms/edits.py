@@ -18,7 +18,7 @@ from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import FormEdit as EditRow
 from automations.definitions.field_errors import field_errors
-from automations.domain.edits import EditState, changed_elsewhere, check_number
+from automations.domain.edits import EditState, check_number, edit_conflict
 from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft
 from automations.domain.forms.schema import WrittenForm, twice
@@ -57,7 +57,7 @@ def of(by: Principal, form_id: str) -> Edit:
     """
     with reading() as session:
         form = find(session, by.workspace_id, form_id)
-        return _shown(session, form, form_edits.find(session, form.id, by.editor))
+        return _to_edit(session, form, form_edits.find(session, form.id, by.editor))
 
 
 def apply(
@@ -79,7 +79,7 @@ def apply(
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = _found(session, by, form, base_version, number)
+        edit = _find_or_begin(session, by, form, base_version, number)
         before = form_edits.draft(session, edit)
         after = made(before)
         if wrong := faults(after, ""):
@@ -88,7 +88,7 @@ def apply(
             raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} characters at most"]})
         if not same(before, after):
             edits.keep(form_edits, session, edit, what, after)
-        return _shown(session, form, edit)
+        return _to_edit(session, form, edit)
 
 
 def step_back(by: Principal, form_id: str, number: int, steps: int) -> Edit:
@@ -99,10 +99,10 @@ def step_back(by: Principal, form_id: str, number: int, steps: int) -> Edit:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = _locked(session, by, form, number)
+        edit = _lock(session, by, form, number)
         if edit is not None:
             edits.step_back(form_edits, session, edit, steps)
-        return _shown(session, form, edit)
+        return _to_edit(session, form, edit)
 
 
 def discard(by: Principal, form_id: str, number: int) -> None:
@@ -113,7 +113,7 @@ def discard(by: Principal, form_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        _locked(session, by, form, number)
+        _lock(session, by, form, number)
         form_edits.remove(session, form.id, by.editor)
 
 
@@ -125,7 +125,7 @@ def follow(by: Principal, form_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = _locked(session, by, form, number)
+        edit = _lock(session, by, form, number)
         if edit is not None:
             edit.base_version = form.version
 
@@ -143,18 +143,18 @@ def save(by: Principal, form_id: str, number: int, public: bool | None = None) -
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id, lock=True)
-        edit = _locked(session, by, form, number)
-        draft = _laid_out(form) if edit is None else form_edits.draft(session, edit)
+        edit = _lock(session, by, form, number)
+        draft = _lay_out(form) if edit is None else form_edits.draft(session, edit)
         if edit is not None and edit.base_version != form.version and not _is_over(session, edit):
             raise Conflict(
                 f"Version {form.version} was saved meanwhile, and this is a change of version "
                 f"{edit.base_version}: keep yours or theirs."
             )
-        written, errors = checked(draft)
+        written, errors = validate(draft)
         if written is None or errors:
             raise ValidationFailed(errors)
         form_edits.remove(session, form.id, by.editor)
-        is_same = same(draft, _laid_out(form))
+        is_same = same(draft, _lay_out(form))
         return change(
             session,
             form,
@@ -166,7 +166,7 @@ def save(by: Principal, form_id: str, number: int, public: bool | None = None) -
         )
 
 
-def checked(draft: Draft) -> tuple[WrittenForm | None, Errors]:
+def validate(draft: Draft) -> tuple[WrittenForm | None, Errors]:
     """A draft as a form, and what is wrong with it, by the path of the field."""
     try:
         written = WrittenForm.model_validate(draft)
@@ -176,30 +176,30 @@ def checked(draft: Draft) -> tuple[WrittenForm | None, Errors]:
     return written, {f"schema.{path}": messages for path, messages in found.items()}
 
 
-def _locked(session: Session, by: Principal, form: FormRow, number: int) -> EditRow | None:
+def _lock(session: Session, by: Principal, form: FormRow, number: int) -> EditRow | None:
     """Somebody's edit, if they have begun one; Conflict when it is not in the state they saw."""
     edit = form_edits.find(session, form.id, by.editor, lock=True)
     check_number(edit, number)
     return edit
 
 
-def _found(
+def _find_or_begin(
     session: Session, by: Principal, form: FormRow, base_version: int, number: int
 ) -> EditRow:
-    edit = _locked(session, by, form, number)
+    edit = _lock(session, by, form, number)
     if edit is not None:
         if base_version == form.version != edit.base_version and _is_over(session, edit):
             # Nothing of it would be lost, and what was seen is the newest version.
-            edit.base_version, edit.states, edit.place = form.version, [_laid_out(form)], 0
+            edit.base_version, edit.states, edit.place = form.version, [_lay_out(form)], 0
             form_edits.touch(session, edit)
         return edit
     base = forms.version(session, form.id, base_version)
     if base is None:
         raise Conflict(f"There is no version {base_version} to change.")
-    draft = editing.laid_out(base.title, base.description, base.schema)
+    draft = editing.lay_out(base.title, base.description, base.schema)
     begun = form_edits.begin(session, form.id, by.editor, base_version, draft)
     if begun is None:
-        raise changed_elsewhere()
+        raise edit_conflict()
     return begun
 
 
@@ -210,15 +210,15 @@ def _is_over(session: Session, edit: EditRow) -> bool:
 
 def _base(session: Session, edit: EditRow) -> Draft:
     base = forms.version(session, edit.form_id, edit.base_version)
-    return {} if base is None else editing.laid_out(base.title, base.description, base.schema)
+    return {} if base is None else editing.lay_out(base.title, base.description, base.schema)
 
 
-def _laid_out(form: FormRow) -> Draft:
-    return editing.laid_out(form.title, form.description, form.schema)
+def _lay_out(form: FormRow) -> Draft:
+    return editing.lay_out(form.title, form.description, form.schema)
 
 
-def _shown(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
-    newest = _laid_out(form)
+def _to_edit(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
+    newest = _lay_out(form)
     number = 0 if edit is None else edit.changes
     saved = newest if edit is None else _base(session, edit)
     if edit is not None and edit.base_version != form.version and _is_over(session, edit):
@@ -238,5 +238,5 @@ def _shown(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
         may_undo=edits.may_undo(form_edits, session, edit),
         may_redo=edits.may_redo(form_edits, session, edit),
         is_changed=not same(saved, draft),
-        errors=checked(draft)[1],
+        errors=validate(draft)[1],
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from automations.db.rows import data_rows, data_tables
 from automations.db.session import Session
 from automations.db.tables import DataTable, Form, Submission
-from automations.domain.forms.columns import extended, values
+from automations.domain.forms.columns import extend, values
 from automations.domain.tables.columns import columns_json, columns_of
 from automations.kit import common_clock
 from automations.kit.storable import same
 from automations.services.audit import audit
-from automations.services.tables.rows import announced
+from automations.services.tables.rows import announce
 
 
 def publish(session: Session, form: Form) -> None:
@@ -18,7 +18,7 @@ def publish(session: Session, form: Form) -> None:
     if data_tables.of_form(session, form.id, lock="shape") is not None:
         follow(session, form)
         return
-    columns, marks = extended([], {}, form.schema)
+    columns, marks = extend([], {}, form.schema)
     table = DataTable(
         workspace_id=form.workspace_id,
         name=form.title,
@@ -37,7 +37,7 @@ def follow(session: Session, form: Form) -> None:
     table = data_tables.of_form(session, form.id, lock="shape")
     if table is None:
         return
-    columns, marks = extended(columns_of(table.columns), table.form_columns, form.schema)
+    columns, marks = extend(columns_of(table.columns), table.form_columns, form.schema)
     if marks == table.form_columns:
         return
     table.columns, table.form_columns = columns_json(columns), marks
@@ -61,7 +61,7 @@ def add(session: Session, form: Form, submission: Submission) -> None:
     columns = columns_of(table.columns)
     data = values(columns, table.form_columns, form.schema, submission.data)
     row = data_rows.add(session, table.id, data, None, row_id=submission.id)
-    announced(session, table, columns, row, "ROW_ADDED", None)
+    announce(session, table, columns, row, "ROW_ADDED", None)
 
 
 def change(session: Session, form: Form, submission: Submission) -> None:
@@ -75,4 +75,4 @@ def change(session: Session, form: Form, submission: Submission) -> None:
     data = own | values(columns, table.form_columns, form.schema, submission.data)
     if not same(data, row.data):
         data_rows.change(session, row, data, None)
-        announced(session, table, columns, row, "RECORD_UPDATED", None)
+        announce(session, table, columns, row, "RECORD_UPDATED", None)

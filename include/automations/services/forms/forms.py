@@ -162,7 +162,7 @@ def delete(workspace_id: str, form_id: str, *, force: bool = False) -> None:
 def list_all(workspace_id: str) -> Sequence[Form]:
     """All forms of a workspace."""
     with unit_of_work() as session:
-        return [from_attributes(Form, row) for row in forms.listed(session, workspace_id)]
+        return [from_attributes(Form, row) for row in forms.list_all(session, workspace_id)]
 
 
 def titles(workspace_id: str) -> Mapping[str, str]:

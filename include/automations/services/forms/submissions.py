@@ -79,7 +79,7 @@ def take(
     Args:
         sent: the files that came with it from a page; None for what came by the API.
     """
-    data = checked(session, form, data, sent)
+    data = validate(session, form, data, sent)
     actors = audit.actors()
     submission = SubmissionRow(
         workspace_id=form.workspace_id,
@@ -148,7 +148,7 @@ def schemas_of(found: Sequence[Submission]) -> Mapping[tuple[str, int], Mapping[
         return forms.schemas_of(session, {(one.form_id, one.form_version) for one in found})
 
 
-def checked(
+def validate(
     session: Session, form: FormRow, data: dict[str, JSON], sent: Sequence[Upload] | None = None
 ) -> dict[str, JSON]:
     """Data that fits a form, with its files as we know them.
@@ -160,7 +160,7 @@ def checked(
         ValidationFailed: it does not fit; names each value.
     """
     parsed = schema.FormSchema.model_validate(form.schema)
-    settled, errors = uploads.settled(session, form.workspace_id, parsed, data, sent)
+    settled, errors = uploads.resolve(session, form.workspace_id, parsed, data, sent)
     errors = schema.check(parsed, data) | errors
     if errors:
         raise ValidationFailed(
@@ -199,11 +199,11 @@ def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submissi
         if submission is None:
             raise NotFound(f"There is no submission {submission_id}.")
         if submission.status != SubmissionStatus.PENDING:
-            raise _decided(submission)
+            raise _decided_conflict(submission)
         form = submissions.form_of(session, submission)
         if form.deleted_at is not None:
             raise Conflict("The form is deleted.")
-        data = checked(session, form, data)
+        data = validate(session, form, data)
         submissions.keep(session, submission, by.name)
         submission.data, submission.form_version = data, form.version
         submission.submitters = list(dict.fromkeys([*submission.submitters, *audit.actors()]))
@@ -239,7 +239,7 @@ def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Subm
     with unit_of_work() as session:
         submission = submissions.decide(session, workspace_id, submission_id, status, by.name)
         if submission is None:
-            raise _decided(_find(session, workspace_id, submission_id))
+            raise _decided_conflict(_find(session, workspace_id, submission_id))
         form = submissions.form_of(session, submission)
         kind = f"FORM_{status}"
         emit(
@@ -262,7 +262,7 @@ def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Subm
         return from_attributes(Submission, submission)
 
 
-def _decided(submission: SubmissionRow) -> Conflict:
+def _decided_conflict(submission: SubmissionRow) -> Conflict:
     return Conflict(f"The submission was {submission.status.lower()} before.")
 
 

@@ -20,7 +20,7 @@ from automations.settings import get_settings
 Errors = dict[str, list[str]]
 
 
-def settled(
+def resolve(
     session: Session,
     workspace_id: str,
     form: FormSchema,
@@ -35,8 +35,8 @@ def settled(
     """
     if sent is not None:
         known = {one.id: one.value for one in sent}
-        return replace_files(form, data, _uploaded(known))
-    return replace_files(form, data, _found(session, workspace_id))
+        return replace_files(form, data, _look_up_sent(known))
+    return replace_files(form, data, _look_up_stored(session, workspace_id))
 
 
 def keep(
@@ -95,7 +95,7 @@ def _check_quota(session: Session, workspace_id: str, size: int, source: str | N
         )
 
 
-def _uploaded(known: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:
+def _look_up_sent(known: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:
     def look_up(value: JSON) -> JSON:
         document_id = value.get("documentId") if isinstance(value, dict) else None
         if not isinstance(document_id, str) or document_id not in known:
@@ -105,7 +105,7 @@ def _uploaded(known: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:
     return look_up
 
 
-def _found(session: Session, workspace_id: str) -> Callable[[JSON], JSON]:
+def _look_up_stored(session: Session, workspace_id: str) -> Callable[[JSON], JSON]:
     def look_up(value: JSON) -> JSON:
         if not isinstance(value, dict) or "documentId" not in value:
             # A client's own way to name a file, which concerns nobody else.

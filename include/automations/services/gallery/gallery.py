@@ -79,7 +79,7 @@ def use(by: Principal, slug: str, ports: Ports, renderer: DocumentRenderer) -> W
         for kind, make in _MAKERS.items():
             for name, wanted in chosen.source.get(kind, {}).items():
                 made[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
-    definition = {**_filled(chosen.definition, made), "status": "DRAFT"}
+    definition = {**_fill(chosen.definition, made), "status": "DRAFT"}
     return workflows.create(by, definition, ports)
 
 
@@ -103,13 +103,13 @@ def _read(path: Path) -> Entry:
     )
 
 
-def _filled(value: Any, made: Mapping[str, str]) -> Any:
+def _fill(value: Any, made: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return made[value] if _REFERENCE.fullmatch(value) else value
     if isinstance(value, list):
-        return [_filled(item, made) for item in value]
+        return [_fill(item, made) for item in value]
     if isinstance(value, dict):
-        return {key: _filled(item, made) for key, item in value.items()}
+        return {key: _fill(item, made) for key, item in value.items()}
     return value
 
 

@@ -14,7 +14,7 @@ KINDS = ("smtp", "email")
 _PORTS = {"tls": 465, "starttls": 25, "none": 25}
 
 
-def connected(connection: HostConnection) -> MailServer:
+def from_connection(connection: HostConnection) -> MailServer:
     """The server.
 
     Raises:

@@ -37,7 +37,7 @@ class Integration:
 def list_all(workspace_id: str) -> Sequence[Integration]:
     """All integrations of a workspace."""
     with unit_of_work() as session:
-        found = integrations.listed(session, workspace_id)
+        found = integrations.list_all(session, workspace_id)
     return [from_attributes(Integration, row) for row in found]
 
 
@@ -136,14 +136,14 @@ def delete(workspace_id: str, integration_id: str) -> None:
         session.delete(row)
 
 
-def acted_by(workspace_id: str, kind: str) -> str | None:
+def acting_id(workspace_id: str, kind: str) -> str | None:
     """The id of the one integration of a type that steps act by, if there is one."""
     with reading() as session:
-        row = _acted_by(session, workspace_id, kind)
+        row = _find_acting(session, workspace_id, kind)
         return None if row is None else row.id
 
 
-def _acted_by(session: Session, workspace_id: str, kind: str) -> IntegrationRow | None:
+def _find_acting(session: Session, workspace_id: str, kind: str) -> IntegrationRow | None:
     if kind == EMAIL:
         return integrations.site_email_provider(session, workspace_id)
     return integrations.newest_enabled(session, workspace_id, kind)
@@ -160,7 +160,7 @@ def credentials(row: IntegrationRow) -> dict[str, JSON]:
     """An integration's credentials."""
     if row.ciphertext is None:
         return {}
-    opened: dict[str, JSON] = json.loads(vault.decrypted(f"Integration {row.name}", row.ciphertext))
+    opened: dict[str, JSON] = json.loads(vault.decrypt(f"Integration {row.name}", row.ciphertext))
     return opened
 
 

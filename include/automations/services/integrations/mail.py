@@ -32,10 +32,10 @@ from automations.ports import (
     Ports,
 )
 from automations.services.audit import audit
-from automations.services.integrations.connected_mail import connected
+from automations.services.integrations.connected_mail import from_connection
 from automations.services.integrations.integrations import credentials, find
 from automations.settings import Settings, get_settings
-from automations.steps.email import MAX_ATTACHED_BYTES, EmailContent, attached, decoded_size
+from automations.steps.email import MAX_ATTACHED_BYTES, EmailContent, decoded_size, load_attachment
 
 NO_PROVIDER = (
     "No site email provider is configured. An administrator adds one by POST /api/integrations "
@@ -56,7 +56,7 @@ class WorkspaceMailer:
             StepError: there is no server, it cannot be reached, or it refuses the message.
         """
         if mail.connection is not None:
-            return self._transport.send(connected(mail.connection), mail)
+            return self._transport.send(from_connection(mail.connection), mail)
         server = server_of(mail.workspace_id)
         if server is None:
             raise StepError(NO_PROVIDER, kind="provider")
@@ -148,7 +148,7 @@ def _mail(workspace_id: str, message: Message, documents: Documents, effect_id: 
 def _attachments(workspace_id: str, message: Message, documents: Documents) -> Iterator[Attachment]:
     for place, part in enumerate(message.files):
         try:
-            yield attached(part, workspace_id, documents)
+            yield load_attachment(part, workspace_id, documents)
         except StepError as error:
             where = f"attachments.{place}.documentId"
             raise ValidationFailed({where: [error.message]}) from error

@@ -125,7 +125,7 @@ def _users(session: Session, notice: Notice) -> list[str]:
             )
         return owners
     wanted = list(dict.fromkeys(notice.user_ids))
-    unknown = set(wanted) - members.known(session, notice.workspace_id, wanted)
+    unknown = set(wanted) - members.lock_existing(session, notice.workspace_id, wanted)
     if unknown:
         named = ", ".join(sorted(unknown))
         raise StepError(f"userIds: no member of the workspace has the id {named}", kind="config")

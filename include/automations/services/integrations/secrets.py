@@ -41,7 +41,7 @@ class Secret:
 def list_all(workspace_id: str) -> Sequence[Secret]:
     """All secrets of a workspace; their values stay encrypted."""
     with unit_of_work() as session:
-        return [from_attributes(Secret, row) for row in secrets.listed(session, workspace_id)]
+        return [from_attributes(Secret, row) for row in secrets.list_all(session, workspace_id)]
 
 
 def page_after(
@@ -106,8 +106,8 @@ def read(
         elsewhere: asked for what neither the store nor the environment has.
     """
     with unit_of_work() as session:
-        stored = secrets.named(session, workspace_id, names)
-    found = {row.name: vault.decrypted(f"Secret {row.name}", row.ciphertext) for row in stored}
+        stored = secrets.find_by_names(session, workspace_id, names)
+    found = {row.name: vault.decrypt(f"Secret {row.name}", row.ciphertext) for row in stored}
     shared = {name: os.environ.get(PREFIX + name, "") for name in names - found.keys()}
     missing = {name for name, value in shared.items() if not _can_be_masked(value)}
     if missing and elsewhere is not None:

@@ -28,7 +28,7 @@ def cipher() -> Cipher:
         ) from error
 
 
-def decrypted(what: str, ciphertext: str) -> str:
+def decrypt(what: str, ciphertext: str) -> str:
     """What was encrypted.
 
     Raises:

@@ -43,10 +43,10 @@ def lanes(workspace_id: str, template_id: str, most: int) -> tuple[MatterTemplat
     ]
 
 
-def listed(workspace_id: str) -> Sequence[tuple[MatterTemplate, int]]:
+def list_all(workspace_id: str) -> Sequence[tuple[MatterTemplate, int]]:
     """The boards of a workspace, by name, and how many active matters each has."""
     with reading() as session:
-        found = matters.listed_templates(session, workspace_id)
+        found = matters.list_templates(session, workspace_id)
         counts = matters.active_of_each(session, workspace_id)
     boards = [from_attributes(MatterTemplate, row) for row in found]
     boards.sort(key=lambda board: (board.name.casefold(), board.id))

@@ -333,5 +333,5 @@ def _check_current(matter: MatterRow, from_step: str | None) -> None:
 
 
 def _check_assignee(session: Session, workspace_id: str, member_id: str) -> None:
-    if not members.known(session, workspace_id, [member_id]):
+    if not members.lock_existing(session, workspace_id, [member_id]):
         raise ValidationFailed({"assigneeId": [f"there is no member {member_id}"]})

@@ -19,7 +19,7 @@ from automations.services.audit import audit
 def list_all(workspace_id: str) -> Sequence[MatterTemplate]:
     """All boards of a workspace."""
     with unit_of_work() as session:
-        found = matters.listed_templates(session, workspace_id)
+        found = matters.list_templates(session, workspace_id)
     return [from_attributes(MatterTemplate, row) for row in found]
 
 
@@ -92,7 +92,7 @@ def find(
 
 def _write(session: Session, template: TemplateRow, board: Board) -> TemplateRow:
     template.name, template.description = board.name, board.description
-    template.board_type, template.steps = board.board_type, board.numbered()
+    template.board_type, template.steps = board.board_type, board.numbered_steps()
     session.add(template)
     session.flush()
     session.refresh(template)

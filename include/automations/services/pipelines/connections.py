@@ -41,7 +41,9 @@ class Connection:
 def list_all(workspace_id: str) -> Sequence[Connection]:
     """All connections of a workspace, by name."""
     with unit_of_work() as session:
-        return [from_attributes(Connection, row) for row in pipelines.listed(session, workspace_id)]
+        return [
+            from_attributes(Connection, row) for row in pipelines.list_all(session, workspace_id)
+        ]
 
 
 def of_secrets(workspace_id: str) -> Mapping[str, Sequence[Connection]]:

@@ -66,18 +66,18 @@ def _find(session: Session, reference: str) -> PipelineConnection:
 def _take(run: PipelineRun, records: list[JSON]) -> None:
     with unit_of_work() as session:
         connection = usable(session, run.workspace_id, run.connection_id)
-        write(session, _locked(session, run), mappings_of(connection), records)
+        write(session, _lock_run(session, run), mappings_of(connection), records)
 
 
 def _end(run: PipelineRun, by: str, status: SyncStatus, error: str | None) -> PipelineRun:
     with unit_of_work() as session:
-        ended = _locked(session, run)
+        ended = _lock_run(session, run)
         connection = session.get_one(PipelineConnection, run.connection_id)
         finish(session, ended, connection.name, status, error, by=audit.Actor("airflow", by))
         return ended
 
 
-def _locked(session: Session, run: PipelineRun) -> PipelineRun:
+def _lock_run(session: Session, run: PipelineRun) -> PipelineRun:
     locked = pipelines.lock_run(session, run.id)
     if locked is None:
         raise NotFound(f"The connection has no run {run.id} any more.")

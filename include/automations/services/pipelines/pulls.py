@@ -74,7 +74,7 @@ def start_all(workspace_id: str) -> list[Sync]:
     """Begin a sync of each enabled connection that reads its records itself and is not syncing."""
     begun = []
     with unit_of_work() as session:
-        for connection in pipelines.listed(session, workspace_id):
+        for connection in pipelines.list_all(session, workspace_id):
             if connection.enabled and connection.connector_type != PUSH:
                 run, is_new = _begin(session, connection, "pull")
                 if is_new:
@@ -169,7 +169,7 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
     response = http.request(request)
     if not 200 <= response.status < 300:
         raise _error_of(response, Masker([secret] if secret else []))
-    body = _parsed(response)
+    body = _parse(response)
     records = value_at(body, config.records_path)
     if isinstance(records, Unkept):
         raise StepError(f"'{config.records_path}' of the answer {records.why}.", kind="shape")
@@ -271,7 +271,7 @@ def _until(reset: str | None, now: datetime) -> timedelta | None:
     )
 
 
-def _parsed(response: HttpResponse) -> Any:
+def _parse(response: HttpResponse) -> Any:
     """The answer; a part that cannot be kept is that of one record, and none of the others'."""
     media = response.headers.get("content-type", "")
     try:

@@ -84,7 +84,7 @@ def newest_of_each(workspace_id: str) -> Mapping[str, Sync]:
 def get(workspace_id: str, connection_id: str, run_id: str) -> Sync:
     """One sync."""
     with unit_of_work() as session:
-        return from_attributes(Sync, _found(session, workspace_id, connection_id, run_id))
+        return from_attributes(Sync, _find_run(session, workspace_id, connection_id, run_id))
 
 
 def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> Sync:
@@ -132,7 +132,7 @@ def stop(workspace_id: str, connection_id: str, run_id: str) -> Sync:
     """
     with unit_of_work() as session:
         connection = find(session, workspace_id, connection_id, lock="runs")
-        run = _found(session, workspace_id, connection_id, run_id)
+        run = _find_run(session, workspace_id, connection_id, run_id)
         pipelines.lock_run(session, run.id)
         if run.status != SyncStatus.RUNNING:
             raise Conflict(f"The sync has ended: it is {run.status}.")
@@ -172,7 +172,7 @@ def write(
         failed: list[dict[str, Any]] = []
         for mapping in mappings:
             synced = row_syncs.sync(session, run.workspace_id, mapping, part, run.records)
-            by_table[mapping.table_id] = _added(by_table.get(mapping.table_id), synced)
+            by_table[mapping.table_id] = _add_counts(by_table.get(mapping.table_id), synced)
             failed += synced.errors
         # By record, whichever table and whichever check it fails.
         failed.sort(key=lambda error: int(error["record"]))
@@ -210,7 +210,7 @@ def _totals(tables: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {part: sum(counts[part] for counts in tables) for part in _COUNTS}
 
 
-def _found(session: Session, workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
+def _find_run(session: Session, workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
     run = pipelines.find_run(session, workspace_id, connection_id, run_id)
     if run is None:
         raise NotFound(f"The connection has no run {run_id}.")
@@ -222,7 +222,7 @@ def _parts(records: Sequence[JSON]) -> Iterator[Sequence[JSON]]:
         yield records[start : start + BATCH_SIZE]
 
 
-def _added(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:
+def _add_counts(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:
     """A table's part of a sync so far."""
     nothing = {**dict.fromkeys(_COUNTS, 0), "createdRowIds": [], "updatedRowIds": []}
     old: Mapping[str, Any] = before or nothing

@@ -72,7 +72,7 @@ def admit(session: Session, run: Run) -> None:
     workflow = session.get_one(Workflow, run.workflow_id, populate_existing=True)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     limit = FlowControl.of(stored).concurrency
-    held = slots.held(session, run.slot_key)
+    held = slots.count_held(session, run.slot_key)
     queued = limit is not None and limit.policy == "queue"
     free = limit.limit - held if limit is not None else _MAX_BATCH
     waiting = slots.waiting(session, run.slot_key, max(free, 0) if queued else _MAX_BATCH)

@@ -31,7 +31,7 @@ def page_after(
     """
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        found = run_lists.listed(session, workspace_id, workflow_id, wanted, after, size + 1)
+        found = run_lists.list_page(session, workspace_id, workflow_id, wanted, after, size + 1)
     return cursors.page(found, size, lambda one: (one.run.started_at, one.run.id))
 
 

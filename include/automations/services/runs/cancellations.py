@@ -46,7 +46,7 @@ def end_of_deleted(workflow_id: str) -> None:
     """
     while True:
         with unit_of_work() as session:
-            found = runs.unfinished_of(session, workflow_id, _BATCH_SIZE)
+            found = runs.unfinished_ids(session, workflow_id, _BATCH_SIZE)
         if not found:
             return
         for run_id in found:

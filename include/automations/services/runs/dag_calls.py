@@ -133,7 +133,7 @@ def operator_ended(
             return
         runs.lock_run(session, call.run_id)
         if taker in (None, dag_calls.get(session, call.id).takers):
-            ended(session, call, status, error=error)
+            record_end(session, call, status, error=error)
 
 
 def allowed_operators(
@@ -148,15 +148,15 @@ def allowed_operators(
         ]
 
 
-def begun(session: Session, call: DagCall) -> bool:
+def mark_started(session: Session, call: DagCall) -> bool:
     """Note that a DagRun is there; False when it is not wanted any more."""
     runs.lock_run(session, call.run_id)
-    dag_calls.begun(session, call.id)
+    dag_calls.mark_started(session, call.id)
     _wake(session, call)
     return dag_calls.get(session, call.id).status != DagCallStatus.CANCELLED
 
 
-def ended(
+def record_end(
     session: Session,
     call: DagCall,
     status: DagCallStatus,

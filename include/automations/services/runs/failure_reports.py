@@ -27,7 +27,7 @@ def report(session: Session, run: Run, failure_id: int) -> None:
     target = loaded.definition.error_workflow_id
     if target is None:
         return
-    failed = run_queries.failed_step(session, run.id)
+    failed = run_queries.find_failed_step(session, run.id)
     node = loaded.plan.nodes.get(failed.node_id) if failed else None
     data: dict[str, JSON] = {
         "runId": run.id,

@@ -75,7 +75,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         dag_run_id=made.run_id if made.run_id != run_id else None,
         trigger_type="schedule" if scheduled else made.run_type,
         trigger_data=data,
-        input=payloads.filled_in(stored, made.conf) if problem is None else {},
+        input=payloads.drop_blanks(stored, made.conf) if problem is None else {},
         started_by=made.started_by,
         starters=[people.airflow_user(made.started_by)] if made.started_by else [],
         version=made.version,

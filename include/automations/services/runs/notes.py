@@ -25,18 +25,18 @@ def origin(session: Session, run: Run) -> str:
         said += f" (event {run.event_id})"
     parent = session.get(Run, run.parent_run_id) if run.parent_run_id else None
     if parent is not None:
-        said += f", as a child of run {_linked(parent)}"
+        said += f", as a child of run {_run_link(parent)}"
     if run.replay_of_run_id is not None:
         said += f", as a replay of run {run.replay_of_run_id}"
     return f"{said}."
 
 
-def called(run: Run) -> str:
+def dag_call_note(run: Run) -> str:
     """The note of a DagRun of another DAG that a step of this run has asked for."""
-    return f"Started by a step of run {_linked(run)}."
+    return f"Started by a step of run {_run_link(run)}."
 
 
-def written(note: str | None, ours: str) -> str | None:
+def strip_origin(note: str | None, ours: str) -> str | None:
     """What somebody has written beside an act: Airflow's dialogs send the note with what it had.
 
     Args:
@@ -45,7 +45,7 @@ def written(note: str | None, ours: str) -> str | None:
     return (note or "").removeprefix(ours).strip() or None
 
 
-def _linked(run: Run) -> str:
+def _run_link(run: Run) -> str:
     return f"[{run.id}](/dags/{dag_id(run.workflow_id)}/runs/{run.in_airflow})"
 
 

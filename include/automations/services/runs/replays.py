@@ -108,7 +108,7 @@ def _tell_airflow(session: Session, run: Run, kind: JobKind, version: int) -> No
         admission.bring(session, run)
         if all(row.status != StepStatus.FAILED for row in run_steps.rows(session, run.id)):
             # No task of it will fail there: to be brought is all that there is to retry.
-            runs.revived(session, run.id)
+            runs.mark_revived(session, run.id)
             move_to(session, run, version)
             return
     jobs.enqueue(session, kind, run.id)
@@ -144,7 +144,7 @@ def obstacle_to(session: Session, run: Run, version: int) -> str | None:
     """Why a run cannot go on by a version; None when it can."""
     before = load(session, run.workflow_id, run.version).plan
     after = load(session, run.workflow_id, version).plan
-    return obstacle(before, after, run_steps.settled(session, run.id))
+    return obstacle(before, after, run_steps.settled_nodes(session, run.id))
 
 
 def move_to(session: Session, run: Run, version: int) -> None:

@@ -47,7 +47,7 @@ def last(workspace_id: str, workflow_id: str, definition: Mapping[str, Any]) -> 
     now = common_clock.now()
     with reading() as session:
         require(session, workspace_id, workflow_id)
-        found = run_lists.listed(session, workspace_id, workflow_id, RunFilter(), None, 1)
+        found = run_lists.list_page(session, workspace_id, workflow_id, RunFilter(), None, 1)
         run = run_queries.find(session, workflow_id, found[0].run.id) if found else None
         outputs = run_steps.outputs(session, run.id) if run is not None else {}
     if run is None:

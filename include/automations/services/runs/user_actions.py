@@ -55,7 +55,7 @@ def record(session: Session, action: UserAction, state: str | None) -> None:
     run = runs.lock_run(session, published.run_id(workflow.id, action.run_id))
     if run is None or run.workflow_id != workflow.id:
         return
-    action = replace(action, note=notes.written(action.note, notes.origin(session, run)))
+    action = replace(action, note=notes.strip_origin(action.note, notes.origin(session, run)))
     loaded = _readable(session, run)
     nodes = {} if loaded is None else loaded.plan.nodes
     rows = [row for row in run_steps.rows(session, run.id) if row.node_id in nodes]

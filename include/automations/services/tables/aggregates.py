@@ -9,7 +9,7 @@ from automations.db.session import unit_of_work
 from automations.domain.tables import aggregates
 from automations.domain.tables.aggregates import AggregateResult, Function
 from automations.domain.tables.columns import columns_of
-from automations.domain.tables.filters import checked
+from automations.domain.tables.filters import validate
 from automations.ports.tables import RowFilter
 from automations.services.tables import tables
 
@@ -43,8 +43,8 @@ def answer(workspace_id: str, table_id: str, asked: Question) -> Answer:
     """
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        wanted = checked(asked.filter, columns)
-        aggregate = aggregates.checked(asked.function, asked.column, asked.group_by, columns)
+        wanted = validate(asked.filter, columns)
+        aggregate = aggregates.validate(asked.function, asked.column, asked.group_by, columns)
         whole, groups = row_aggregates.aggregates(
             session, table_id, wanted, aggregate, asked.limit + 1
         )

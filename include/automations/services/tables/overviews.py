@@ -28,7 +28,7 @@ class TableOverview:
 def page(workspace_id: str, q: str, offset: int, size: int) -> tuple[Sequence[TableOverview], bool]:
     """The tables whose name has a text in it, newest first, from one on; whether there are more."""
     with reading() as session:
-        wanted = data_tables.listed(session, workspace_id, None, q, offset, size + 1)
+        wanted = data_tables.list_page(session, workspace_id, None, q, offset, size + 1)
         shown = wanted[:size]
         stats = data_tables.stats_of_each(session, [table.id for table in shown])
     found = []

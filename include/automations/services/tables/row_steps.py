@@ -34,7 +34,7 @@ class WorkspaceTables:
                 return rows.upsert(session, *place, change.keys, given, cause=run_id)
             return rows.add(session, *place, given, cause=run_id), True
 
-        return _written(key, make)
+        return _write_once(key, make)
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
         with _step_errors(), unit_of_work() as session:
@@ -67,7 +67,7 @@ def _columns(session: Session, workspace_id: str, table_id: str) -> list[Column]
     return columns_of(tables.find(session, workspace_id, table_id).columns)
 
 
-def _written(key: str, make: Callable[[Session], tuple[Row, bool]]) -> RowReceipt:
+def _write_once(key: str, make: Callable[[Session], tuple[Row, bool]]) -> RowReceipt:
     with _step_errors(), unit_of_work() as session:
 
         def effect() -> dict[str, Any]:

@@ -11,9 +11,9 @@ from automations.db.rows import data_rows, keyed_rows
 from automations.db.rows.keyed_rows import StoredRow
 from automations.db.session import Session
 from automations.definitions.pipelines import TableMapping
-from automations.domain.tables.columns import Column, checked, columns_of, key_hash, key_values
+from automations.domain.tables.columns import Column, columns_of, key_hash, key_values, validate
 from automations.errors import Conflict
-from automations.kit.storable import same, sanitized
+from automations.kit.storable import same, sanitize
 from automations.kit.values import JSON
 from automations.services.tables import tables
 
@@ -44,7 +44,7 @@ class Synced:
         """Note what is wrong with a record; its own keys may hold what cannot be kept."""
         first = islice(wrong.items(), _MAX_NAMED_FIELDS)
         named: Any = {path[:_MAX_PATH_LENGTH]: list(messages) for path, messages in first}
-        error = {"record": place, "tableId": self.table_id, "fieldErrors": sanitized(named)}
+        error = {"record": place, "tableId": self.table_id, "fieldErrors": sanitize(named)}
         self.errors.append(error)
 
 
@@ -80,7 +80,7 @@ def sync(
     marked: list[StoredRow] = []
     for hashed, given in wanted.items():
         row = known.get(hashed)
-        kept, wrong = checked(columns, {**row.data, **given.values} if row else given.values)
+        kept, wrong = validate(columns, {**row.data, **given.values} if row else given.values)
         if wrong:
             synced.fail(given.place, wrong)
         elif row is None:

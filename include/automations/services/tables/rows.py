@@ -20,10 +20,10 @@ from automations.domain.tables.columns import (
     key_hash,
     key_values,
     row_of,
-    shown,
     value_of,
+    with_nulls,
 )
-from automations.domain.tables.filters import Order, checked, order_of
+from automations.domain.tables.filters import Order, order_of, validate
 from automations.domain.tables.imports import Source, rows_in
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
@@ -64,21 +64,21 @@ def get(workspace_id: str, table_id: str, row_id: str) -> Row:
     """One row."""
     with unit_of_work() as session:
         table = tables.find(session, workspace_id, table_id)
-        return _shown(columns_of(table.columns), _find(session, table, row_id))
+        return _to_row(columns_of(table.columns), _find(session, table, row_id))
 
 
 def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str | None]:
     """The rows behind a cursor, and the cursor to go on with."""
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        wanted, order = checked(query.filter, columns), order_of(query.sort, columns)
+        wanted, order = validate(query.filter, columns), order_of(query.sort, columns)
         after = _place(query.cursor, order) if query.cursor else None
         found = data_rows.page(
             session, table_id, wanted, order, after, query.limit + 1, query.offset
         )
     rows = found[: query.limit]
     following = _cursor(rows[-1], order) if len(found) > len(rows) else None
-    return [_shown(columns, row) for row in rows], following
+    return [_to_row(columns, row) for row in rows], following
 
 
 def export(
@@ -91,7 +91,7 @@ def export(
     """
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        checked_filter, order = checked(wanted, columns), order_of(sort, columns)
+        checked_filter, order = validate(wanted, columns), order_of(sort, columns)
         for row in data_rows.all_of(session, table_id, checked_filter, order=order):
             yield row.data
 
@@ -165,7 +165,7 @@ def add(
     table = tables.writable(session, workspace_id, table_id)
     columns = columns_of(table.columns)
     made = data_rows.add(session, table_id, row_of(columns, data), None)
-    return announced(session, table, columns, made, "ROW_ADDED", cause)
+    return announce(session, table, columns, made, "ROW_ADDED", cause)
 
 
 def merge(
@@ -181,7 +181,7 @@ def merge(
     table = tables.find(session, workspace_id, table_id, lock="rows")
     tables.check_not_filled(table, data)
     row = _find(session, table, row_id, lock=True)
-    return _merged(session, table, row, data, None, cause)
+    return _merge(session, table, row, data, None, cause)
 
 
 def upsert(
@@ -206,9 +206,9 @@ def upsert(
     found = keyed_rows.find_one(session, table_id, list(values), values)
     hashed = key_hash(values, values)
     if found is not None:
-        return _merged(session, table, found, data, hashed, cause), False
+        return _merge(session, table, found, data, hashed, cause), False
     made = data_rows.add(session, table_id, row_of(columns, data), hashed)
-    return announced(session, table, columns, made, "ROW_ADDED", cause), True
+    return announce(session, table, columns, made, "ROW_ADDED", cause), True
 
 
 def remove(session: Session, workspace_id: str, table_id: str, row_id: str) -> bool:
@@ -217,7 +217,7 @@ def remove(session: Session, workspace_id: str, table_id: str, row_id: str) -> b
     return data_rows.remove(session, table_id, row_id)
 
 
-def announced(
+def announce(
     session: Session,
     table: DataTable,
     columns: Sequence[Column],
@@ -226,7 +226,7 @@ def announced(
     cause: str | None,
 ) -> Row:
     """A row that was written, as it is shown; it is an event from then on."""
-    made = _shown(columns, row)
+    made = _to_row(columns, row)
     _announce(session, table, kind, {"rowId": row.id, "row": dict(made.data)}, cause)
     return made
 
@@ -253,7 +253,7 @@ def _record(
     audit.record(session, action, row, tableId=table_id, **details)
 
 
-def _merged(
+def _merge(
     session: Session,
     table: DataTable,
     row: DataRow,
@@ -265,9 +265,9 @@ def _merged(
     kept = row_of(columns, {**row.data, **data})
     if same(kept, row.data):
         row.key_hash = hashed or row.key_hash
-        return _shown(columns, row)
+        return _to_row(columns, row)
     data_rows.change(session, row, kept, hashed)
-    return announced(session, table, columns, row, "RECORD_UPDATED", cause)
+    return announce(session, table, columns, row, "RECORD_UPDATED", cause)
 
 
 def _announce(
@@ -293,8 +293,8 @@ def _find(session: Session, table: DataTable, row_id: str, *, lock: bool = False
     return row
 
 
-def _shown(columns: Sequence[Column], row: DataRow) -> Row:
-    data = shown(columns, row.data)
+def _to_row(columns: Sequence[Column], row: DataRow) -> Row:
+    data = with_nulls(columns, row.data)
     return Row(row.id, row.table_id, data, row.created_at, row.updated_at)
 
 

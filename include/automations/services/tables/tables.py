@@ -47,7 +47,7 @@ class TableStats:
 def list_all(workspace_id: str, category: str | None = None) -> Sequence[Table]:
     """All tables of a workspace, newest first."""
     with unit_of_work() as session:
-        found = data_tables.listed(session, workspace_id, category)
+        found = data_tables.list_page(session, workspace_id, category)
     return [from_attributes(Table, row) for row in found]
 
 
@@ -190,9 +190,9 @@ def _check_filled_columns(table: DataTable, shape: TableShape) -> None:
     if shape.category != table.category:
         wrong["category"] = [f"must be {table.category}: the rows are the submissions of a form"]
     filled = set(table.form_columns.values())
-    given = {column.key: _unnamed(column) for column in shape.columns}
+    given = {column.key: _without_name(column) for column in shape.columns}
     for column in columns_of(table.columns):
-        if column.key in filled and given.get(column.key) != _unnamed(column):
+        if column.key in filled and given.get(column.key) != _without_name(column):
             wrong["columns"] = [f"must have '{column.key}' as it is: it is filled by a form"]
     for place, column in enumerate(shape.columns):
         if column.required:
@@ -201,7 +201,7 @@ def _check_filled_columns(table: DataTable, shape: TableShape) -> None:
         raise ValidationFailed(wrong)
 
 
-def _unnamed(column: Column) -> Column:
+def _without_name(column: Column) -> Column:
     return column.model_copy(update={"name": ""})
 
 

@@ -125,7 +125,7 @@ def decision_of(option: str) -> Decision:
     return {label: decision for decision, label in _LABELS.items()}[option]
 
 
-def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
+def closed_reason(run: Run, wait: Wait, at: datetime) -> Closed | None:
     """Why a pause accepts no answer given at this time; None if it does."""
     if wait.status == WaitStatus.ANSWERED:
         return Closed.ANSWERED
@@ -185,7 +185,7 @@ def _check_open(run: Run, wait: Wait, given: SubmittedAnswer) -> None:
         raise ValidationFailed(wrong)
     if given.reason is not None and len(given.reason) > MAX_REASON:
         raise ValidationFailed({"reason": [f"may have {MAX_REASON} characters at most"]})
-    match closed(run, wait, given.at):
+    match closed_reason(run, wait, given.at):
         case Closed.EXPIRED:
             raise Conflict("What the run waited for has expired.")
         case Closed.ANSWERED | Closed.CANCELLED:
@@ -209,7 +209,7 @@ def _fitting(session: Session, run: Run, question: Question, given: SubmittedAns
         return given.data
     form = schema.FormSchema.model_validate(question.form)
     data = given.data if isinstance(given.data, dict) else {}
-    settled, errors = uploads.settled(session, run.workspace_id, form, data, given.sent)
+    settled, errors = uploads.resolve(session, run.workspace_id, form, data, given.sent)
     if approved:
         # With a rejection the form need not be complete.
         errors = schema.check(form, data) | errors

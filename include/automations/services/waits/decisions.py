@@ -214,7 +214,7 @@ def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
     audit.identify(run.workspace_id)
     if approver.used_at is not None:
         raise Gone(f"This link was used already: {approver.decision}.")
-    match answers.closed(run, wait, common_clock.now()):
+    match answers.closed_reason(run, wait, common_clock.now()):
         case Closed.ANSWERED:
             raise Gone(f"This was decided already: {wait.decision}.")
         case Closed.CANCELLED:

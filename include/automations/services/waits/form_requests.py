@@ -166,7 +166,7 @@ def _of_token(session: Session, token: str) -> tuple[FormRequest, Form]:
         raise Gone("This form was filled in already.")
     if request.expires_at <= common_clock.now():
         raise Gone("This link has expired.")
-    form = _needed(session, request, run)
+    form = _find_needed_form(session, request, run)
     if form is None:
         raise Gone("This form is no longer needed.")
     return request, form
@@ -176,10 +176,10 @@ def is_needed(session: Session, request: FormRequest) -> bool:
     """Whether what somebody fills in by their link would be of use now."""
     if request.submission_id is not None or request.expires_at <= common_clock.now():
         return False
-    return _needed(session, request, session.get(Run, request.run_id)) is not None
+    return _find_needed_form(session, request, session.get(Run, request.run_id)) is not None
 
 
-def _needed(session: Session, request: FormRequest, run: Run | None) -> Form | None:
+def _find_needed_form(session: Session, request: FormRequest, run: Run | None) -> Form | None:
     """The form that a request asks for; None when nobody waits for it any more."""
     if run is None:
         return None

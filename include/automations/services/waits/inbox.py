@@ -49,7 +49,7 @@ class OpenDecision:
     may: bool
 
 
-def listed(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision]:
+def list_open(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision]:
     """The decisions that are open, those that the reader was asked for before the others.
 
     Args:
@@ -58,7 +58,7 @@ def listed(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision]:
     with reading() as session:
         person = people.identities(session, by.workspace_id, [of(by)])
         found = waits.open_decisions(session, by.workspace_id, run_id, MAX_LISTED)
-        asked = [_asked(session, by, person, *one) for one in found]
+        asked = [_to_open_decision(session, by, person, *one) for one in found]
     return sorted(asked, key=lambda one: (not one.mine, not one.may, one.asked_at))
 
 
@@ -68,7 +68,7 @@ def count(workspace_id: str) -> int:
         return waits.count_open_decisions(session, workspace_id, common_clock.now())
 
 
-def _asked(
+def _to_open_decision(
     session: Session, by: Principal, person: Set[str], wait: Wait, run: Run, name: str
 ) -> OpenDecision:
     question = Question.of(wait.question or {})

@@ -11,13 +11,13 @@ from automations.db.session import reading, sync_clock
 from automations.db.waits import sleepers, waits
 from automations.db.waits.sleepers import Sleeper
 
-__all__ = ["Sleeper", "due", "ended", "listening", "sync_clock"]
+__all__ = ["Sleeper", "due", "list_ended", "listening", "sync_clock"]
 
 
-def ended(wait_ids: Collection[str]) -> list[Sleeper]:
+def list_ended(wait_ids: Collection[str]) -> list[Sleeper]:
     """Those of them that sleep for pauses which are over."""
     with reading() as session:
-        return sleepers.ended(session, wait_ids)
+        return sleepers.list_ended(session, wait_ids)
 
 
 def due(since: datetime, before: datetime) -> list[Sleeper]:

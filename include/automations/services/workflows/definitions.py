@@ -70,10 +70,10 @@ def read(session: Session, workflow_id: str, version: int) -> Definition:
     stored = versions.definition(session, workflow_id, version)
     if stored is None:
         raise NotFound(f"Automation {workflow_id} has no version {version}.")
-    return understood(stored, f"automation {workflow_id}, version {version},")
+    return parse(stored, f"automation {workflow_id}, version {version},")
 
 
-def understood(stored: Mapping[str, Any], what: str) -> Definition:
+def parse(stored: Mapping[str, Any], what: str) -> Definition:
     """A stored definition.
 
     Args:

@@ -17,9 +17,9 @@ from automations.services.workflows import webhook_secrets
 _NEW = "new:"
 
 
-def begun(stored: Mapping[str, Any]) -> editing.Draft:
+def begin(stored: Mapping[str, Any]) -> editing.Draft:
     """A stored definition as an edit begins with it."""
-    made = editing.laid_out(stored)
+    made = editing.lay_out(stored)
     secret = _secret_of(made)
     if secret is not None and not webhook_secrets.is_reference(secret):
         return _with(made, HIDDEN)
@@ -32,7 +32,7 @@ def as_seen(kept: Mapping[str, Any]) -> editing.Draft:
     return _with(kept, HIDDEN) if _is_new(secret) else dict(kept)
 
 
-def sealed(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
+def seal(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
     """A changed definition as it may be kept: a secret that was typed is sealed at once.
 
     Args:
@@ -52,10 +52,10 @@ def sealed(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
         raise ValidationFailed(
             {"trigger.secret": [f"may have {webhook_secrets.MAX_LENGTH} characters at most"]}
         )
-    return _with(made, _NEW + webhook_secrets.sealed_text(typed))
+    return _with(made, _NEW + webhook_secrets.seal_text(typed))
 
 
-def unsealed(workspace_id: str, kept: editing.Draft) -> editing.Draft:
+def unseal(workspace_id: str, kept: editing.Draft) -> editing.Draft:
     """What is kept of an edit, as it is saved: with the secret that was typed."""
     secret = _secret_of(kept)
     if secret is None or not _is_new(secret):

@@ -19,7 +19,7 @@ from automations.db.tables import Workflow, WorkflowEdit
 from automations.db.workflows import versions, workflow_edits
 from automations.definitions import checking, editing
 from automations.definitions.model import MAX_STEPS
-from automations.domain.edits import EditState, changed_elsewhere, check_number
+from automations.domain.edits import EditState, check_number, edit_conflict
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
@@ -62,7 +62,7 @@ def of(by: Principal, workflow_id: str) -> Edit:
     """
     with reading() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        return _shown(session, by, workflow, workflow_edits.find(session, workflow.id, by.editor))
+        return _to_edit(session, by, workflow, workflow_edits.find(session, workflow.id, by.editor))
 
 
 def apply(
@@ -84,14 +84,14 @@ def apply(
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = _found(session, by, workflow, base_version, number)
+        edit = _find_or_begin(session, by, workflow, base_version, number)
         before = workflow_edits.draft(session, edit)
-        after = edit_secrets.sealed(editing.laid_out(made(edit_secrets.as_seen(before))), before)
+        after = edit_secrets.seal(editing.lay_out(made(edit_secrets.as_seen(before))), before)
         if wrong := faults(after, "") or _too_long(after):
             raise ValidationFailed(wrong)
         if not same(before, after):
             edits.keep(workflow_edits, session, edit, what, after)
-        return _shown(session, by, workflow, edit)
+        return _to_edit(session, by, workflow, edit)
 
 
 def keep_sample(
@@ -104,10 +104,10 @@ def keep_sample(
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = _found(session, by, workflow, base_version, number)
+        edit = _find_or_begin(session, by, workflow, base_version, number)
         edit.sample = sample
         workflow_edits.touch(session, edit)
-        return _shown(session, by, workflow, edit)
+        return _to_edit(session, by, workflow, edit)
 
 
 def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
@@ -118,10 +118,10 @@ def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = _locked(session, by, workflow, number)
+        edit = _lock(session, by, workflow, number)
         if edit is not None:
             edits.step_back(workflow_edits, session, edit, steps)
-        return _shown(session, by, workflow, edit)
+        return _to_edit(session, by, workflow, edit)
 
 
 def discard(by: Principal, workflow_id: str, number: int) -> None:
@@ -132,7 +132,7 @@ def discard(by: Principal, workflow_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        _locked(session, by, workflow, number)
+        _lock(session, by, workflow, number)
         workflow_edits.remove(session, workflow.id, by.editor)
 
 
@@ -144,11 +144,11 @@ def follow(by: Principal, workflow_id: str, number: int) -> Edit:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = _locked(session, by, workflow, number)
+        edit = _lock(session, by, workflow, number)
         if edit is not None:
             edit.base_version = workflow.version
             session.flush()
-        return _shown(session, by, workflow, edit)
+        return _to_edit(session, by, workflow, edit)
 
 
 def save(
@@ -168,9 +168,9 @@ def save(
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
-        edit = _locked(session, by, workflow, number)
+        edit = _lock(session, by, workflow, number)
         if edit is None or _is_over(session, workflow, edit):
-            payload = _stored(session, workflow)
+            payload = _load_draft(session, workflow)
         else:
             if edit.base_version != workflow.version:
                 raise Conflict(
@@ -179,34 +179,32 @@ def save(
                     "theirs."
                 )
             payload = workflow_edits.draft(session, edit)
-        payload = edit_secrets.unsealed(by.workspace_id, payload)
+        payload = edit_secrets.unseal(by.workspace_id, payload)
         if status is not None:
             payload["status"] = str(status)
         found = change(session, by, workflow, payload, ports, whole=True)
         check_references(session, found)
         if edit is not None and edit.sample:
-            _begun_anew(session, by, workflow, edit)
+            _begin_anew(session, by, workflow, edit)
         else:
             workflow_edits.remove(session, workflow.id, by.editor)
         return found
 
 
-def _locked(
-    session: Session, by: Principal, workflow: Workflow, number: int
-) -> WorkflowEdit | None:
+def _lock(session: Session, by: Principal, workflow: Workflow, number: int) -> WorkflowEdit | None:
     """Somebody's edit, if they have begun one; Conflict when it is not in the state they saw."""
     edit = workflow_edits.find(session, workflow.id, by.editor, lock=True)
     check_number(edit, number)
     return edit
 
 
-def _found(
+def _find_or_begin(
     session: Session, by: Principal, workflow: Workflow, base_version: int, number: int
 ) -> WorkflowEdit:
-    edit = _locked(session, by, workflow, number)
+    edit = _lock(session, by, workflow, number)
     if edit is not None:
         if _is_over(session, workflow, edit) and base_version == workflow.version:
-            return _begun_anew(session, by, workflow, edit)
+            return _begin_anew(session, by, workflow, edit)
         return edit
     stored = versions.definition(session, workflow.id, base_version)
     if stored is None:
@@ -227,10 +225,10 @@ def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
 def _base(session: Session, edit: WorkflowEdit) -> editing.Draft:
     """What the edit began with."""
     stored = versions.definition(session, edit.workflow_id, edit.base_version)
-    return edit_secrets.begun(stored or {})
+    return edit_secrets.begin(stored or {})
 
 
-def _begun_anew(
+def _begin_anew(
     session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit
 ) -> WorkflowEdit:
     """An edit of the newest version in the place of one that is over, with its sample."""
@@ -261,23 +259,25 @@ def _begin(
     base_version: int,
     stored: Mapping[str, Any],
 ) -> WorkflowEdit:
-    begun = edit_secrets.begun(stored)
+    begun = edit_secrets.begin(stored)
     edit = workflow_edits.begin(session, workflow.id, by.editor, base_version, begun)
     if edit is None:
-        raise changed_elsewhere()
+        raise edit_conflict()
     return edit
 
 
-def _stored(session: Session, workflow: Workflow) -> editing.Draft:
-    return edit_secrets.begun(versions.definition(session, workflow.id, workflow.version) or {})
+def _load_draft(session: Session, workflow: Workflow) -> editing.Draft:
+    return edit_secrets.begin(versions.definition(session, workflow.id, workflow.version) or {})
 
 
-def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit | None) -> Edit:
+def _to_edit(
+    session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit | None
+) -> Edit:
     number, sample = (0, {}) if edit is None else (edit.changes, edit.sample)
     if edit is not None and _is_over(session, workflow, edit):
         edit = None
     if edit is None:
-        kept, changed = _stored(session, workflow), False
+        kept, changed = _load_draft(session, workflow), False
     else:
         kept = workflow_edits.draft(session, edit)
         changed = not same(_base(session, edit), kept)
@@ -285,7 +285,7 @@ def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEd
     _, errors = checking.parse(definition)
     ids = [str(one.step.get("id")) for one in editing.walk(definition)]
     in_flight = InFlight(*run_queries.in_flight(session, workflow.id, workflow.version + 1, ids))
-    newest = versions.listed(session, workflow.id, 1)
+    newest = versions.list_newest(session, workflow.id, 1)
     return Edit(
         workflow_id=workflow.id,
         name=workflow.name,

@@ -13,7 +13,7 @@ from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
 from automations.errors import Unreadable
 from automations.kit.storable import fault
 from automations.kit.values import JSON
-from automations.services.workflows.definitions import understood
+from automations.services.workflows.definitions import parse
 from automations.services.workflows.lookups import require
 from automations.services.workflows.webhook_secrets import is_reference, same
 
@@ -56,9 +56,9 @@ def export(workspace_id: str, ids: Sequence[str] = ()) -> ExportResult:
     exported = ExportResult([], [])
     with reading() as session:
         keys = workflows.keys(session, workspace_id)
-        for stored in _stored(session, workspace_id, ids):
+        for stored in _load_stored(session, workspace_id, ids):
             try:
-                exported.automations.append(written(stored, keys))
+                exported.automations.append(serialize(stored, keys))
             except Unreadable as error:
                 exported.left_out.append(
                     SkippedWorkflow(stored.workflow_id, stored.name, error.reason)
@@ -75,14 +75,14 @@ def export_one(workspace_id: str, workflow_id: str) -> dict[str, JSON]:
     """
     with reading() as session:
         keys = workflows.keys(session, workspace_id)
-        (stored,) = _stored(session, workspace_id, [workflow_id])
-        return written(stored, keys)
+        (stored,) = _load_stored(session, workspace_id, [workflow_id])
+        return serialize(stored, keys)
 
 
-def _stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator[Stored]:
+def _load_stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator[Stored]:
     """These automations, or all."""
     if not ids:
-        for one in reversed(workflows.listed(session, workspace_id)):
+        for one in reversed(workflows.list_all(session, workspace_id)):
             yield Stored(one.name, one.id, one.status, one.definition)
     for workflow_id in ids:
         workflow = require(session, workspace_id, workflow_id)
@@ -90,7 +90,7 @@ def _stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator
         yield Stored(workflow.name, workflow.id, workflow.status, stored)
 
 
-def written(stored: Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
+def serialize(stored: Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
     """A definition as it was written, so that it reads as its author knows it.
 
     Without a key it has its id: nothing else finds it again among others of its name.
@@ -101,7 +101,7 @@ def written(stored: Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
     definition, what = dict(stored.definition), f"automation {stored.workflow_id}"
     if (problem := fault(definition)) is not None:
         raise Unreadable(what, problem)
-    trigger = written_trigger(understood(definition, what).trigger, None)
+    trigger = serialize_trigger(parse(definition, what).trigger, None)
     rest = {
         name: value
         for name, value in references.by_key(definition, keys).items()
@@ -111,7 +111,7 @@ def written(stored: Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
     return {**known_by, **rest, "status": stored.status, "trigger": trigger}
 
 
-def written_trigger(trigger: Trigger, before: str | None) -> dict[str, JSON]:
+def serialize_trigger(trigger: Trigger, before: str | None) -> dict[str, JSON]:
     """A trigger as files hold it.
 
     Args:
@@ -119,11 +119,11 @@ def written_trigger(trigger: Trigger, before: str | None) -> dict[str, JSON]:
     """
     config = trigger.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"type"})
     if isinstance(trigger, WebhookTrigger) and trigger.secret is not None:
-        config["secret"] = _shown(trigger.secret, before)
+        config["secret"] = _export_secret(trigger.secret, before)
     return {"type": trigger.type, **({"config": config} if config else {})}
 
 
-def _shown(secret: str, before: str | None) -> str:
+def _export_secret(secret: str, before: str | None) -> str:
     """A webhook's secret: a reference as it is, and no value; but whether it is another one."""
     if is_reference(secret):
         return secret.strip()

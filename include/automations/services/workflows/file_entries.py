@@ -34,7 +34,7 @@ class Existing:
     def __init__(self, session: Session, workspace_id: str, payloads: Sequence[Any]) -> None:
         said = [payload for payload in payloads if isinstance(payload, dict)]
         ids = {str(one["id"]) for one in said if one.get("id") is not None}
-        by_name = [_known_by(one) for one in said if one.get("id") is None]
+        by_name = [_key_and_name(one) for one in said if one.get("id") is None]
         names = {name for _, name in by_name if name is not None}
         keys = {key for key, _ in by_name if key is not None}
         found = workflows.matching(session, workspace_id, ids, keys, names)
@@ -52,14 +52,16 @@ class Existing:
             raise ValidationFailed({"body": ["must be an automation, with a name and steps"]})
         given = dict(payload)
         workflow_id = given.pop("id", None)
-        workflow = _found(self, workflow_id, given)
+        workflow = _find_existing(self, workflow_id, given)
         if workflow is not None and workflow_id is None:
             other = entries.of.get(entries.by_workflow.get(workflow.id, -1))
             if other is not None and other.given.get("key") != given.get("key"):
                 # Who the file gives another key is not the one that is meant.
                 workflow = None
         index = (
-            entries.by_workflow.get(workflow.id) if workflow is not None else entries.made_as(given)
+            entries.by_workflow.get(workflow.id)
+            if workflow is not None
+            else entries.find_new(given)
         )
         if index is not None:
             raise ValidationFailed(
@@ -79,7 +81,7 @@ class Entries:
 
     def add(self, index: int, entry: Entry) -> None:
         self.of[index] = entry
-        key, name = _known_by(entry.given)
+        key, name = _key_and_name(entry.given)
         if entry.workflow is not None:
             self.by_workflow[entry.workflow.id] = index
         elif key is not None:
@@ -87,9 +89,9 @@ class Entries:
         else:
             self._by_name[name] = index
 
-    def made_as(self, given: Mapping[str, Any]) -> int | None:
+    def find_new(self, given: Mapping[str, Any]) -> int | None:
         """Which one that is to be created would be found, once it is there, for another."""
-        key, name = _known_by(given)
+        key, name = _key_and_name(given)
         return (
             self._by_name.get(name)
             if key is None
@@ -110,13 +112,13 @@ class Keys:
         self.ids = {key: workflow_id for workflow_id, key in self.of.items()}
 
 
-def _known_by(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _key_and_name(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Its key and name; None for one that is none, as checking it will say."""
     key, name = given.get("key"), given.get("name")
     return key if isinstance(key, str) else None, name if isinstance(name, str) else None
 
 
-def _found(known: Existing, workflow_id: Any, given: Mapping[str, Any]) -> Workflow | None:
+def _find_existing(known: Existing, workflow_id: Any, given: Mapping[str, Any]) -> Workflow | None:
     if workflow_id is not None:
         workflow = known.by_id.get(str(workflow_id))
         if workflow is None:

@@ -22,8 +22,8 @@ from automations.kit.storable import same
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.workflows import writing
-from automations.services.workflows.definitions import understood
-from automations.services.workflows.exports import UNWRITTEN, written_trigger
+from automations.services.workflows.definitions import parse
+from automations.services.workflows.exports import UNWRITTEN, serialize_trigger
 from automations.services.workflows.file_entries import Entries, Existing, Keys
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.workflows import change, check_references, key_taken
@@ -81,8 +81,8 @@ def apply(
             if dry_run:
                 raise _DryRunEnds
     except _DryRunEnds:
-        return [_as_tried(one) for one in file.applied()]
-    return file.applied()
+        return [_as_tried(one) for one in file.results()]
+    return file.results()
 
 
 class _File:
@@ -136,7 +136,7 @@ class _File:
         if self._errors:
             raise ValidationFailed(self._errors)
 
-    def applied(self) -> list[Applied]:
+    def results(self) -> list[Applied]:
         """What has become of each, in the order of the file."""
         return [self._applied[index] for index in sorted(self._applied)]
 
@@ -168,7 +168,7 @@ class _File:
 
 def _created(checked: CheckedWorkflow, keys: Mapping[str, str]) -> Applied:
     workflow = checked.workflow
-    after = _written(_wanted(checked.definition, checked.body, checked.status, keys))
+    after = _to_yaml(_file_entry(checked.definition, checked.body, checked.status, keys))
     return Applied("create", workflow.id, workflow.key, workflow.name, 1, _diff("", after))
 
 
@@ -192,23 +192,23 @@ class _Change:
         workflow, keys = self.workflow, self.keys
         body = with_kept_ids(self.stored, dict(self.given))
         status = str(body.get("status", workflow.status))
-        known = _known(self.stored, workflow.id)
+        known = _parse_stored(self.stored, workflow.id)
         before = None if known is None else _comparable(known, workflow.status, keys)
         secret = None if known is None else _secret_of(known)
-        definition = _parsed(_without_status(body))
-        after = _wanted(definition, body, status, keys, secret)
+        definition = _parse(_without_status(body))
+        after = _file_entry(definition, body, status, keys, secret)
         if before is not None and same(before, after):
             name, key, version = workflow.name, workflow.key, workflow.version
             return Applied("unchanged", workflow.id, key, name, version, ""), None
         done = change(session, by, workflow, body, ports, whole=True, alone=False)
-        diff = _diff("" if before is None else _written(before), _written(after))
+        diff = _diff("" if before is None else _to_yaml(before), _to_yaml(after))
         return Applied("update", done.id, done.key, done.name, done.version, diff), done
 
 
-def _known(stored: Mapping[str, Any], workflow_id: str) -> Definition | None:
+def _parse_stored(stored: Mapping[str, Any], workflow_id: str) -> Definition | None:
     """What is there so far; None when that cannot be read any more, and is simply replaced."""
     with suppress(Unreadable):
-        return understood(stored, f"automation {workflow_id}")
+        return parse(stored, f"automation {workflow_id}")
     return None
 
 
@@ -216,14 +216,14 @@ def _without_status(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "status"}
 
 
-def _parsed(body: Mapping[str, Any]) -> Definition:
+def _parse(body: Mapping[str, Any]) -> Definition:
     definition, errors = checking.parse(body)
     if definition is None or errors:
         raise ValidationFailed(errors)
     return definition
 
 
-def _wanted(
+def _file_entry(
     definition: Definition,
     body: Mapping[str, Any],
     status: str,
@@ -234,22 +234,22 @@ def _wanted(
 
     They would be others each time, and are no part of what anybody has written.
     """
-    dumped = _dumped(definition)
+    dumped = _dump(definition)
     if "steps" in dumped:
-        dumped["steps"] = step_ids.unfilled(dumped["steps"], definition.steps, body["steps"])
-    return _arranged(dumped, definition, status, keys, before)
+        dumped["steps"] = step_ids.strip_ids(dumped["steps"], definition.steps, body["steps"])
+    return _arrange(dumped, definition, status, keys, before)
 
 
 def _comparable(definition: Definition, status: str, keys: Mapping[str, str]) -> dict[str, JSON]:
     """A stored definition in the one form in which two are the same or differ."""
-    return _arranged(_dumped(definition), definition, status, keys, None)
+    return _arrange(_dump(definition), definition, status, keys, None)
 
 
-def _dumped(definition: Definition) -> dict[str, Any]:
+def _dump(definition: Definition) -> dict[str, Any]:
     return definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
-def _arranged(
+def _arrange(
     dumped: Mapping[str, Any],
     definition: Definition,
     status: str,
@@ -258,11 +258,11 @@ def _arranged(
 ) -> dict[str, JSON]:
     referring = references.by_key(dumped, keys)
     rest = {name: value for name, value in referring.items() if name not in UNWRITTEN}
-    shown = {**rest, "status": status, "trigger": written_trigger(definition.trigger, before)}
+    shown = {**rest, "status": status, "trigger": serialize_trigger(definition.trigger, before)}
     return dict(sorted(shown.items()))
 
 
-def _written(shown: Mapping[str, JSON]) -> str:
+def _to_yaml(shown: Mapping[str, JSON]) -> str:
     return write([shown], "yaml")
 
 

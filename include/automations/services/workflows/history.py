@@ -14,7 +14,7 @@ from automations.domain.workflows import Version, WorkflowDetail
 from automations.errors import NotFound
 from automations.kit.line_diffs import Line, differences
 from automations.ports import Ports
-from automations.services.workflows.exports import Stored, written
+from automations.services.workflows.exports import Stored, serialize
 from automations.services.workflows.lookups import require
 from automations.services.workflows.webhook_secrets import is_reference
 from automations.services.workflows.workflows import change, check_references
@@ -25,7 +25,7 @@ _MAX_COMPARED = 20_000
 """Lines before and after: a page has no more."""
 
 
-def listed(workspace_id: str, workflow_id: str) -> Sequence[Version]:
+def list_versions(workspace_id: str, workflow_id: str) -> Sequence[Version]:
     """The newest versions, the newest first.
 
     Raises:
@@ -33,7 +33,7 @@ def listed(workspace_id: str, workflow_id: str) -> Sequence[Version]:
     """
     with reading() as session:
         require(session, workspace_id, workflow_id)
-        return versions.listed(session, workflow_id, MAX_LISTED)
+        return versions.list_newest(session, workflow_id, MAX_LISTED)
 
 
 def text(workspace_id: str, workflow_id: str, number: int) -> str:
@@ -46,7 +46,7 @@ def text(workspace_id: str, workflow_id: str, number: int) -> str:
         return _text(session, workspace_id, workflow_id, number)
 
 
-def compared(workspace_id: str, workflow_id: str, before: int, after: int) -> Sequence[Line]:
+def compare(workspace_id: str, workflow_id: str, before: int, after: int) -> Sequence[Line]:
     """What is different between two versions, line by line.
 
     Raises:
@@ -71,7 +71,7 @@ def restore(by: Principal, workflow_id: str, number: int, ports: Ports) -> Workf
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
-        payload = dict(_stored(session, workflow_id, number))
+        payload = dict(_load_definition(session, workflow_id, number))
         trigger = dict(payload.get("trigger") or {})
         secret = trigger.get("secret")
         if secret is not None and not is_reference(str(secret)):
@@ -83,13 +83,13 @@ def restore(by: Principal, workflow_id: str, number: int, ports: Ports) -> Workf
 
 def _text(session: Session, workspace_id: str, workflow_id: str, number: int) -> str:
     workflow = require(session, workspace_id, workflow_id)
-    stored = _stored(session, workflow_id, number)
+    stored = _load_definition(session, workflow_id, number)
     keys = workflows.keys(session, workspace_id)
     whole = Stored(workflow.name, workflow.id, workflow.status, stored)
-    return write([written(whole, keys)], "yaml")
+    return write([serialize(whole, keys)], "yaml")
 
 
-def _stored(session: Session, workflow_id: str, number: int) -> Any:
+def _load_definition(session: Session, workflow_id: str, number: int) -> Any:
     stored = versions.definition(session, workflow_id, number)
     if stored is None:
         raise NotFound(f"The automation has no version {number}.")

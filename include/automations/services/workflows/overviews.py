@@ -22,7 +22,7 @@ def page_after(
     """The automations behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        listed = workflows.listed(session, workspace_id, after, size + 1, wanted)
+        listed = workflows.list_all(session, workspace_id, after, size + 1, wanted)
         ids = [one.id for one in listed[:size]]
         owners = workflows.owners(session, ids)
         recent = run_lists.newest_of_each(session, ids, RECENT_RUNS)

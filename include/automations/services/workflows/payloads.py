@@ -51,7 +51,7 @@ def split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[s
     return WorkflowStatus(status), body
 
 
-def validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
+def validate(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
     """A definition that can be stored, with its secrets sealed.
 
     Args:
@@ -69,7 +69,7 @@ def validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
         raise _of_trigger("inputSchema", f"is not a JSON schema: {fault}", body)
     if isinstance(trigger, WebhookTrigger):
         try:
-            sealed = webhook_secrets.sealed(trigger, before)
+            sealed = webhook_secrets.seal(trigger, before)
         except ValueError as error:
             raise _of_trigger("secret", str(error), body) from error
         return definition.model_copy(update={"trigger": sealed})
@@ -116,7 +116,7 @@ def to_store(definition: Definition, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **body,
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "steps": step_ids.filled(body.get("steps", []), definition.steps),
+        "steps": step_ids.fill_ids(body.get("steps", []), definition.steps),
     }
 
 
@@ -131,10 +131,10 @@ _UNSAID: Mapping[str, JSON] = {
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two stored definitions say the same, one of them perhaps what others leave out."""
-    return same(_said(one), _said(other))
+    return same(_stated_fields(one), _stated_fields(other))
 
 
-def _said(stored: Mapping[str, Any]) -> dict[str, Any]:
+def _stated_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
     # A form's id is in the trigger, too, wherever a client has written it.
     return {
         name: value
@@ -143,7 +143,7 @@ def _said(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+def merge(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """What a definition is with the fields of a change."""
     whole = {**stored, **body}
     if "trigger" in body:
@@ -162,7 +162,7 @@ def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, 
         return body
     before = stored.get("steps")
     known = before if isinstance(before, list) else []
-    return {**body, "steps": step_ids.kept(known, body["steps"])}
+    return {**body, "steps": step_ids.keep_ids(known, body["steps"])}
 
 
 def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
@@ -194,7 +194,7 @@ def trigger_of(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     return trigger if isinstance(trigger, dict) else {}
 
 
-def filled_in(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> dict[str, JSON]:
+def drop_blanks(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> dict[str, JSON]:
     """An input without the fields that somebody has left empty in Airflow's form.
 
     For each of these it sends null, which is taken for what the schema lets be absent but not null.

@@ -75,7 +75,7 @@ def _check(
 ) -> None:
     errors: dict[str, list[str]] = {}
     seen: dict[_Named, bool] = {}
-    for path, named in _named(definition):
+    for path, named in _references(definition):
         if named.subject not in subjects:
             continue
         if named not in seen:
@@ -86,7 +86,7 @@ def _check(
         raise ValidationFailed(errors)
 
 
-def _named(definition: Definition) -> Iterator[tuple[str, _Named]]:
+def _references(definition: Definition) -> Iterator[tuple[str, _Named]]:
     """The ids that are written down in steps, with their places."""
     for path, step in walk(definition.steps):
         table_id = None

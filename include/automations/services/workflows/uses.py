@@ -40,7 +40,7 @@ def of_integrations(workspace_id: str) -> Mapping[str, Sequence[NamedWorkflow]]:
     found: dict[str, Sequence[NamedWorkflow]] = {}
     for kind, steps in NEEDED_BY.items():
         each = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
-        acted_by = integrations.acted_by(workspace_id, kind)
+        acted_by = integrations.acting_id(workspace_id, kind)
         if acted_by is not None:
             found[acted_by] = sorted(each.values(), key=lambda one: one.name.lower())
     return found
@@ -78,8 +78,8 @@ def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> UsedResourc
     """The tables and boards that an automation names."""
     named = uses.texts_of(definition)
     with reading() as session:
-        tables = data_tables.listed(session, workspace_id, None)
-        boards = matters.listed_templates(session, workspace_id)
+        tables = data_tables.list_page(session, workspace_id, None)
+        boards = matters.list_templates(session, workspace_id)
     return UsedResources(
         {table.id: table.name for table in tables if table.id in named},
         {board.id: board.name for board in boards if board.id in named},

@@ -22,7 +22,7 @@ _MIN_KEY_BYTES = 16
 """A shorter key can be found from one signed delivery by trying."""
 
 
-def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger:
+def seal(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger:
     """The trigger as it may be stored.
 
     Args:
@@ -34,7 +34,7 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
     secret, kept = trigger.secret, before.get("secret")
     if secret is None:
         return trigger
-    secret = _unwrapped(secret)
+    secret = _strip_breaks(secret)
     if kept is not None and same(str(kept), secret):
         secret = str(kept)
     elif secret == HIDDEN:
@@ -46,9 +46,9 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
     return trigger.model_copy(update={"secret": secret})
 
 
-def sealed_text(secret: str) -> str:
+def seal_text(secret: str) -> str:
     """A secret as it may be stored before it is known whether it can be used."""
-    return _SEALED + vault.cipher().encrypt(_unwrapped(secret))
+    return _SEALED + vault.cipher().encrypt(_strip_breaks(secret))
 
 
 def is_reference(secret: str) -> bool:
@@ -60,7 +60,7 @@ def same(stored: str, given: str) -> bool:
     """Whether a value is the one that a stored secret holds."""
     if not stored.startswith(_SEALED):
         return False
-    return vault.decrypted("The webhook's secret", stored.removeprefix(_SEALED)) == given
+    return vault.decrypt("The webhook's secret", stored.removeprefix(_SEALED)) == given
 
 
 def _new(verification: str, secret: str) -> str:
@@ -94,13 +94,13 @@ def value_of(workspace_id: str, stored: str) -> str:
         Unavailable: it cannot be had now.
     """
     if stored.startswith(_SEALED):
-        return vault.decrypted("The webhook's secret", stored.removeprefix(_SEALED))
+        return vault.decrypt("The webhook's secret", stored.removeprefix(_SEALED))
     values = secrets.read(workspace_id, secrets_named(stored))
     if not values:
         raise Unavailable("The webhook's secret is not set.")
-    return _unwrapped(next(iter(values.values())))
+    return _strip_breaks(next(iter(values.values())))
 
 
-def _unwrapped(secret: str) -> str:
+def _strip_breaks(secret: str) -> str:
     """A secret without the line breaks and blanks that were pasted with it."""
     return "".join(secret.splitlines()).strip()

@@ -96,8 +96,8 @@ def change(
     status, body = payloads.split(payload, workflow.status)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
-    body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
-    definition = payloads.validated(body, payloads.trigger_of(stored))
+    body = payloads.with_kept_ids(stored, body) if whole else payloads.merge(stored, body)
+    definition = payloads.validate(body, payloads.trigger_of(stored))
     # Only what changes is checked: a subject that is gone must not prevent other changes.
     begins = status is WorkflowStatus.ACTIVE and before != status
     if alone and (begins or {"trigger", "formId", "steps"} & set(changed)):
@@ -193,7 +193,7 @@ def get(workspace_id: str, workflow_id: str) -> WorkflowDetail:
 def list_all(workspace_id: str) -> Sequence[WorkflowDetail]:
     """All automations of a workspace, newest first."""
     with reading() as session:
-        return workflows.listed(session, workspace_id)
+        return workflows.list_all(session, workspace_id)
 
 
 def page_after(
@@ -202,7 +202,7 @@ def page_after(
     """The automations after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        found = workflows.listed(session, workspace_id, after, size + 1)
+        found = workflows.list_all(session, workspace_id, after, size + 1)
     return cursors.page(found, size, lambda one: (one.created_at, one.id))
 
 

@@ -48,7 +48,7 @@ def new(
         ValidationFailed: names every field that is wrong.
     """
     status, body = payloads.split(payload, WorkflowStatus.DRAFT)
-    definition = payloads.validated(body, {})
+    definition = payloads.validate(body, {})
     payloads.check_subject(session, by.workspace_id, definition.trigger, body)
     payloads.check_available(by.workspace_id, definition, status, ports)
     step_subjects.check(session, by.workspace_id, definition, status)
