@@ -399,15 +399,15 @@ def _to_input(field: FormField, value: Any) -> Any:
     if field.type != "datetime" or value is None:
         return value
     try:
-        moment = datetime.fromisoformat(value)
+        instant = datetime.fromisoformat(value)
     except ValueError:
         return value
-    if moment.tzinfo is not None:
+    if instant.tzinfo is not None:
         try:
-            moment = moment.astimezone(ZoneInfo(field.timezone)).replace(tzinfo=None)
+            instant = instant.astimezone(ZoneInfo(field.timezone)).replace(tzinfo=None)
         except OverflowError:
             # The first and last days of the calendar are in no other zone.
             return value
-    if moment.microsecond:
-        return moment.isoformat()
-    return moment.isoformat(timespec="seconds" if moment.second else "minutes")
+    if instant.microsecond:
+        return instant.isoformat()
+    return instant.isoformat(timespec="seconds" if instant.second else "minutes")

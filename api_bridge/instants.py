@@ -21,10 +21,10 @@ def _is_written(value: Any) -> Any:
     return value if lost is None else f"{lost[1]}+{lost[2]}"
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _in_utc(instant: datetime) -> datetime:
     # PostgreSQL refuses offsets that Python takes.
     try:
-        return moment.astimezone(UTC)
+        return instant.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("is out of range") from error
 

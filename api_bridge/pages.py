@@ -62,8 +62,8 @@ PER_PERSON, _PER_ADDRESS = 20, 60
 """Tries a minute of one link, and of one address, behind which may be an office."""
 
 
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%d %b %Y, %H:%M UTC").lstrip("0")
+def _utc(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%d %b %Y, %H:%M UTC").lstrip("0")
 
 
 _templates = Environment(

@@ -53,7 +53,7 @@ class Gate:
         audit.begin(address, request_id)
         logs.bind(requestId=request_id)
 
-        async def named(message: MutableMapping[str, Any]) -> None:
+        async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
                     *message.get("headers", []),
@@ -63,9 +63,9 @@ class Gate:
 
         problem = _problem(scope, settings.answered_hosts)
         if problem is not None:
-            await refuse_invalid(scope, named, *problem)
+            await refuse_invalid(scope, send_with_id, *problem)
             return
-        await self._app(scope, receive, named)
+        await self._app(scope, receive, send_with_id)
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

@@ -38,14 +38,14 @@ class Observation:
         # Of a bug, which is answered outside of all middleware.
         status = 500
 
-        async def seen(message: MutableMapping[str, Any]) -> None:
+        async def send_observed(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._trace(scope, receive, seen)
+            await self._trace(scope, receive, send_observed)
         finally:
             route = _route(scope)
             seconds = perf_counter() - began
@@ -64,7 +64,7 @@ class Observation:
             kind=SpanKind.SERVER,
         ) as span:
 
-            async def seen(message: MutableMapping[str, Any]) -> None:
+            async def send_traced(message: MutableMapping[str, Any]) -> None:
                 if message["type"] == "http.response.start":
                     span.update_name(f"{scope['method']} {_route(scope)}")
                     span.set_attributes(
@@ -77,7 +77,7 @@ class Observation:
                     )
                 await send(message)
 
-            await self._app(scope, receive, seen)
+            await self._app(scope, receive, send_traced)
 
 
 def _route(scope: Scope) -> str:

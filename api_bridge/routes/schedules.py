@@ -27,5 +27,5 @@ def get_schedule(
         **preview.trigger.as_json()["config"],
         "timezone": preview.timezone,
         "active": preview.active,
-        "next": [timestamp(moment) for moment in preview.upcoming],
+        "next": [timestamp(instant) for instant in preview.upcoming],
     }

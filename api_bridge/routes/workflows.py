@@ -74,7 +74,7 @@ def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
 
 
 _READ_ONLY = ("id", "version", "_count", "createdAt", "updatedAt", "webhookUrl")
-_OF_THE_MOMENT = ("inFlight", "heldUp")
+_TRANSIENT = ("inFlight", "heldUp")
 """What answers tell beside the automation, of its runs."""
 
 
@@ -133,7 +133,7 @@ def _changes(payload: Any, found: WorkflowDetail) -> Any:
             # Others have begun since it was read.
             del given["_count"]
     check_read_only(given, shown)
-    return {name: payload[name] for name in payload if name not in (*_READ_ONLY, *_OF_THE_MOMENT)}
+    return {name: payload[name] for name in payload if name not in (*_READ_ONLY, *_TRANSIENT)}
 
 
 def _detail(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:

@@ -137,8 +137,8 @@ class Runs:
         limit: int = 100,
     ) -> ReplayedRuns:
         """Start the newest runs that fit once more, all or none."""
-        moments = {"since": since, "until": until}
-        body = {name: at.isoformat() for name, at in moments.items() if at is not None}
+        instants = {"since": since, "until": until}
+        body = {name: at.isoformat() for name, at in instants.items() if at is not None}
         wanted = {"limit": limit, **({} if status is None else {"status": status})}
         path = _path(workflow_id, "replay")
         return cast(ReplayedRuns, self._transport.json("POST", path, {**wanted, **body}))

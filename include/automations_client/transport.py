@@ -144,9 +144,9 @@ def _retry_after(value: str | None) -> float | None:
     if value.strip().isdecimal():
         return float(value)
     try:
-        moment = parsedate_to_datetime(value)
+        instant = parsedate_to_datetime(value)
     except ValueError:
         return None
     return max(
-        0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        0.0, (instant.replace(tzinfo=instant.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     )

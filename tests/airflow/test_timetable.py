@@ -109,7 +109,7 @@ def test_both_changes_of_the_clocks_lose_and_double_nothing(
     since = datetime.fromisoformat(start)
     timetable = stored(dag(since=since, cron=expression))
     found = due(timetable, len(expected))
-    assert [moment.strftime("%dT%H:%M") for moment in found] == expected
+    assert [instant.strftime("%dT%H:%M") for instant in found] == expected
     preview = Schedule(expression, None, WARSAW).upcoming(since, len(expected))
     assert found == preview
 
@@ -144,7 +144,7 @@ def test_with_catch_up_every_missed_time_is_made_up_for() -> None:
     since = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
     with time_machine.travel(datetime(2026, 3, 1, 10, 20, tzinfo=UTC), tick=False):
         found = due(stored(dag(since=since, cron="0 * * * *", catchup=True)), 5)
-    assert [moment.hour for moment in found] == [7, 8, 9, 10, 11]
+    assert [instant.hour for instant in found] == [7, 8, 9, 10, 11]
 
 
 def test_nothing_from_before_the_activation_is_made_up_for() -> None:

@@ -36,7 +36,7 @@ class TestPreview:
         schedule = Schedule(DAILY["cron"], None, DAILY["timezone"])
         # One of its moments may have come meanwhile.
         computed = [
-            [f"{moment:%Y-%m-%dT%H:%M}:00.000Z" for moment in schedule.upcoming(since, 3)]
+            [f"{instant:%Y-%m-%dT%H:%M}:00.000Z" for instant in schedule.upcoming(since, 3)]
             for since in (before, datetime.now(UTC))
         ]
         assert shown.pop("next") in computed

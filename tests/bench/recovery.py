@@ -56,7 +56,7 @@ TIMEOUT = 300.0
 TARGET, TARGET_OF_ALL = 15.0, 60.0
 _LOOK = {"rules": [{"field": "{{run.id}}", "operator": "exists"}]}
 STEPS = [{"name": f"Look {n}", "type": "condition", "config": _LOOK} for n in range(2)]
-_MOMENTS = """
+_INSTANTS = """
 SELECT extract(epoch FROM moment) FROM run_step, unnest(ARRAY[started_at, ended_at]) AS moment
 WHERE moment > to_timestamp(%s)
 """
@@ -121,8 +121,8 @@ def _silence(stack: Stack, fault: str, strike: Callable[[], None]) -> Silence:
     strike()
     time.sleep(WATCHED)
     # What is still silent at the end is as long as that at least.
-    moments = [at, *_moments(stack, at), max(time.time(), at + WATCHED)]
-    gaps = [later - earlier for earlier, later in pairwise(moments)]
+    instants = [at, *_instants(stack, at), max(time.time(), at + WATCHED)]
+    gaps = [later - earlier for earlier, later in pairwise(instants)]
     return Silence(fault, max(gaps), os.getloadavg()[0])
 
 
@@ -180,7 +180,7 @@ def _of_all(stack: Stack) -> Silence:
     stack.up()
 
     def first() -> float | None:
-        return next(iter(_moments(stack, at)), None)
+        return next(iter(_instants(stack, at)), None)
 
     seconds = until("a step to begin", first, TIMEOUT) - at
     return Silence("everything at once, from `up` on", seconds, os.getloadavg()[0], TARGET_OF_ALL)
@@ -220,9 +220,9 @@ def _with_tasks(stack: Stack) -> Iterator[psutil.Process]:
             yield psutil.Process(_pid(stack, name))
 
 
-def _moments(stack: Stack, since: float) -> list[float]:
+def _instants(stack: Stack, since: float) -> list[float]:
     """When steps have begun or ended since then, in order."""
-    return sorted(_asked(stack, _MOMENTS, (since,)))
+    return sorted(_asked(stack, _INSTANTS, (since,)))
 
 
 def _asked(stack: Stack, query: str, values: tuple[float, ...] = ()) -> list[float]:

@@ -60,8 +60,8 @@ def test_a_length_counts_from_now(config: dict[str, Any], wait: timedelta) -> No
         ),
     ],
 )
-def test_a_moment_is_read_in_its_zone(config: dict[str, Any], moment: str) -> None:
-    assert due(**config) == datetime.fromisoformat(moment)
+def test_a_moment_is_read_in_its_zone(config: dict[str, Any], instant: str) -> None:
+    assert due(**config) == datetime.fromisoformat(instant)
 
 
 def test_a_wall_time_that_a_clock_change_skips_is_read_as_before_the_change() -> None:

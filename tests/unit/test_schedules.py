@@ -21,9 +21,9 @@ def cron(expression: str, zone: str = "Europe/Warsaw") -> Schedule:
 def due(schedule: Schedule, start: datetime, hours: float) -> list[str]:
     """What is due in the hours after a start (exclusive), in UTC."""
     found: list[str] = []
-    moment, end = start, start.astimezone(UTC) + timedelta(hours=hours)
-    while (moment := schedule.next_after(moment)) <= end:
-        found.append(moment.strftime("%d %H:%M"))
+    instant, end = start, start.astimezone(UTC) + timedelta(hours=hours)
+    while (instant := schedule.next_after(instant)) <= end:
+        found.append(instant.strftime("%d %H:%M"))
     return found
 
 
@@ -111,15 +111,15 @@ def test_a_gap_does_not_make_one_instant_due_twice() -> None:
 def test_looking_back_finds_what_looking_ahead_found(zone: str, expression: str) -> None:
     schedule = cron(expression, zone)
     changes = ((2, 14), (3, 7), (4, 4), (10, 3), (10, 31))
-    for moment in (datetime(2026, month, day, tzinfo=UTC) for month, day in changes):
-        end = moment + timedelta(days=2)
-        while moment < end:
-            moment = _looked_at_both_ways(schedule, moment)
+    for instant in (datetime(2026, month, day, tzinfo=UTC) for month, day in changes):
+        end = instant + timedelta(days=2)
+        while instant < end:
+            instant = _looked_at_both_ways(schedule, instant)
 
 
-def _looked_at_both_ways(schedule: Schedule, moment: datetime) -> datetime:
-    later = schedule.next_after(moment)
-    assert later > moment
+def _looked_at_both_ways(schedule: Schedule, instant: datetime) -> datetime:
+    later = schedule.next_after(instant)
+    assert later > instant
     assert schedule.latest_until(later) == later
     before = schedule.latest_until(later - timedelta(seconds=1))
     assert before is not None
@@ -130,16 +130,16 @@ def _looked_at_both_ways(schedule: Schedule, moment: datetime) -> datetime:
 
 def test_the_next_ones_follow_one_another() -> None:
     found = cron("0 12 * * MON").upcoming(datetime(2026, 3, 1, tzinfo=UTC), 3)
-    assert [moment.isoformat() for moment in found] == [
+    assert [instant.isoformat() for instant in found] == [
         "2026-03-02T11:00:00+00:00", "2026-03-09T11:00:00+00:00", "2026-03-16T11:00:00+00:00",
     ]  # fmt: skip
 
 
 def test_an_interval_counts_elapsed_time_on_a_grid_of_its_own() -> None:
     quarter = Schedule(None, "PT15M", "UTC")
-    moment = datetime(2026, 3, 1, 12, 7, 30, tzinfo=UTC)
-    assert quarter.next_after(moment) == datetime(2026, 3, 1, 12, 15, tzinfo=UTC)
-    assert quarter.latest_until(moment) == datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    instant = datetime(2026, 3, 1, 12, 7, 30, tzinfo=UTC)
+    assert quarter.next_after(instant) == datetime(2026, 3, 1, 12, 15, tzinfo=UTC)
+    assert quarter.latest_until(instant) == datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     on_grid = datetime(2026, 3, 1, 12, 15, tzinfo=UTC)
     assert quarter.next_after(on_grid) == on_grid + timedelta(minutes=15)
     assert quarter.latest_until(on_grid) == on_grid

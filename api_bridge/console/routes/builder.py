@@ -142,13 +142,13 @@ def _keep(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
             return replace(edit, number=number)
         return edits.keep_sample(caller, workflow_id, base, number, given)
 
-    def typed(definition: Draft) -> Draft:
+    def apply_typed(definition: Draft) -> Draft:
         return _apply_typed(definition, open_panel.panel_at(definition, at), at, form)
 
     edit = edits.of(caller, workflow_id)
-    if typed(edit.definition) == edit.definition:
+    if apply_typed(edit.definition) == edit.definition:
         return replace(edit, number=number)
-    return edits.apply(caller, workflow_id, base, number, at, typed)
+    return edits.apply(caller, workflow_id, base, number, at, apply_typed)
 
 
 def _apply_typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) -> Draft:

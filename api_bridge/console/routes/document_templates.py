@@ -139,9 +139,9 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
             whose=caller.workspace_id,
         )
     except ValidationFailed as error:
-        return _untested(request, caller, template_id, error.field_errors)
+        return _test_failed(request, caller, template_id, error.field_errors)
     except StepError as error:
-        return _untested(request, caller, template_id, {"data": [error.message]})
+        return _test_failed(request, caller, template_id, {"data": [error.message]})
     name = file_name(template.name, output)
     if output == "pdf":
         return responses.inline_file(name, made.content, CONTENT_TYPES["pdf"])
@@ -215,7 +215,9 @@ def _page(
     )
 
 
-def _untested(request: Request, caller: Principal, template_id: str, problems: Errors) -> Response:
+def _test_failed(
+    request: Request, caller: Principal, template_id: str, problems: Errors
+) -> Response:
     """Why nothing came out, where the document would have been."""
     template = templates.get(caller.workspace_id, template_id)
     return responses.page(

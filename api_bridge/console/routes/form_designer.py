@@ -53,7 +53,7 @@ def change(request: Request, caller: Admin, form_id: str, form: Posted) -> Respo
 def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
     """What was typed into what is open, kept; numbered as this window has seen it."""
 
-    def typed(draft: Draft) -> Draft:
+    def apply_typed(draft: Draft) -> Draft:
         opened = pages.panel_at(draft, at)
         if opened.name != at:
             return draft
@@ -69,9 +69,9 @@ def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
 
     edit = edits.of(caller, form_id)
     base, seen = number(form, "base"), number(form, "number")
-    if same(typed(edit.draft), edit.draft):
+    if same(apply_typed(edit.draft), edit.draft):
         return replace(edit, number=seen)
-    return edits.apply(caller, form_id, base, seen, at, typed)
+    return edits.apply(caller, form_id, base, seen, at, apply_typed)
 
 
 def _apply_button(caller: Principal, edit: Edit, at: str, form: FormData) -> Response:

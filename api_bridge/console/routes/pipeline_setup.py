@@ -72,7 +72,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 def look_first(request: Request, caller: Admin, form: Posted) -> Response:
     """Read the first page of the source that was typed, and offer what its records have."""
     given = pipeline_forms.read(_empty(text(form, "type")), form)
-    return _looked(request, caller, None, "", given)
+    return _probe(request, caller, None, "", given)
 
 
 @router.get("/{connection_id}/edit")
@@ -107,7 +107,7 @@ def look(request: Request, caller: Admin, connection_id: str, form: Posted) -> R
     """Read the first page of the source as it was typed, and offer what its records have."""
     found = connections.get(caller.workspace_id, connection_id)
     given = pipeline_forms.read(as_given(found), form)
-    return _looked(request, caller, found, text(form, "seen"), given)
+    return _probe(request, caller, found, text(form, "seen"), given)
 
 
 @router.post("/{connection_id}/delete")
@@ -153,7 +153,7 @@ def _apply(form: FormData, given: Mapping[str, Any], do: str) -> dict[str, Any]:
     return {**given, "tables": filled}
 
 
-def _looked(
+def _probe(
     request: Request,
     caller: Principal,
     known: Connection | None,

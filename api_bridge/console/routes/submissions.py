@@ -57,7 +57,7 @@ def show_list(
 def show(request: Request, caller: Viewer, submission_id: str) -> Response:
     """One submission: what was filled in, who decided, and what it has started."""
     one = submissions.get(caller.workspace_id, submission_id)
-    moments = [one.created_at, *([one.decided_at] if one.decided_at else [])]
+    instants = [one.created_at, *([one.decided_at] if one.decided_at else [])]
     snapshots = submissions.newest_snapshots(caller.workspace_id, submission_id, _MAX_SNAPSHOTS)
     titles = forms.titles(caller.workspace_id)
     return responses.page(
@@ -67,7 +67,7 @@ def show(request: Request, caller: Viewer, submission_id: str) -> Response:
         one=one,
         title=titles.get(one.form_id),
         rows=_rows(submissions.schemas_of([one]), one),
-        told=events.of_submission(caller.workspace_id, submission_id, moments),
+        told=events.of_submission(caller.workspace_id, submission_id, instants),
         names=overviews.names(caller.workspace_id),
         snapshots=snapshots,
     )

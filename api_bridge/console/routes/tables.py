@@ -78,7 +78,7 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
 
     def save(draft: ShapeDraft) -> Response:
         shape = shapes.shape(draft, before, table.category)
-        if draft.gone(before) and text(form, "sure") != "yes":
+        if draft.removed_columns(before) and text(form, "sure") != "yes":
             raise ValidationFailed({"sure": ["say that the values may be deleted"]})
         known = timestamps.read_seen(seen, table.updated_at)
         tables.replace(caller.workspace_id, table_id, shape, seen=known)
@@ -128,7 +128,7 @@ def _page(
         conflicts.status(problems),
         table=table,
         draft=draft,
-        gone=draft.gone(before),
+        gone=draft.removed_columns(before),
         filled=set(table.form_columns.values()) if table else set(),
         seen=seen,
         types=shapes.TYPES,

@@ -104,7 +104,7 @@ class Cell:
 
     kind: str
     text: str = ""
-    moment: datetime | None = None
+    instant: datetime | None = None
 
 
 def rule_of(column: str, operator: str, value: str) -> str:
@@ -161,8 +161,8 @@ def cell(column: Column, value: JSON) -> Cell:
         case "boolean":
             return Cell("yes" if value else "no")
         case "datetime":
-            moment = _parse_time(value)
-            return Cell("moment", str(value), moment) if moment else Cell("text", str(value))
+            instant = _parse_time(value)
+            return Cell("moment", str(value), instant) if instant else Cell("text", str(value))
         case "select":
             return Cell("mark", _label(column, str(value)))
         case "multiselect":

@@ -149,13 +149,13 @@ def read(kept: Mapping[str, Any], form: FormData) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _specs(kind: str, secrets: tuple[str, ...]) -> Sequence[Spec]:
-    def fitted(spec: Spec) -> Spec:
+    def fit(spec: Spec) -> Spec:
         if spec.path == "config.auth.secret":
             return replace(spec, control="suggested", options=secrets)
-        return replace(spec, first=spec.path in _FIRST, inside=[*map(fitted, spec.inside)])
+        return replace(spec, first=spec.path in _FIRST, inside=[*map(fit, spec.inside)])
 
     found = schema_fields.of_model(CONNECTORS[kind], "config.", _EXAMPLE)
-    return [fitted(one) for one in found if one.key != _PAGING]
+    return [fit(one) for one in found if one.key != _PAGING]
 
 
 def _paging_shown(paging: Mapping[str, Any]) -> dict[str, str]:

@@ -288,8 +288,8 @@ def whole_span(period: Period) -> str:
     )
 
 
-def _format_time(moment: datetime) -> str:
-    return f"{_day(moment)} {moment.astimezone(UTC):%Y, %H:%M}"
+def _format_time(instant: datetime) -> str:
+    return f"{_day(instant)} {instant.astimezone(UTC):%Y, %H:%M}"
 
 
 def _span(period: Period, number: int) -> str:
@@ -309,5 +309,5 @@ def _ticks(period: Period) -> list[str]:
     return [_day(one) for one in found]
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC).day} {moment:%b}"
+def _day(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC).day} {instant:%b}"

@@ -62,7 +62,7 @@ class ShapeDraft:
     description: str = ""
     columns: tuple[ColumnDraft, ...] = field(default_factory=tuple)
 
-    def gone(self, columns: Sequence[Column]) -> list[Column]:
+    def removed_columns(self, columns: Sequence[Column]) -> list[Column]:
         """Those of a table's columns that it has no more."""
         left = {column.was for column in self.columns}
         return [column for column in columns if column.key not in left]
@@ -206,8 +206,8 @@ def _unquote(written: str) -> str:
 def _problems(errors: Errors, places: Sequence[int]) -> Errors:
     """What is wrong by the names of inputs, which have the places of all that are shown."""
 
-    def named(path: str) -> str:
+    def input_name(path: str) -> str:
         found = _OF_COLUMN.match(path)
         return f"c{places[int(found[1])]}.{found[2]}" if found else path
 
-    return {named(path): messages for path, messages in errors.items()}
+    return {input_name(path): messages for path, messages in errors.items()}

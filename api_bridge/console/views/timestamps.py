@@ -10,26 +10,26 @@ from automations.kit.clock import timestamp
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-def iso(moment: datetime) -> str:
+def iso(instant: datetime) -> str:
     """An instant for machines."""
-    return timestamp(moment)
+    return timestamp(instant)
 
 
-def exact(moment: datetime) -> str:
+def exact(instant: datetime) -> str:
     """An instant for people, in UTC."""
-    return moment.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S UTC").lstrip("0")
+    return instant.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S UTC").lstrip("0")
 
 
-def stamp(moment: datetime) -> str:
+def stamp(instant: datetime) -> str:
     """An instant to the microsecond, by which a form knows again what it was shown."""
-    return moment.astimezone(UTC).isoformat()
+    return instant.astimezone(UTC).isoformat()
 
 
 def parse_stamp(text: str) -> datetime | None:
     """The instant of such a form; None where that cannot be one."""
     try:
-        moment = datetime.fromisoformat(text)
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
+        instant = datetime.fromisoformat(text)
+        return None if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -42,10 +42,10 @@ def read_seen(text: str, now: datetime) -> datetime:
     """
     if not text:
         return now
-    moment = parse_stamp(text)
-    if moment is None:
+    instant = parse_stamp(text)
+    if instant is None:
         raise Conflict("The page does not say what it was made from: load it anew.")
-    return moment
+    return instant
 
 
 def duration(taken: timedelta | float) -> str:

@@ -71,36 +71,36 @@ class Schedule:
     interval: str | None
     timezone: str
 
-    def next_after(self, moment: datetime) -> datetime:
-        """The first due instant after a moment, in UTC."""
+    def next_after(self, at: datetime) -> datetime:
+        """The first due instant after an instant, in UTC."""
         if self.cron is not None:
-            return self._cron_after(moment)
+            return self._cron_after(at)
         anchor, step = self._grid()
-        return anchor + ((moment - anchor) // step + 1) * step
+        return anchor + ((at - anchor) // step + 1) * step
 
-    def latest_until(self, moment: datetime) -> datetime | None:
-        """The last due instant at or before a moment, in UTC; None when there was none."""
+    def latest_until(self, at: datetime) -> datetime | None:
+        """The last due instant at or before an instant, in UTC; None when there was none."""
         if self.cron is not None:
-            return self._cron_until(moment)
+            return self._cron_until(at)
         anchor, step = self._grid()
-        return anchor + ((moment - anchor) // step) * step
+        return anchor + ((at - anchor) // step) * step
 
-    def upcoming(self, moment: datetime, count: int) -> list[datetime]:
-        """The next due instants after a moment."""
+    def upcoming(self, at: datetime, count: int) -> list[datetime]:
+        """The next due instants after an instant."""
         found: list[datetime] = []
         for _ in range(count):
-            moment = self.next_after(moment)
-            found.append(moment)
+            at = self.next_after(at)
+            found.append(at)
         return found
 
     def _grid(self) -> tuple[datetime, timedelta]:
         anchor = datetime(1970, 1, 1, tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
         return anchor, parse_duration(self.interval or "")
 
-    def _cron_after(self, moment: datetime) -> datetime:
+    def _cron_after(self, at: datetime) -> datetime:
         clock = _Clock(self.timezone)
-        here = clock.naive(moment)
-        cron = self._croniter(here - _MAX_JUMP if clock.changes_near(moment) else here)
+        here = clock.naive(at)
+        cron = self._croniter(here - _MAX_JUMP if clock.changes_near(at) else here)
         every_hour = _every_hour(cron)
         best: datetime | None = None
         while True:
@@ -109,17 +109,17 @@ class Schedule:
             if best is not None and wall > clock.naive(best) + _MAX_JUMP:
                 return best
             for instant in clock.instants(wall, twice=every_hour):
-                if instant > moment and (best is None or instant < best):
+                if instant > at and (best is None or instant < best):
                     best = instant
             if best is not None and not clock.changes_near(best):
                 return best
 
-    def _cron_until(self, moment: datetime) -> datetime | None:
+    def _cron_until(self, at: datetime) -> datetime | None:
         from croniter import CroniterBadDateError
 
         clock = _Clock(self.timezone)
-        here = clock.naive(moment) + timedelta(microseconds=1)
-        cron = self._croniter(here + _MAX_JUMP if clock.changes_near(moment) else here)
+        here = clock.naive(at) + timedelta(microseconds=1)
+        cron = self._croniter(here + _MAX_JUMP if clock.changes_near(at) else here)
         every_hour = _every_hour(cron)
         best: datetime | None = None
         try:
@@ -128,7 +128,7 @@ class Schedule:
                 if best is not None and wall < clock.naive(best) - _MAX_JUMP:
                     return best
                 for instant in clock.instants(wall, twice=every_hour):
-                    if instant <= moment and (best is None or instant > best):
+                    if instant <= at and (best is None or instant > best):
                         best = instant
                 if best is not None and not clock.changes_near(best):
                     return best
@@ -152,9 +152,9 @@ class _Clock:
     def __init__(self, timezone: str) -> None:
         self._zone = ZoneInfo(timezone)
 
-    def naive(self, moment: datetime) -> datetime:
-        """What the clock shows at a moment."""
-        return moment.astimezone(self._zone).replace(tzinfo=None, fold=0)
+    def naive(self, at: datetime) -> datetime:
+        """What the clock shows at an instant."""
+        return at.astimezone(self._zone).replace(tzinfo=None, fold=0)
 
     def instants(self, wall: datetime, *, twice: bool) -> Iterator[datetime]:
         """The instants, in UTC, that a time on the wall stands for."""
@@ -164,9 +164,9 @@ class _Clock:
         if twice and comes_twice and self.naive(first.astimezone(UTC)) == wall:
             yield second.astimezone(UTC)
 
-    def changes_near(self, moment: datetime) -> bool:
-        """Whether the clocks change within some hours of a moment."""
+    def changes_near(self, at: datetime) -> bool:
+        """Whether the clocks change within some hours of an instant."""
         before, after = (
-            (moment + by).astimezone(self._zone) for by in (-_TRANSITION_WINDOW, _TRANSITION_WINDOW)
+            (at + by).astimezone(self._zone) for by in (-_TRANSITION_WINDOW, _TRANSITION_WINDOW)
         )
         return before.utcoffset() != after.utcoffset()

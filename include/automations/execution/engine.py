@@ -125,7 +125,7 @@ class Engine:
         def iterate(config: Any, items: list[JSON]) -> Outcome:
             return loops().run_outermost(config, items)
 
-        def known() -> Mapping[str, JSON]:
+        def first_items() -> Mapping[str, JSON]:
             repeats = STEP_TYPES[entered.step.type].repeats_for is not None
             return loops().first_items() if repeats else {}
 
@@ -140,7 +140,7 @@ class Engine:
             key=entered.key,
             number=entered.attempt,
             iterate=iterate,
-            known=known,
+            known=first_items,
             answer=entered.answer,
             kept=entered.kept,
             traceparent=entered.traceparent,

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 _DECIMALS = re.compile(r"[.,]([0-9]+)")
 
 
-def timestamp(moment: datetime) -> str:
+def timestamp(instant: datetime) -> str:
     """An instant as the API writes it: UTC with milliseconds and Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def to_utc(text: str, zone: str) -> str:

@@ -58,11 +58,11 @@ def decode_ordered(cursor: str) -> tuple[datetime, str, list[JSON]]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         at, row_id, *order = parse_json(text)
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not isinstance(row_id, str):
+        instant = datetime.fromisoformat(at)
+        if instant.tzinfo is None or not isinstance(row_id, str):
             raise ValueError(cursor)
         # The year that an offset leads to may be none.
-        return moment.astimezone(UTC), row_id, order
+        return instant.astimezone(UTC), row_id, order
     except (ValueError, TypeError, OverflowError) as error:
         raise unknown_cursor() from error
 
@@ -73,10 +73,10 @@ def decode_numbered(cursor: str) -> tuple[datetime, int]:
     Raises:
         ValidationFailed: it is no cursor of such a list.
     """
-    moment, row_id = decode(cursor)
+    instant, row_id = decode(cursor)
     if not (row_id.isascii() and row_id.isdigit() and len(row_id) < _MAX_DIGITS):
         raise unknown_cursor()
-    return moment, int(row_id)
+    return instant, int(row_id)
 
 
 def unknown_cursor() -> ValidationFailed:

@@ -168,11 +168,11 @@ class DependabotDemo(Demo):
     def _sync(self, connection_id: str) -> None:
         begun = self._api.pipelines.sync(connection_id)
 
-        def ended() -> Sync | None:
+        def find_ended() -> Sync | None:
             run = self._api.pipelines.get_sync(connection_id, begun["id"])
             return None if run["status"] == "RUNNING" else run
 
-        run = self._until("the sync to end", ended)
+        run = self._until("the sync to end", find_ended)
         counts = ", ".join(f"{run[part]} {part}" for part in _COUNTS)
         self._say(
             f"Sync {run['id']} is [bold green]{run['status']}[/]: {run['records']} records "
@@ -189,14 +189,14 @@ class DependabotDemo(Demo):
         self._console.print(grid)
 
     def _events(self, table_id: str, number: int) -> None:
-        def matched() -> list[EventDetail] | None:
+        def find_matched() -> list[EventDetail] | None:
             listed = islice(self._api.events.iterate(20, kind="TABLE_SYNCED"), 20)
             whole = [self._api.events.get(event["id"]) for event in listed]
             found = [event for event in whole if event["data"]["tableId"] == table_id]
             waits = len(found) < number or any(event["status"] == "PENDING" for event in found)
             return None if waits else found
 
-        found = self._until("the event to be matched", matched)
+        found = self._until("the event to be matched", find_matched)
         if len(found) != number:
             raise DemoError(f"{len(found)} events for {number} syncs of one table.")
         data = found[0]["data"]

@@ -147,13 +147,13 @@ def supervise(settings: Settings, show: Callable[[RunState], None]) -> int:
             folder.write(RunState(phase="failed", message=str(error)))
             return 1
 
-        def changed(state: RunState) -> None:
+        def publish(state: RunState) -> None:
             folder.write(state)
             # A closed terminal must not keep the parts from being stopped.
             with suppress(OSError):
                 show(state)
 
-        supervisor = Supervisor(parts, settings.home / "logs", changed)
+        supervisor = Supervisor(parts, settings.home / "logs", publish)
         supervisor.state.settings = {name: _to_env(getattr(settings, name)) for name in _KNOWN}
         handle_signals(supervisor)
         try:

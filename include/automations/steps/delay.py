@@ -48,7 +48,7 @@ class DelayConfig(Model):
 
     @field_validator("until")
     @classmethod
-    def _is_a_moment(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _is_an_instant(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and (is_rendered(info) or not is_template(value)):
             parse_instant(value, "UTC")
         return value

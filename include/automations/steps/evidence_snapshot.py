@@ -57,7 +57,7 @@ def _check_order(since: datetime | None, until: datetime | None) -> None:
         raise ValueError("from must be before to")
 
 
-Moment = Annotated[Text, AfterValidator(_check_time), Field(max_length=500)]
+Instant = Annotated[Text, AfterValidator(_check_time), Field(max_length=500)]
 
 
 class EvidenceSnapshotConfig(Model):
@@ -74,13 +74,13 @@ class EvidenceSnapshotConfig(Model):
         description="Only rows whose fields have these values, or one of them where a list is "
         "given; for TABLE_ROWS the filter of table_operations.",
     )
-    from_: Moment | None = Field(
+    from_: Instant | None = Field(
         None,
         alias="from",
         description="Only rows of this instant or later; or a duration before now, such as P1D. "
         "A time without an offset is one of the automation's time zone.",
     )
-    to: Moment | None = Field(None, description="Only rows of before this instant; as from.")
+    to: Instant | None = Field(None, description="Only rows of before this instant; as from.")
     columns: Texts = Field(
         default_factory=list,
         max_length=200,

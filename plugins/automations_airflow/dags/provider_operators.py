@@ -149,10 +149,10 @@ def _classes(annotation: str) -> set[str]:
 
 
 def _parse_time(value: str) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError(f"must have an offset from UTC, as in {moment.isoformat()}Z")
-    return moment
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError(f"must have an offset from UTC, as in {instant.isoformat()}Z")
+    return instant
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

@@ -120,6 +120,6 @@ class ScheduleTimetable(Timetable):
         return cls(**{**data, "since": datetime.fromisoformat(data["since"])})
 
 
-def _plain(moment: DateTime) -> datetime:
+def _plain(instant: DateTime) -> datetime:
     """Pendulum's differences do not divide by the standard library's."""
-    return datetime.fromtimestamp(moment.timestamp(), UTC)
+    return datetime.fromtimestamp(instant.timestamp(), UTC)

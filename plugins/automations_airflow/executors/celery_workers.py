@@ -41,7 +41,7 @@ _beat: list[Path] = []
 """The file of this worker, whose age says whether it lives."""
 
 
-def _named(sender: str, **_: Any) -> None:
+def _set_beat_file(sender: str, **_: Any) -> None:
     name = sender.partition("@")[0]
     _beat[:] = [get_settings().home / "run" / f"{name}.beat"]
 
@@ -87,7 +87,7 @@ def _live(**_: Any) -> None:
             path.touch()
 
 
-celeryd_init.connect(_named)
+celeryd_init.connect(_set_beat_file)
 worker_init.connect(_begin_warm)
 worker_process_init.connect(begin)
 heartbeat_sent.connect(_live)

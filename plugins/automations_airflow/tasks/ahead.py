@@ -81,8 +81,8 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
     """
     tasks = [_mark_of(one, dag.get_task(one.node_id), ti.run_id) for one in leg.done_ahead]
     for node_id, since in leg.left_out.items():
-        moment = since.isoformat()
-        tasks.append(Mark(node_id, SKIPPED, moment, moment, {}))
+        instant = since.isoformat()
+        tasks.append(Mark(node_id, SKIPPED, instant, instant, {}))
     return Marks(
         dag=ti.dag_id,
         run=ti.run_id,

@@ -151,8 +151,8 @@ class Resumer(SchedulerThread):
             else timedelta(seconds=_HURRY_INTERVAL)
         )
         # No longer than a look's time, whatever becomes of the clock.
-        moments = [self._looked_to, now + left, *(one.due_at for one in self._due.values())]
-        return max((min(moments) - now).total_seconds(), 0.0)
+        instants = [self._looked_to, now + left, *(one.due_at for one in self._due.values())]
+        return max((min(instants) - now).total_seconds(), 0.0)
 
     def _check_clock(self) -> None:
         sleepers.sync_clock()

@@ -82,7 +82,7 @@ class FilledMarkdown:
 def _refuse_loss(write: Write) -> Write:
     """The same, where nothing is left out: what no document can hold is refused."""
 
-    def written(value: Any, meter: Meter) -> str:
+    def write_whole(value: Any, meter: Meter) -> str:
         text = write(value, meter)
         found = _NO_XML.search(text)
         if found is not None:
@@ -93,7 +93,7 @@ def _refuse_loss(write: Write) -> Write:
             )
         return text
 
-    return written
+    return write_whole
 
 
 def _as_markdown(line_break: str) -> Write:

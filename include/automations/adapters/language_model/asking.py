@@ -169,7 +169,7 @@ def _check_end(response: Any, end: str, provider: str) -> None:
         )
 
 
-def _used_up() -> StepError:
+def _out_of_tokens() -> StepError:
     # The same question would be cut off again, and paid for again.
     return StepError(
         "The model's tokens were used up before its answer was complete: give it more by "
@@ -181,7 +181,7 @@ def _used_up() -> StepError:
 def _text(response: Any, end: str) -> str:
     text = response.text
     if not text and end == _CUT:
-        raise _used_up()
+        raise _out_of_tokens()
     if not text:
         raise StepError("The model gave no text.", kind="answer", retryable=True)
     try:
@@ -206,7 +206,7 @@ def _data(response: Any, end: str, tool: str) -> JSON:
         return storable(value)
     except ValueError as error:
         if end == _CUT:
-            raise _used_up() from error
+            raise _out_of_tokens() from error
         raise StepError(
             f"The model's answer is not the JSON that config.schema asks for: it {error}.",
             kind="answer",

@@ -85,8 +85,8 @@ def settled_until(session: Session, timeout: timedelta) -> datetime:
     Args:
         timeout: for how long a transaction that goes on is waited for.
     """
-    moment: datetime = session.execute(_SETTLED, {"timeout": timeout}).scalar_one()
-    return moment
+    instant: datetime = session.execute(_SETTLED, {"timeout": timeout}).scalar_one()
+    return instant
 
 
 def of_tables(

@@ -50,7 +50,7 @@ def runs_of(session: Session, event_id: str) -> Sequence[Run]:
 
 
 def of_submission(
-    session: Session, workspace_id: str, submission_id: str, moments: Sequence[datetime]
+    session: Session, workspace_id: str, submission_id: str, instants: Sequence[datetime]
 ) -> Sequence[Event]:
     """What was told of a submission, oldest first.
 
@@ -58,8 +58,8 @@ def of_submission(
         moments: when something was done with it, which was told in the same transaction.
     """
     near = [
-        Event.created_at.between(moment - _MAX_TRANSACTION_TIME, moment + _MAX_TRANSACTION_TIME)
-        for moment in moments
+        Event.created_at.between(instant - _MAX_TRANSACTION_TIME, instant + _MAX_TRANSACTION_TIME)
+        for instant in instants
     ]
     return session.scalars(
         select(Event)

@@ -187,7 +187,7 @@ def begin_first(session: Session, run_id: str, node_id: str, generation: int) ->
 
 def wait(session: Session, step: RunStep, output: dict[str, JSON] | None) -> None:
     """Mark a node that has begun as waiting, with its output so far."""
-    session.execute(_unended(step).values(status=StepStatus.WAITING, output=output))
+    session.execute(_update_unended(step).values(status=StepStatus.WAITING, output=output))
 
 
 def end(
@@ -232,7 +232,7 @@ def add_output(
         found.output = {**(found.output or {}), **more}
 
 
-def _unended(step: RunStep) -> Update:
+def _update_unended(step: RunStep) -> Update:
     return update(RunStep).where(
         RunStep.run_id == step.run_id,
         RunStep.node_id == step.node_id,
@@ -289,7 +289,7 @@ def leave_out(session: Session, step: RunStep) -> None:
     """Mark a node that has begun as skipped."""
     now = common_clock.now()
     left = {"status": StepStatus.SKIPPED, "output": None, "ended_at": now}
-    session.execute(_unended(step).values(**left))
+    session.execute(_update_unended(step).values(**left))
 
 
 def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:

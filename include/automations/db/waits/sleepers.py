@@ -40,8 +40,8 @@ def list_ended(session: Session, wait_ids: Collection[str]) -> list[Sleeper]:
 def due(session: Session, since: datetime, before: datetime) -> list[Sleeper]:
     """Those whose pauses end by themselves since a moment and before another."""
     by_time = Wait.kind.in_(_BY_TIME)
-    moments = (Wait.due_at >= since, Wait.due_at < before)
-    return _select(session, Wait.status == WaitStatus.OPEN, by_time, *moments)
+    instants = (Wait.due_at >= since, Wait.due_at < before)
+    return _select(session, Wait.status == WaitStatus.OPEN, by_time, *instants)
 
 
 def _select(session: Session, *which: ColumnElement[bool]) -> list[Sleeper]:

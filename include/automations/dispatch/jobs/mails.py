@@ -161,5 +161,5 @@ def _question(session: Session, approver: Approver, *, reminds: bool = False) ->
     return Outgoing(mail, wait.run_id, f"{wait.run_id}:{wait.node_id}", every)
 
 
-def _describe(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _describe(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

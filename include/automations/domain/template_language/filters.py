@@ -200,10 +200,10 @@ def _map(run: Run, value: Any, *arguments: Any, **named: Any) -> list[Any]:
 
 
 def _selection(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
-    def chosen(run: Run, value: Any, *arguments: Any) -> list[Any]:
-        return list(held(run, _items(run, value), list(arguments)))
+    def select(run: Run, value: Any, *arguments: Any) -> list[Any]:
+        return list(matching(run, _items(run, value), list(arguments)))
 
-    def held(run: Run, found: list[Any], arguments: list[Any]) -> Iterator[Any]:
+    def matching(run: Run, found: list[Any], arguments: list[Any]) -> Iterator[Any]:
         path = arguments.pop(0) if by_attribute else None
         name, *others = arguments or ["defined"]
         if name not in PREDICATES:
@@ -219,7 +219,7 @@ def _selection(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
             if holds is wanted:
                 yield item
 
-    return chosen
+    return select
 
 
 def _default(run: Run, value: Any, otherwise: Any = "", boolean: bool = False) -> Any:

@@ -18,14 +18,14 @@ Operation = Callable[[Run, Any, Any], Any]
 
 
 def _numbers(sign: str, compute: Callable[[Any, Any], Any]) -> Operation:
-    def computed(run: Run, left: Any, right: Any) -> Any:
+    def calculate(run: Run, left: Any, right: Any) -> Any:
         if not (isinstance(left, int | float) and isinstance(right, int | float)):
             # Python would format a text with %.
             raise _unfit(sign, left, right)
         # Data may hold larger ones.
         return values.number(compute(*values.alike(left, right)))
 
-    return computed
+    return calculate
 
 
 def _unfit(sign: str, left: Any, right: Any) -> TemplateFault:
@@ -93,7 +93,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any, Meter], bool]] = {
 
 
 def _as_rules_do(operator: str, *, negated: bool = False) -> Callable[[Any, Any, Meter], bool]:
-    def compared(left: Any, right: Any, meter: Meter) -> bool:
+    def apply(left: Any, right: Any, meter: Meter) -> bool:
         meter.tree(left)
         meter.tree(right)
         try:
@@ -101,7 +101,7 @@ def _as_rules_do(operator: str, *, negated: bool = False) -> Callable[[Any, Any,
         except (TypeError, ValueError) as error:
             raise TemplateFault(str(error)) from error
 
-    return compared
+    return apply
 
 
 RULES: Mapping[str, Callable[[Any, Any, Meter], bool]] = {

@@ -32,21 +32,21 @@ _DECIMAL = frozenset("eEfFgG")
 def _of_text(change: Callable[..., Any]) -> Callable[..., Any]:
     """A filter of what is written of a value."""
 
-    def changed(run: Run, value: Any, *arguments: Any) -> Any:
+    def apply(run: Run, value: Any, *arguments: Any) -> Any:
         return change(values.text(value, run.meter), *arguments)
 
-    return changed
+    return apply
 
 
 def _of_words(change: Callable[[str], Any]) -> Callable[..., Any]:
     """A filter that handles each word of a text on its own, which costs more."""
 
-    def changed(run: Run, value: Any) -> Any:
+    def apply(run: Run, value: Any) -> Any:
         text = values.text(value, run.meter)
         run.meter.charge(len(text) // _CHARACTERS_PER_UNIT)
         return change(text)
 
-    return changed
+    return apply
 
 
 def _width(width: Any) -> int:

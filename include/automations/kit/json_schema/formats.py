@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOMENT = re.compile(
+_DATETIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
@@ -20,7 +20,7 @@ def _is_date(value: object) -> bool:
 def _is_datetime(value: object) -> bool:
     # Fractions of any length are in RFC 3339, and none says which instant it is not.
     return not isinstance(value, str) or _reads(
-        lambda text: datetime.fromisoformat(text[:19]), value, _MOMENT
+        lambda text: datetime.fromisoformat(text[:19]), value, _DATETIME
     )
 
 

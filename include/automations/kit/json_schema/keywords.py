@@ -121,14 +121,14 @@ def _const(at: Instance, expected: JSON) -> Violations:
 def _bound(
     keyword: str, holds: Callable[[Any, Any], bool], word: str
 ) -> Callable[[Instance, JSON], Violations]:
-    def bound(at: Instance, expected: JSON) -> Violations:
+    def check(at: Instance, expected: JSON) -> Violations:
         if not _is_number(at.value) or holds(at.value, expected):
             return []
         return at.not_so(
             keyword, expected, f"{format_value(at.value)} is {word} {format_value(expected)}"
         )
 
-    return bound
+    return check
 
 
 def _multiple_of(at: Instance, expected: JSON) -> Violations:
@@ -151,14 +151,14 @@ def _multiple_of(at: Instance, expected: JSON) -> Violations:
 def _size(
     keyword: str, kind: type[Any], holds: Callable[[Any, Any], bool], word: str
 ) -> Callable[[Instance, JSON], Violations]:
-    def size(at: Instance, expected: JSON) -> Violations:
+    def check(at: Instance, expected: JSON) -> Violations:
         if not isinstance(at.value, kind) or holds(len(at.value), expected):
             return []
         return at.not_so(
             keyword, expected, f"{format_value(at.value)} {word} {format_value(expected)}"
         )
 
-    return size
+    return check
 
 
 def _pattern(at: Instance, expected: JSON) -> Violations:

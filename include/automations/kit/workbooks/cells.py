@@ -35,16 +35,16 @@ class Dates:
         self._first = _FIRST_OF_1904 if is_of_1904 else _FIRST
         self._from = 0 if is_of_1904 else _FIRST_RELIABLE
 
-    def moment(self, days: float) -> datetime | None:
+    def wall_time(self, days: float) -> datetime | None:
         """The wall time that a number of days means, to the millisecond; None for what is none."""
         if not self._from <= days < 2_958_466:
             return None
         return self._first + timedelta(milliseconds=round(days * _DAY_MS))
 
 
-def days_of(moment: datetime) -> float | None:
+def days_of(wall_time: datetime) -> float | None:
     """The number that stands for a wall time; None where there is no reliable one."""
-    days = (moment - _FIRST) / timedelta(days=1)
+    days = (wall_time - _FIRST) / timedelta(days=1)
     return days if days >= _FIRST_RELIABLE else None
 
 
@@ -70,8 +70,8 @@ def number(kept: str, kind: str | None, dates: Dates) -> str:
         return kept
     if not math.isfinite(value):
         return kept
-    if kind == "date" and (moment := dates.moment(value)) is not None:
-        text = moment.isoformat(timespec="milliseconds").removesuffix(".000")
+    if kind == "date" and (wall_time := dates.wall_time(value)) is not None:
+        text = wall_time.isoformat(timespec="milliseconds").removesuffix(".000")
         return text.removesuffix("T00:00:00")
     if kind == "time" and 0 <= value < _IN_DIGITS:
         seconds, milliseconds = divmod(round(value * _DAY_MS), 1000)

@@ -50,7 +50,7 @@ _PARTS = {
     'xfId="0" applyFont="1"/></cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" '
     'builtinId="0"/></cellStyles></styleSheet>',
 }
-_DATE, _MOMENT, _BOLD = 1, 2, 3
+_DATE, _WALL_TIME, _BOLD = 1, 2, 3
 """Styles by their places."""
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\[\]:*?/\\\ufffe\uffff]+")
 _MAX_NAME = 31
@@ -127,15 +127,15 @@ def _cell(value: Cell) -> str:
             is_kept = isinstance(value, float) or abs(value) < _DIGITS_KEPT
             return f"><v>{value!r}</v>" if is_kept else _text(str(value))
         case datetime():
-            return _day(value, value, _MOMENT)
+            return _day(value, value, _WALL_TIME)
         case date():
             return _day(value, datetime.combine(value, datetime.min.time()), _DATE)
         case _:
             return _text(value)
 
 
-def _day(value: date, moment: datetime, style: int) -> str:
-    days = days_of(moment)
+def _day(value: date, wall_time: datetime, style: int) -> str:
+    days = days_of(wall_time)
     return _text(value.isoformat()) if days is None else f' s="{style}"><v>{days!r}</v>'
 
 

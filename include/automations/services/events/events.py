@@ -107,7 +107,7 @@ def get(workspace_id: str, event_id: str) -> EventDetail:
 
 
 def of_submission(
-    workspace_id: str, submission_id: str, moments: Sequence[datetime]
+    workspace_id: str, submission_id: str, instants: Sequence[datetime]
 ) -> Sequence[EventDetail]:
     """What was told of a submission, and the runs that this has started.
 
@@ -121,7 +121,7 @@ def of_submission(
                 event.data,
                 [from_attributes(RunSummary, run) for run in events.runs_of(session, event.id)],
             )
-            for event in events.of_submission(session, workspace_id, submission_id, moments)
+            for event in events.of_submission(session, workspace_id, submission_id, instants)
         ]
 
 

@@ -102,14 +102,14 @@ def _page_of_runs(
         page = retention.page_of_runs(session, before, after)
         if not page:
             return None
-        runs = page if orchestrator is None else _forgotten(orchestrator, page)
+        runs = page if orchestrator is None else _forget(orchestrator, page)
         deleted = retention.delete_runs(session, [run.id for run in runs])
     counts.update(deleted)
     runs_of.update(run.workspace_id for run in runs)
     return page[-1].id
 
 
-def _forgotten(orchestrator: Orchestrator, page: Sequence[Run]) -> list[Run]:
+def _forget(orchestrator: Orchestrator, page: Sequence[Run]) -> list[Run]:
     """The runs that Airflow does not know any more, after it was told to forget them all."""
 
     def forget(run: Run) -> bool:

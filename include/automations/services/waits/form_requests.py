@@ -211,13 +211,13 @@ def submit_public(
             button that was pressed twice, is taken once.
     """
 
-    def made() -> dict[str, Any]:
+    def store() -> dict[str, Any]:
         return {"id": take(session, _public(session, form_id), data, sent=sent).id}
 
     with unit_of_work() as session:
         if not page:
-            return str(made()["id"])
-        return str(effects.once(session, _of_page(form_id, page, data, sent), made)["id"])
+            return str(store()["id"])
+        return str(effects.once(session, _of_page(form_id, page, data, sent), store)["id"])
 
 
 def _of_page(form_id: str, page: str, data: Mapping[str, Any], sent: Sequence[Upload]) -> str:

@@ -52,11 +52,11 @@ def state(wait_id: str, users: Iterable[str]) -> QuestionState:
             asked=tuple(one.address for one in asked),
             approvals=sum(one.decision == Decision.APPROVED for one in asked),
             refused=stored.get(waits.REFUSED),
-            entitled=_entitled(session, wait, Question.of(stored), users),
+            entitled=_entitled_users(session, wait, Question.of(stored), users),
         )
 
 
-def _entitled(
+def _entitled_users(
     session: Session, wait: Wait, question: Question, users: Iterable[str]
 ) -> tuple[str, ...]:
     """Those who were asked, or will be, and who may decide in their place."""

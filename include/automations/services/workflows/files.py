@@ -103,7 +103,7 @@ class _File:
         self._known = Existing(session, by.workspace_id, payloads)
         self._entries = Entries()
         for index, payload in enumerate(payloads):
-            with self._collected(index, payload):
+            with self._collect_errors(index, payload):
                 self._entries.add(index, self._known.entry_of(payload, self._entries))
         self._keys = Keys(session, by.workspace_id, self._entries.of.values())
 
@@ -111,7 +111,7 @@ class _File:
         """Change those that are there, where they differ, and create the others."""
         new: dict[int, CheckedWorkflow] = {}
         for index, entry in self._entries.of.items():
-            with self._collected(index, entry.given):
+            with self._collect_errors(index, entry.given):
                 given = references.by_id(entry.given, self._keys.ids)
                 if entry.workflow is None:
                     new[index] = writing.new(
@@ -124,7 +124,7 @@ class _File:
     def check_references(self) -> None:
         """Check that none of those that were written comes to start itself."""
         for index, found in self._written.items() if not self._errors else ():
-            with self._collected(index, self._entries.of[index].given):
+            with self._collect_errors(index, self._entries.of[index].given):
                 check_references(self._session, found)
 
     def check(self) -> None:
@@ -150,14 +150,14 @@ class _File:
     def _create(self, new: Mapping[int, CheckedWorkflow]) -> None:
         created = writing.create(self._session, list(new.values()), self._by.name)
         for index, checked in new.items():
-            with self._collected(index, self._entries.of[index].given):
+            with self._collect_errors(index, self._entries.of[index].given):
                 if checked.workflow.id not in created:
                     raise key_taken(checked.definition.key)
                 self._written[index] = created[checked.workflow.id]
-                self._applied[index] = _created(checked, self._keys.of)
+                self._applied[index] = _creation(checked, self._keys.of)
 
     @contextmanager
-    def _collected(self, index: int, given: Any) -> Iterator[None]:
+    def _collect_errors(self, index: int, given: Any) -> Iterator[None]:
         """Go on with the next automation after one that is invalid."""
         try:
             yield
@@ -166,7 +166,7 @@ class _File:
             self._errors.update({f"{index}.{path}": texts for path, texts in found.items()})
 
 
-def _created(checked: CheckedWorkflow, keys: Mapping[str, str]) -> Applied:
+def _creation(checked: CheckedWorkflow, keys: Mapping[str, str]) -> Applied:
     workflow = checked.workflow
     after = _to_yaml(_file_entry(checked.definition, checked.body, checked.status, keys))
     return Applied("create", workflow.id, workflow.key, workflow.name, 1, _diff("", after))
