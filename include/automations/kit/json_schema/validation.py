@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from automations.kit.json_schema.equality import identity
-from automations.kit.json_schema.keywords import (
-    BOUNDING,
-    KEYWORDS,
-    Evaluated,
-    Formats,
-    Instance,
-    Violations,
-)
+from automations.kit.json_schema.instances import Evaluated, Formats, Instance, Violations
+from automations.kit.json_schema.keywords import BOUNDING, KEYWORDS
 from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.violations import Path, Violation, format_value
 from automations.kit.values import JSON
