@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from automations.db.runs import run_steps, runs
+from automations.db.runs import new_runs, run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, WorkflowVersion
 from automations.execution.verdicts import TaskRef
@@ -22,10 +22,10 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
     definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}, **more}
     with unit_of_work() as session:
         workflow = workflows.insert(session, definition)
-        run = runs.insert_run(
+        run = new_runs.insert_run(
             session,
             workflow,
-            runs.NewRun(
+            new_runs.NewRun(
                 trigger_type="manual",
                 trigger_data={},
                 input={"text": text},

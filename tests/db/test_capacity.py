@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from automations.db.events import events
 from automations.db.queue import jobs
 from automations.db.runs import in_airflow, runs
-from automations.db.runs.runs import NewRun
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.db.waits import waits

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from automations.db.runs import run_steps, runs
-from automations.db.runs.runs import NewRun
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow
 from automations.db.waits import waits

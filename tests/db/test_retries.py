@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db.runs import run_steps, runs
+from automations.db.runs import new_runs, run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Workflow
 from automations.db.workflows import workflows
@@ -76,10 +76,10 @@ def failed(database: str) -> Run:
         session.add(workflow)
     edit(workflow.id, wait("a", 0), wait("b", 1), variables={"kept": 1})
     with unit_of_work() as session:
-        run = runs.insert_run(
+        run = new_runs.insert_run(
             session,
             session.get_one(Workflow, workflow.id),
-            runs.NewRun(
+            new_runs.NewRun(
                 trigger_type="manual",
                 trigger_data={},
                 input={},

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from automations.db.events import debounces, events, matching
-from automations.db.runs.runs import NewRun
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Event, Workflow
 from automations.db.workflows import versions

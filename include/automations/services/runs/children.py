@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from automations.db.runs import effects, run_steps, runs
-from automations.db.runs.runs import NewRun
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.db.workflows import workflows

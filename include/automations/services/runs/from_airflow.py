@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from automations.db.queue import jobs
-from automations.db.runs import runs
-from automations.db.runs.runs import NewRun
+from automations.db.runs import new_runs, runs
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
 from automations.db.workflows import versions, workflows
@@ -82,7 +82,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         dispatched=True,
     )
     prepared = starting.prepare(session, workflow, new, stored)
-    run = runs.insert_run(session, workflow, prepared.new)
+    run = new_runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
     if made.started_by:

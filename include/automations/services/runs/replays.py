@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from automations.db.queue import jobs
 from automations.db.runs import run_queries, run_steps, runs
-from automations.db.runs.runs import NewRun
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run, Workflow
 from automations.db.workflows import versions, workflows

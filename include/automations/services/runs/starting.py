@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from automations.db.runs import runs
-from automations.db.runs.runs import NewRun
+from automations.db.runs import new_runs
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.db.workflows import versions
@@ -79,7 +79,7 @@ def start_run(
     prepared = prepare(session, workflow, new, stored)
     if prepared.rejection is not None:
         raise prepared.rejection
-    run = runs.insert_run(session, workflow, prepared.new)
+    run = new_runs.insert_run(session, workflow, prepared.new)
     if run is not None:
         admission.enqueue(session, run)
     return run
