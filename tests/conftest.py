@@ -7,7 +7,7 @@ import gc
 import io
 import secrets
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Engine
-from sqlalchemy.pool import QueuePool
 
 from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
@@ -70,9 +68,8 @@ DATABASE = "tests"
 
 _END_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(%s)
+WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-_ALIVE = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
 _EMPTY = """
 DO $$
 BEGIN
@@ -109,22 +106,6 @@ class Rows:
     sequences: list[tuple[str, int]]
 
 
-def _idle_backends(engine: Engine) -> list[int]:
-    """The server's processes behind the connections of a pool that nothing has taken from it.
-
-    None where something has: what is ended under it may not come back to this pool.
-    """
-    pool = engine.pool
-    assert isinstance(pool, QueuePool)
-    if pool.checkedout():
-        session.dispose()
-        return []
-    with ExitStack() as taken:
-        connections = [taken.enter_context(engine.connect()) for _ in range(pool.checkedin())]
-        drivers = [connection.connection.driver_connection for connection in connections]
-        return [driver.get_backend_pid() for driver in drivers if driver is not None]
-
-
 class Server:
     """A PostgreSQL server with a migrated template, and a database made from it."""
 
@@ -138,22 +119,12 @@ class Server:
         return f"postgresql+psycopg2://automations:{server.password}@127.0.0.1:{server.port}/{database}"
 
     def empty(self) -> None:
-        """Make the tests' database as it was when it was new, in a few milliseconds.
-
-        Connections that lie idle in the pool stay: what a new one has to learn takes longer than
-        most tests. Those that something still holds are ended, so that nothing waits for them.
-        """
-        idle = _idle_backends(session.engine(self.dsn(DATABASE)))
+        """Make the tests' database as it was when it was new, in a few milliseconds."""
         try:
             with self._inside() as cursor:
-                cursor.execute(_ALIVE, (idle,))
-                if cursor.fetchone() != (len(idle),):  # a test has ended some of them
-                    session.dispose()
-                    idle = []
-                cursor.execute(_END_OTHERS, (idle,))
+                cursor.execute(_END_OTHERS)
                 cursor.execute(_EMPTY)
         except psycopg2.Error:  # a test has changed the tables themselves, or ended the connection
-            session.dispose()
             self.renew()
 
     def rows_of_all(self) -> Rows:
@@ -270,6 +241,7 @@ def database(postgres: Server, environment: Environment) -> Iterator[str]:
     try:
         yield dsn
     finally:
+        session.dispose()
         postgres.empty()
 
 
