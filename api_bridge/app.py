@@ -60,6 +60,43 @@ _GC_THRESHOLD = 20_000
 """New objects at which garbage is collected; answers with long lists make many at once."""
 
 
+# Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
+_API = (
+    callbacks,
+    events,
+    mail,
+    definition_files,
+    workflows,
+    runs,
+    figures,
+    step_tests,
+    operators,
+    schedules,
+    webhooks,
+    form_pages,
+    forms,
+    submissions,
+    sessions,
+    members,
+    api_keys,
+    audit_logs,
+    security_events,
+    evidence,
+    notifications,
+    matter_templates,
+    matters,
+    document_templates,
+    documents,
+    tables,
+    table_rows,
+    pipelines,
+    secrets,
+    integrations,
+    health,
+    metrics,
+)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     wiring.begin_tracing("automations-bridge")
@@ -110,41 +147,7 @@ def create_app() -> FastAPI:
     app.state.metrics = Metrics()
     app.add_middleware(Observation, metrics=app.state.metrics)
     errors.install(app, error_pages.render)
-    # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
-    for module in (
-        callbacks,
-        events,
-        mail,
-        definition_files,
-        workflows,
-        runs,
-        figures,
-        step_tests,
-        operators,
-        schedules,
-        webhooks,
-        form_pages,
-        forms,
-        submissions,
-        sessions,
-        members,
-        api_keys,
-        audit_logs,
-        security_events,
-        evidence,
-        notifications,
-        matter_templates,
-        matters,
-        document_templates,
-        documents,
-        tables,
-        table_rows,
-        pipelines,
-        secrets,
-        integrations,
-        health,
-        metrics,
-    ):
+    for module in _API:
         app.include_router(module.router)
     for router in CONSOLE:
         # Pages are for people: the description of the API is without them.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlencode, urljoin
 
@@ -97,7 +98,7 @@ class GuardedHttpClient:
     ) -> HttpResponse:
         address = guarded_address(url.host, _port(url), deadline, self._allow, self._resolve)
         pinned = url.copy_with(host=address)
-        try:
+        with _step_errors(url.host, request.timeout):
             built = client.build_request(
                 method,
                 pinned,
@@ -107,42 +108,9 @@ class GuardedHttpClient:
             )
             answer = client.send(built, stream=True)
             try:
-                locations = dict.fromkeys(answer.extensions[LOCATIONS])
-                if locations:
-                    answer.headers["location"] = ", ".join(locations)
-                body = b""
-                if _is_redirect(request, answer.status_code, answer.headers):
-                    if len(locations) > 1:
-                        raise StepError("A redirect leads to several addresses.", kind="redirects")
-                else:
-                    body = _read(answer, request.max_bytes, deadline, request.timeout)
+                body = _read_body(answer, request, url.host, method, deadline)
             finally:
                 answer.close()
-        except httpx.TimeoutException as error:
-            raise _timeout(request.timeout) from error
-        except CodingError as error:
-            status = answer.status_code
-            told = "" if status < 400 else f" has the status {status}, and"
-            raise StepError(
-                f"The answer of {url.host}{told} {error}.",
-                kind="coding",
-                # Else the service has done what it was asked for.
-                retryable=method in _REPEATABLE or status in (429, 502, 503, 504),
-            ) from error
-        except (httpx.LocalProtocolError, UnicodeError) as error:
-            # In other words than the library's, which repeat the header, and with it a secret.
-            raise StepError(
-                "A header has characters that no header can hold.", kind="config"
-            ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            what = "cannot be reached"
-            if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
-                what = "gave no whole answer"
-            raise StepError(
-                f"{url.host} {what}: {error or type(error).__name__}",
-                kind="connection",
-                retryable=True,
-            ) from error
         return HttpResponse(
             status=answer.status_code,
             headers={k.lower(): v for k, v in answer.headers.items() if k.lower() != "set-cookie"},
@@ -150,6 +118,27 @@ class GuardedHttpClient:
             url=str(url),
             cookies=tuple(answer.headers.get_list("set-cookie")),
         )
+
+
+@contextmanager
+def _step_errors(host: str, timeout: timedelta) -> Iterator[None]:
+    """Translate the library's errors in the block."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise _timeout(timeout) from error
+    except (httpx.LocalProtocolError, UnicodeError) as error:
+        # In other words than the library's, which repeat the header, and with it a secret.
+        raise StepError(
+            "A header has characters that no header can hold.", kind="config"
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        what = "cannot be reached"
+        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+            what = "gave no whole answer"
+        raise StepError(
+            f"{host} {what}: {error or type(error).__name__}", kind="connection", retryable=True
+        ) from error
 
 
 def guarded_address(
@@ -246,6 +235,30 @@ def _http_url(text: str, base: str = "") -> httpx.URL:
     if url.scheme not in ("http", "https") or not host:
         raise StepError("The address must begin with http:// or https://.", kind="blocked")
     return url
+
+
+def _read_body(
+    answer: httpx.Response, request: HttpRequest, host: str, method: str, deadline: float
+) -> bytes:
+    """The body of an answer; that of a redirect to follow is not read."""
+    locations = dict.fromkeys(answer.extensions[LOCATIONS])
+    if locations:
+        answer.headers["location"] = ", ".join(locations)
+    if _is_redirect(request, answer.status_code, answer.headers):
+        if len(locations) > 1:
+            raise StepError("A redirect leads to several addresses.", kind="redirects")
+        return b""
+    try:
+        return _read(answer, request.max_bytes, deadline, request.timeout)
+    except CodingError as error:
+        status = answer.status_code
+        problem = "" if status < 400 else f" has the status {status}, and"
+        raise StepError(
+            f"The answer of {host}{problem} {error}.",
+            kind="coding",
+            # Otherwise the service has done what it was asked for.
+            retryable=method in _REPEATABLE or status in (429, 502, 503, 504),
+        ) from error
 
 
 def _read(answer: httpx.Response, max_bytes: int, deadline: float, timeout: timedelta) -> bytes:

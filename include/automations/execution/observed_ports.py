@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from automations.ports import (
@@ -59,6 +59,7 @@ from automations.ports import (
 )
 from automations.ports.tables import RowFilter
 
+Port = TypeVar("Port")
 Say = Callable[..., None]
 """Logs a line, and takes its level if that is not INFO."""
 
@@ -110,10 +111,14 @@ def _timed(say: Say, what: str) -> Iterator[_Clock]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Http:
-    real: HttpClient
+class _Observed(Generic[Port]):
+    """A port that is wrapped."""
+
+    real: Port
     say: Say
 
+
+class _Http(_Observed[HttpClient]):
     def request(self, request: HttpRequest) -> HttpResponse:
         asked = _place(request.url)
         with _timed(self.say, f"{request.method} {asked}") as clock:
@@ -137,11 +142,7 @@ def _place(url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path[:_MAX_PATH] or '/'}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Mailer:
-    real: Mailer
-    say: Say
-
+class _Mailer(_Observed[Mailer]):
     def send(self, mail: Mail) -> MailReceipt:
         with _timed(self.say, "Mail") as clock:
             receipt = self.real.send(mail)
@@ -155,11 +156,7 @@ class _Mailer:
         return receipt
 
 
-@dataclass(frozen=True, slots=True)
-class _Forms:
-    real: Forms
-    say: Say
-
+class _Forms(_Observed[Forms]):
     def send(self, request: FormRequest) -> None:
         self.real.send(request)
         self.say(f"Form {request.form_id} sent to {', '.join(request.recipients)}.")
@@ -172,22 +169,14 @@ class _Forms:
         return answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Notifier:
-    real: Notifier
-    say: Say
-
+class _Notifier(_Observed[Notifier]):
     def notify(self, notice: Notice) -> NoticeReceipt:
         receipt = self.real.notify(notice)
         self.say(f"Notified the members {', '.join(receipt.user_ids)}.")
         return receipt
 
 
-@dataclass(frozen=True, slots=True)
-class _Matters:
-    real: MatterRegister
-    say: Say
-
+class _Matters(_Observed[MatterRegister]):
     def create(
         self, matter: NewMatter, *, workspace_id: str, run_id: str, key: str
     ) -> MatterReceipt:
@@ -196,11 +185,7 @@ class _Matters:
         return receipt
 
 
-@dataclass(frozen=True, slots=True)
-class _Scripts:
-    real: ScriptRunner
-    say: Say
-
+class _Scripts(_Observed[ScriptRunner]):
     def run(
         self, code: str, given: Any, variables: Mapping[str, Any], limits: ScriptLimits
     ) -> ScriptResult:
@@ -214,11 +199,7 @@ class _Scripts:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Chat:
-    real: Chat
-    say: Say
-
+class _Chat(_Observed[Chat]):
     def post(self, message: ChatMessage) -> ChatReceipt:
         with _timed(self.say, "The message to Slack") as clock:
             receipt = self.real.post(message)
@@ -228,11 +209,7 @@ class _Chat:
         return receipt
 
 
-@dataclass(frozen=True, slots=True)
-class _LanguageModel:
-    real: LanguageModel
-    say: Say
-
+class _LanguageModel(_Observed[LanguageModel]):
     def ask(self, question: ModelQuestion) -> ModelAnswer:
         with _timed(self.say, "The language model") as clock:
             answer = self.real.ask(question)
@@ -248,11 +225,7 @@ class _LanguageModel:
         return self.real.missing(workspace_id, provider, model)
 
 
-@dataclass(frozen=True, slots=True)
-class _Documents:
-    real: Documents
-    say: Say
-
+class _Documents(_Observed[Documents]):
     def generate(self, order: DocumentOrder) -> StoredDocument:
         with _timed(self.say, "The document") as clock:
             made = self.real.generate(order)
@@ -275,11 +248,7 @@ class _Documents:
         return kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Children:
-    real: ChildRuns
-    say: Say
-
+class _Children(_Observed[ChildRuns]):
     def start(
         self,
         parent_run_id: str,
@@ -299,11 +268,7 @@ class _Children:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Dags:
-    real: OtherDags
-    say: Say
-
+class _Dags(_Observed[OtherDags]):
     def forbidden(self, workspace_id: str, dag_id: str) -> str | None:
         return self.real.forbidden(workspace_id, dag_id)
 
@@ -331,11 +296,7 @@ class _Dags:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    real: Evidence
-    say: Say
-
+class _Evidence(_Observed[Evidence]):
     def capture(self, request: EvidenceRequest) -> EvidenceReceipt:
         receipt = self.real.capture(request)
         self.say(
@@ -345,11 +306,7 @@ class _Evidence:
         return receipt
 
 
-@dataclass(frozen=True, slots=True)
-class _Tables:
-    real: Tables
-    say: Say
-
+class _Tables(_Observed[Tables]):
     def write(
         self, change: RowChange, *, workspace_id: str, run_id: str, key: str, zone: str = "UTC"
     ) -> RowReceipt:

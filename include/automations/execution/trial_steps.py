@@ -45,7 +45,7 @@ Iterate = Callable[[Any, list[JSON]], Outcome]
 
 
 class TriedStatus(StrEnum):
-    """What a step has come to; ``UNKNOWN`` when that hangs on an answer that nobody has given."""
+    """The status of a tried step; ``UNKNOWN`` if it depends on an answer that nobody has given."""
 
     DONE = "done"
     FAILED = "failed"
@@ -54,11 +54,10 @@ class TriedStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SampleAnswer:
-    """How a pause is passed.
+    """How a pause ends.
 
     Args:
-        data: what is given with a decision, sent to a callback, filled into a form, or put out by
-            what is waited for.
+        data: the data of a decision, a callback or a form, or the output of what is waited for.
     """
 
     decision: Decision | None = None
@@ -67,14 +66,14 @@ class SampleAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TriedStep:
-    """A step as it was tried.
+    """The result of trying a step.
 
     Args:
-        iteration: in a loop: the index of the item, after those of the loops around it.
-        config: as it was rendered; None when it could not be.
-        waits: what it would wait for, and
-        answer: how that was passed.
-        assumed: whether what it puts out is not its own: a sample's, an earlier run's or made up.
+        iteration: in a loop, the index of the item, after those of the enclosing loops.
+        config: as it was rendered; None if that failed.
+        waits: what it would wait for.
+        answer: how that wait ended.
+        assumed: whether its output is not its own, but a sample's, an earlier run's or made up.
         stops: whether the run would end here, or this item of a loop.
     """
 
@@ -94,7 +93,7 @@ class TriedStep:
 
     @property
     def characters(self) -> int:
-        """About as many as there are to be told of it."""
+        """Approximately the length of its report."""
         told = [self.config, self.output, *(one.details for one in self.effects)]
         answered = None if self.answer is None else self.answer.data
         return len(json.dumps([*told, answered], default=str))
@@ -104,10 +103,10 @@ class StepTrials:
     """Tries the steps of one automation.
 
     Args:
-        ports: what is read by.
-        row: the run that there would be; it is in no database.
-        samples: what steps have put out elsewhere, by their ids and names.
-        answers: how their pauses are passed, by the same.
+        ports: ports to read through.
+        row: the run that there would be; it is not in the database.
+        samples: outputs of steps from elsewhere, by their ids and names.
+        answers: how their pauses end, by the same.
     """
 
     def __init__(
@@ -137,7 +136,7 @@ class StepTrials:
 
         Args:
             where: the item of a loop that it is in, for people.
-            iterate: does the steps of its body.
+            iterate: runs the steps of its body.
         """
         effects: list[Effect] = []
         configs: list[Mapping[str, JSON]] = []
@@ -168,9 +167,8 @@ class StepTrials:
             outcome = make(passed, pause_of(wait, passed.at).kept)
         asked = bool(effects) or _is_of_others(wait)
         status, output = self._came_to(step, outcome, passed, asked=asked)
-        fail = outcome if isinstance(outcome, Fail) and status != TriedStatus.DONE else None
         assumed = asked or status == TriedStatus.UNKNOWN
-        self._guesses = self._guesses or assumed
+        self._guesses |= assumed
         return TriedStep(
             step=step,
             iteration=iteration,
@@ -181,7 +179,7 @@ class StepTrials:
             answer=passed,
             output=output,
             assumed=assumed,
-            fail=fail,
+            fail=outcome if isinstance(outcome, Fail) and status != TriedStatus.DONE else None,
             arm=outcome.arm if isinstance(outcome, Branch) else None,
             stops=isinstance(outcome, Stop),
             variables=outcome.variables if isinstance(outcome, Done) else {},
@@ -190,13 +188,13 @@ class StepTrials:
     def _came_to(
         self, step: Any, outcome: Outcome, passed: Answer | None, *, asked: bool
     ) -> tuple[TriedStatus, Mapping[str, JSON]]:
-        """What a step has come to, and puts out.
+        """The status and the output of a step.
 
         Args:
-            asked: whether that hangs on what others answer.
+            asked: whether they depend on what others would answer.
         """
         in_time = passed is None or passed.decision != Decision.EXPIRED
-        # What is made up says nothing of whether the step would like it.
+        # A failure over a made-up answer says nothing about the real one.
         if isinstance(outcome, Fail) and not (asked and in_time):
             if self._guesses and outcome.kind == "template":
                 return TriedStatus.UNKNOWN, {}
@@ -208,12 +206,12 @@ class StepTrials:
         return TriedStatus.DONE, output
 
     def _unavailable(self, step: Any) -> Fail | None:
-        """How the step fails as things are set up."""
+        """The step's failure for lack of something that it needs here."""
         why = STEP_TYPES[step.type].unavailable(step.config, self._row.workspace_id, self._ports)
         return None if why is None else Fail(why, "config")
 
     def _stand_in(self, conn_id: str) -> HostConnection:
-        """In the place of a connection of Airflow's, which is not read."""
+        """A stand-in for a connection of Airflow's, which is not read."""
         reason = self._ports.connections.forbidden(self._row.workspace_id, conn_id)
         if reason is not None:
             raise StepError(reason, kind="config")
@@ -224,7 +222,7 @@ class StepTrials:
 
 
 def _answer(wait: Wait, given: SampleAnswer) -> Answer:
-    """How a pause is passed: as the sample says, else as one would wish."""
+    """How a pause ends: as the sample says, otherwise favourably."""
     at, decision, by = common_clock.now(), Decision.RESUMED, None
     if isinstance(wait, WaitUntil):
         at, decision = wait.when, Decision.ELAPSED
@@ -234,5 +232,5 @@ def _answer(wait: Wait, given: SampleAnswer) -> Answer:
 
 
 def _is_of_others(wait: Wait | None) -> bool:
-    """Whether what ends a pause is the output of somebody or something else."""
+    """Whether a pause ends with the output of somebody or something else."""
     return wait is not None and not isinstance(wait, WaitUntil | WaitForDecision)

@@ -92,16 +92,16 @@ def change(
         alone: False if automations that it may name are written with it; the caller then calls
             ``check_references`` after all of them.
     """
-    workflow_id, workspace_id, before = workflow.id, workflow.workspace_id, workflow.status
+    workspace_id, before = workflow.workspace_id, workflow.status
     status, body = payloads.split(payload, workflow.status)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
     body = payloads.with_kept_ids(stored, body) if whole else payloads.merge(stored, body)
     definition = payloads.validate(body, payloads.trigger_of(stored))
-    # Only what changes is checked: a subject that is gone must not prevent other changes.
     begins = status is WorkflowStatus.ACTIVE and before != status
     if alone and (begins or {"trigger", "formId", "steps"} & set(changed)):
         workflows.hold_named(session, workspace_id)
+    # Only what changes is checked: a subject that is gone must not prevent other changes.
     if begins or {"trigger", "formId"} & set(changed):
         payloads.check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
@@ -112,16 +112,30 @@ def change(
         if alone:
             check_references(session, found, set(changed))
         return replace(found, in_flight=_in_flight(session, workflow, definition))
+    checked = writing.CheckedWorkflow(workflow, definition, body, status)
+    found = _write(session, by, checked, before, changed)
+    if alone:
+        check_references(session, found, {*changed, *(["status"] if before != status else ())})
+    return replace(found, in_flight=_in_flight(session, workflow, definition))
+
+
+def _write(
+    session: Session,
+    by: Principal,
+    checked: writing.CheckedWorkflow,
+    before: WorkflowStatus,
+    changed: list[str],
+) -> WorkflowDetail:
+    """Write a changed automation as its next version."""
+    workflow = checked.workflow
     workflow.version += 1
     workflow.updated_at = common_clock.now()
-    checked = writing.CheckedWorkflow(workflow, definition, body, status)
-    written = writing.write(session, [checked], by.name).get(workflow_id)
-    if written is None:
-        raise key_taken(definition.key)
-    found = written
+    found = writing.write(session, [checked], by.name).get(workflow.id)
+    if found is None:
+        raise key_taken(checked.definition.key)
     moved: dict[str, JSON] = {}
-    if before != status:
-        moved = {"status": [before, status]}
+    if before != checked.status:
+        moved = {"status": [before, checked.status]}
     audit.record(
         session,
         "workflow.update",
@@ -133,9 +147,7 @@ def change(
     )
     # A raised limit lets waiting runs begin.
     slots.recheck(session, workflow.id)
-    if alone:
-        check_references(session, found, {*changed, *moved})
-    return replace(found, in_flight=_in_flight(session, workflow, definition))
+    return found
 
 
 def check_references(
