@@ -130,6 +130,31 @@ class TestFilling:
         paragraphs = filled(b"# Report\n\n**{{ value }}**\n", {"value": value}, "markdown")
         assert paragraphs == ["Report", value]
 
+    def test_data_stays_as_it_is_in_code_in_links_and_in_the_title_of_a_markdown_template(
+        self,
+    ) -> None:
+        template = (
+            b"---\ntitle: '{{ x }}'\n---\n\n`{{ x }}` [l](https://a.example/{{ y }})\n\n"
+            b"```\n  {{ x }}\n```\n\n- {{ z }}\n"
+        )
+        data = {"x": 'a_b  *c*: "d"', "y": "1?q=a_b&c=d e", "z": "    no code\n\n-  two"}
+        content = ConfinedRenderer().render("markdown", template, data, "docx").content
+        assert texts(content) == [
+            'a_b  *c*: "d"',
+            'a_b  *c*: "d" l',
+            '  a_b  *c*: "d"',
+            "    no code\n\n-  two",
+        ]
+        document = Document(io.BytesIO(content))
+        assert document.core_properties.title == data["x"]
+        assert [one._target for one in document.part.rels.values() if one.is_external] == [
+            "https://a.example/1?q=a_b&c=d%20e"
+        ]
+
+    def test_data_in_a_markdown_template_leads_to_no_program(self) -> None:
+        with pytest.raises(StepError, match="a link would lead to 'javascript:alert"):
+            filled(b"[x]({{ y }})", {"y": "javascript:alert(1)"}, "markdown")
+
     def test_markdown_cannot_hold_a_later_programs_own_language(self) -> None:
         template = b"```{=openxml}\n<w:p><w:r><w:t>raw</w:t></w:r></w:p>\n```\n\n\\input{x} $5\n"
         paragraphs = filled(template, {}, "markdown")

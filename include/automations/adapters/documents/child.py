@@ -36,7 +36,7 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         engine = "docxtpl"
     else:
         text = templates.fill_markdown(template, job["data"])
-        pandoc.docx_from_markdown(text.text, document, text.line_break)
+        pandoc.docx_from_markdown(text.text, document, text.stand_ins)
         page.set_a4(document)
         engine = "pandoc"
     if job["output"] != "pdf":

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
 from typing import Any
 
 import pypandoc
-from docx import Document
-from docx.opc.oxml import parse_xml, serialize_part_xml
-from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
+from lxml import etree
 
 from automations.adapters.documents import programs
+from automations.adapters.documents.word_template import address
 
 _TIMEOUT = 30
 """Far longer than it takes."""
@@ -64,45 +65,63 @@ end
 """
 
 
-def docx_from_markdown(text: str, result: Path, line_break: str) -> None:
+def docx_from_markdown(text: str, result: Path, stand_ins: Mapping[str, str]) -> None:
     """Make a DOCX of a Markdown text.
 
     Args:
-        line_break: the character that becomes a line break.
+        stand_ins: what stands in it for characters that are no marks of Markdown, by these.
+
+    Raises:
+        TemplateProblem: a link of data would lead to what is no address.
     """
     source = result.with_suffix(".md")
     source.write_text(text)
     _run("-f", _MARKDOWN, "-t", "docx", "-o", str(result), str(source))
-    if line_break in text:
-        _break_lines(result, line_break)
+    if not set(text).isdisjoint(stand_ins.values()):
+        _put_back(result, stand_ins)
 
 
-def _break_lines(path: Path, line_break: str) -> None:
-    document = Document(str(path))
-    for part in document.part.package.parts:
-        if "wordprocessingml" not in part.content_type:
-            continue
-        root = part._element if hasattr(part, "_element") else parse_xml(part.blob)
-        for element in list(root.iter(qn("w:t"))):
-            if line_break in (element.text or ""):
-                _break_line(element, line_break)
-        if not hasattr(part, "_element"):
-            part._blob = serialize_part_xml(root)
-    document.save(str(path))
+def _put_back(path: Path, stand_ins: Mapping[str, str]) -> None:
+    """Write the characters of the data where others stand for them."""
+    with zipfile.ZipFile(path) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in parts.items():
+            is_xml = name.endswith((".xml", ".rels"))
+            package.writestr(name, _with_data(content, stand_ins) if is_xml else content)
+
+
+def _with_data(xml: bytes, stand_ins: Mapping[str, str]) -> bytes:
+    line_break = stand_ins["\n"]
+    meant = {mark: character for character, mark in stand_ins.items()}
+    one_line = str.maketrans({**meant, line_break: " "})
+    lines = str.maketrans(
+        {mark: character for mark, character in meant.items() if mark != line_break}
+    )
+    root = etree.fromstring(xml)
+    for element in list(root.iter("*")):
+        for name, value in element.items():
+            told = value.translate(one_line)
+            if told != value:
+                is_link = name == "Target" and element.get("TargetMode") == "External"
+                element.set(name, address(told) if is_link else told)
+        if element.tag == qn("w:t"):
+            element.text = (element.text or "").translate(lines)
+            _break_line(element, line_break)
+        elif element.text:
+            element.text = element.text.translate(one_line)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
 
 
 def _break_line(element: Any, line_break: str) -> None:
     first, *rest = element.text.split(line_break)
-    element.text = first
-    last = element
+    element.text, last = first, element
     for text in rest:
         following = copy(element)
         following.text = text
-        last.addnext(OxmlElement("w:br"))
+        last.addnext(etree.Element(qn("w:br")))
         last.getnext().addnext(following)
         last = following
-    for piece in element.getparent().iter(qn("w:t")):
-        piece.set(qn("xml:space"), "preserve")
 
 
 def typst_from_docx(document: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,12 @@ _MAX_PART = 50_000_000
 """Characters of one part of a document: as much as a package may hold."""
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAK = re.compile(r"\r\n?")
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Characters that are none: a text never holds them, and no program drops them.
-_NONCHARACTERS = [chr(number) for number in range(0xFDD0, 0xFDF0)]
+_NONCHARACTERS = [
+    *map(chr, range(0xFDD0, 0xFDF0)),
+    *(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF)),
+]
+_MEANT_BY_MARKDOWN = f"{string.punctuation} \n"
 
 
 class _Engine:
@@ -71,12 +75,13 @@ class FilledMarkdown:
     """A text in Markdown.
 
     Args:
-        line_break: the character that stands for a line break of the data, which Markdown cannot
-            write everywhere: not in a table's cell.
+        stand_ins: what stands in the text for characters of the data, by those that are meant.
+            Markdown has no way to write them that holds everywhere: none for a line break in a
+            table's cell, and none at all for any sign in code.
     """
 
     text: str
-    line_break: str
+    stand_ins: Mapping[str, str]
 
 
 def _refuse_loss(write: Write) -> Write:
@@ -96,12 +101,13 @@ def _refuse_loss(write: Write) -> Write:
     return write_whole
 
 
-def _as_markdown(line_break: str) -> Write:
+def _as_markdown(stand_ins: Mapping[str, str]) -> Write:
+    table = str.maketrans({**stand_ins, "\t": stand_ins[" "]})
+
     def write(value: Any, meter: Meter) -> str:
         if isinstance(value, Markup):
             return value
-        text = re.sub(r"[ \t]+", " ", values.text(value, meter))
-        return Markup(_PUNCTUATION.sub(r"\\\1", text).replace("\n", line_break))
+        return Markup(values.text(value, meter).translate(table))
 
     return write
 
@@ -128,11 +134,14 @@ def fill_docx(template: Path, data: dict[str, Any], result: Path) -> None:
 def fill_markdown(template: Path, data: dict[str, Any]) -> FilledMarkdown:
     """Fill in a Markdown template; what is inserted stays text, whatever marks it holds."""
     text, data = _text(template), _clean(data)
-    held = text + json.dumps(data, ensure_ascii=False)
-    line_break = next(mark for mark in _NONCHARACTERS if mark not in held)
+    held = {*text, *json.dumps(data, ensure_ascii=False)}
+    free = [mark for mark in _NONCHARACTERS if mark not in held]
+    if len(free) < len(_MEANT_BY_MARKDOWN):
+        raise TemplateProblem("template or data hold too many of the characters that are none")
+    stand_ins = dict(zip(_MEANT_BY_MARKDOWN, free, strict=False))
     with _explain_faults():
-        filled = _Engine(_as_markdown(line_break)).from_string(text).render(data)
-    return FilledMarkdown(filled, line_break)
+        filled = _Engine(_as_markdown(stand_ins)).from_string(text).render(data)
+    return FilledMarkdown(filled, stand_ins)
 
 
 @contextmanager

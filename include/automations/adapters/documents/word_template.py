@@ -71,7 +71,7 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
         package = self.get_docx().part.package
         _unbind(package)
         for relation in _links(package):
-            relation._target = _address(links.from_string(_target(relation)).render(data))
+            relation._target = address(links.from_string(_target(relation)).render(data))
         self.render(data, jinja_env=engine, autoescape=True)
         for part in _of_kinds(package, _NOTES[1:]):
             xml = self.patch_xml(_text(part))
@@ -148,10 +148,15 @@ def _target(relation: Any) -> str:
     return _GUESSED.sub("", unquote(target) if _ENCODED.search(target) else target)
 
 
-def _address(text: str) -> str:
-    address = quote(text.strip(), safe=_URL_SIGNS)
+def address(text: str) -> str:
+    """What a link leads to that data says.
+
+    Raises:
+        TemplateProblem: it is no address, or none that a document may lead to.
+    """
+    written = quote(text.strip(), safe=_URL_SIGNS)
     try:
-        scheme = urlsplit(address).scheme
+        scheme = urlsplit(written).scheme
     except ValueError as error:
         raise TemplateProblem(
             f"a link would lead to '{text[:100]}', which is no address"
@@ -160,4 +165,4 @@ def _address(text: str) -> str:
         raise TemplateProblem(
             f"a link would lead to '{text[:100]}'; http, https, mailto and tel are allowed"
         )
-    return address
+    return written
