@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.clock import parse_instant, to_utc
+from automations.kit.clock import in_zone, parse_instant, to_utc
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,31 @@ def test_without_its_last_sign_the_order_of_texts_is_that_in_time(found: list[da
     written = [to_utc(one.replace(tzinfo=UTC).isoformat(), "UTC") for one in found]
     in_time = sorted(written, key=lambda one: parse_instant(one, "UTC"))
     assert sorted(written, key=lambda one: one.rstrip("Z")) == in_time
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01.09:30:00",
+        "2026-01-01,09:30",
+        "2026-01-01x09:30",
+        "2026-01-01T09:30.5",
+        "2026-01-01T09.5Z",
+        "20260101T0930,5",
+        "2026-01-01T09:30:00 Z",
+    ],
+)
+def test_what_python_reads_otherwise_than_iso_8601_is_refused(text: str) -> None:
+    for read in (to_utc, parse_instant, in_zone):
+        with pytest.raises(ValueError, match="ISO 8601"):
+            read(text, "Europe/Warsaw")
+
+
+@pytest.mark.parametrize(
+    "text", ["20260101", "2026-W01-1T10", "20260101T093000,25+0100", "2026-01-01 09:30:00-03"]
+)
+def test_the_other_forms_of_iso_8601_are_read(text: str) -> None:
+    assert parse_instant(text, "UTC") == datetime.fromisoformat(to_utc(text, "UTC"))
 
 
 @pytest.mark.parametrize(

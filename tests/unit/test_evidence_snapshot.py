@@ -82,6 +82,15 @@ def test_a_time_without_an_offset_is_one_of_the_automations_zone() -> None:
         run({**config, "from": "2026-02-01T02:00"}, archive, timezone="America/New_York")
 
 
+def test_a_small_letter_marks_utc_as_well() -> None:
+    archive = Archive()
+    run(
+        {"source": "AUDIT_LOGS", "from": "2026-02-01t00:00:00z", "to": "2026-02-01t06:00:00z"},
+        archive,
+    )
+    assert archive.requests[0].since == datetime(2026, 2, 1, tzinfo=UTC)
+
+
 def test_a_duration_counts_back_from_now_and_the_title_is_the_steps_name() -> None:
     archive = Archive()
     run({"source": "AUDIT_LOGS", "from": "P1D", "to": "PT1H"}, archive)

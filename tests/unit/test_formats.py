@@ -19,8 +19,9 @@ def test_no_dates(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-11-29T10:00:00Z", "2026-11-29T10:00:00.1234567890+01:00", "2026-11-29T10:00:00-23:59"],
-)
+    ["2026-11-29T10:00:00Z", "2026-11-29T10:00:00.1234567890+01:00", "2026-11-29T10:00:00-23:59",
+     "2026-11-29t10:00:00z"],
+)  # fmt: skip
 def test_moments(text: str) -> None:
     assert DATES["date-time"](text)
 

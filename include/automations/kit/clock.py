@@ -7,6 +7,13 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 _DECIMALS = re.compile(r"[.,]([0-9]+)")
+# Python takes any sign between a day and its time, and decimals of hours and minutes for those of
+# seconds: "2026-03-01,09:30" and "2026-03-01T09:30.5" would be other moments than they say.
+_WRITTEN = re.compile(
+    r"[0-9W-]{7,10}"
+    r"(?:[Tt ][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:[.,][0-9]+)?)?)?"
+    r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?)?)?"
+)
 
 
 def timestamp(instant: datetime) -> str:
@@ -43,13 +50,20 @@ def in_zone(text: str, zone: str) -> str:
     return f"{whole[:19]}.{decimals[1]}{whole[19:]}" if decimals else whole
 
 
+def is_local(text: str) -> bool:
+    """Whether an ISO 8601 date or time has no offset of its own.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _read(text).tzinfo is None
+
+
 def _read(text: str) -> datetime:
+    if not _WRITTEN.fullmatch(text):
+        raise ValueError("must be an ISO 8601 date or time")
     # RFC 3339 lets the mark of UTC be a small letter, and Python does not.
-    read = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
-    if (offset := read.utcoffset()) is not None and offset.microseconds:
-        # Python's own: to anybody else these are decimals of the time.
-        raise ValueError("has an offset with parts of a second")
-    return read
+    return datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
 
 
 def parse_instant(text: str, zone: str) -> datetime:

@@ -19,7 +19,7 @@ from automations.domain.fields import (
 )
 from automations.errors import StepError
 from automations.kit import common_clock
-from automations.kit.clock import parse_instant
+from automations.kit.clock import is_local, parse_instant
 from automations.ports import EvidenceRequest
 from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
@@ -49,7 +49,7 @@ def parse_time(value: str, now: datetime, zone: str) -> datetime:
 
 
 def _is_local(value: str) -> bool:
-    return not value.startswith("P") and datetime.fromisoformat(value).tzinfo is None
+    return not value.startswith("P") and is_local(value)
 
 
 def _check_order(since: datetime | None, until: datetime | None) -> None:

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
 from automations.domain.fields import parse_duration
+from automations.kit.clock import is_local
 from automations.kit.values import JSON
 from automations.ports import OPERATOR_TASK, OperatorParameter, ProviderOperator
 
@@ -149,10 +150,9 @@ def _classes(annotation: str) -> set[str]:
 
 
 def _parse_time(value: str) -> datetime:
-    instant = datetime.fromisoformat(value)
-    if instant.tzinfo is None:
-        raise ValueError(f"must have an offset from UTC, as in {instant.isoformat()}Z")
-    return instant
+    if is_local(value):
+        raise ValueError(f"must have an offset from UTC, as in {value}Z")
+    return datetime.fromisoformat(value)
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

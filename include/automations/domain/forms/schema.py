@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
 from automations.domain.fields import Lenient, Number, Whole, zone_name
+from automations.kit.clock import is_local
 from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
 from automations.kit.json_schema.violations import Violation
@@ -149,9 +150,10 @@ def _is_date(value: object) -> bool:
 
 def _is_datetime(value: object) -> bool:
     try:
-        return bool(datetime.fromisoformat(str(value)))
+        is_local(str(value))
     except ValueError:
         return False
+    return True
 
 
 def _is_time(value: object) -> bool:
