@@ -7,12 +7,13 @@ import re
 from datetime import datetime, timedelta
 from typing import Literal
 
-Kind = Literal["date", "time"]
+Kind = Literal["date", "time", "duration"]
 
 _BUILT_IN: dict[int, Kind] = {
     **dict.fromkeys((*range(14, 18), 22, *range(27, 32), *range(50, 59)), "date"),
-    **dict.fromkeys((*range(18, 22), *range(32, 36), *range(45, 48)), "time"),
+    **dict.fromkeys((*range(18, 22), *range(32, 36), 45, 47), "time"),
     36: "date",
+    46: "duration",
 }
 """Formats that have a number and no code."""
 _NOT_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
@@ -49,7 +50,7 @@ def days_of(wall_time: datetime) -> float | None:
 
 
 def date_kind(number: str, code: str | None) -> Kind | None:
-    """Whether a format shows numbers as dates, or as times of a day or a duration."""
+    """Whether a format shows numbers as dates, as times of a day, or as durations."""
     if code is None:
         return _BUILT_IN.get(int(number)) if number.isascii() and number.isdigit() else None
     bare = _NOT_CODE.sub("", code.partition(";")[0]).lower()
@@ -57,6 +58,8 @@ def date_kind(number: str, code: str | None) -> Kind | None:
         return None
     if "y" in bare or "d" in bare:
         return "date"
+    if "[" in bare:
+        return "duration"
     if "h" in bare or "s" in bare:
         return "time"
     return "date" if "m" in bare else None
@@ -70,10 +73,12 @@ def number(kept: str, kind: str | None, dates: Dates) -> str:
         return kept
     if not math.isfinite(value):
         return kept
-    if kind == "date" and (wall_time := dates.wall_time(value)) is not None:
+    # Of a day and its time a sheet may show the time alone.
+    has_day = kind == "date" or (kind == "time" and value >= _FIRST_RELIABLE)
+    if has_day and (wall_time := dates.wall_time(value)) is not None:
         text = wall_time.isoformat(timespec="milliseconds").removesuffix(".000")
         return text.removesuffix("T00:00:00")
-    if kind == "time" and 0 <= value < _IN_DIGITS:
+    if kind in ("time", "duration") and 0 <= value < _IN_DIGITS:
         seconds, milliseconds = divmod(round(value * _DAY_MS), 1000)
         text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         return f"{text}.{milliseconds:03}" if milliseconds else text
