@@ -139,12 +139,17 @@ class TestSources:
     @pytest.mark.parametrize(
         ("more", "message"),
         [
-            ({"filter": {"nope": 1}}, "filter: AUDIT_LOGS has no field nope; there are id, at"),
-            ({"columns": ("id", "nope")}, "columns: there is no nope"),
+            ({"filter": {"nope": 1}}, "config.filter: there is no nope; there are id, at"),
+            ({"columns": ("id", "nope")}, "config.columns: there is no nope"),
+            ({"columns": ("nope",), "filter": {"action": "x"}}, "columns: there is no nope"),
         ],
     )
-    def test_an_unknown_field_is_named(self, home: str, more: dict[str, Any], message: str) -> None:
-        record(home, "thing.create")
+    @pytest.mark.parametrize("lines", [0, 1])
+    def test_an_unknown_field_is_named_also_where_there_is_nothing(
+        self, home: str, more: dict[str, Any], message: str, lines: int
+    ) -> None:
+        for _ in range(lines):
+            record(home, "thing.create")
         with pytest.raises(StepError, match=message):
             capture(home, "x", **more)
         assert chain(home) == []

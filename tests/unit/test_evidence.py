@@ -70,3 +70,5 @@ def test_a_filter_wants_all_its_fields_each_with_one_of_its_values() -> None:
     assert fits(row, {"a": 1, "b": ["x", "y"]})
     assert not fits(row, {"a": 1, "b": ["y"]})
     assert not fits(row, {"a": 2})
+    assert not fits(row, {"a": True})
+    assert not fits(row, {"a": ["1", True]})

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from automations.kit.canonical_json import canonical, sha256_of
+from automations.kit.storable import same
 
 MAX_ROWS = 100_000
 """Together with its bytes: a snapshot is built in memory, hashed and read as a whole."""
@@ -80,6 +81,6 @@ def fits(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         KeyError: the row has no such field.
     """
     return all(
-        row[field] in value if isinstance(value, list) else row[field] == value
+        any(same(row[field], one) for one in (value if isinstance(value, list) else [value]))
         for field, value in wanted.items()
     )

@@ -113,12 +113,6 @@ def _columns(
     rows: Iterator[Mapping[str, Any]], columns: Sequence[str]
 ) -> Iterator[Mapping[str, Any]]:
     for row in rows:
-        missing = [name for name in columns if name not in row]
-        if missing:
-            named = ", ".join(missing)
-            raise StepError(
-                f"columns: there is no {named}; there are {', '.join(row)}", kind="config"
-            )
         yield {name: row[name] for name in columns} if columns else row
 
 

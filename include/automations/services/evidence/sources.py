@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +29,17 @@ ADMINS_ONLY = frozenset({"AUDIT_LOGS", "SECURITY_EVENTS"})
 """Sources that only administrators may read, so that evidence of them is theirs, too."""
 
 
+_OF_AUDIT_LOGS = (
+    *("id", "at", "actorType", "actor", "actorId", "action", "resourceType", "resourceId", "ip"),
+    *("requestId", "details"),
+)
+_OF_SECURITY_EVENTS = (
+    "id", "at", "type", "severity", "actor", "ip", "requestId", "details", "count",
+)  # fmt: skip
+_OF_MEMBERS = ("id", "name", "email", "role", "createdAt")
+_OF_ROWS = ("rowId", "rowCreatedAt", "rowUpdatedAt")
+
+
 def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
     """The lines of the audit log."""
     wanted = AuditFilter(since=request.since, until=request.until)
@@ -49,6 +60,7 @@ def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) ->
             }
             for line in audit.all_of(session, workspace_id, wanted)
         ),
+        _OF_AUDIT_LOGS,
         request,
     )
 
@@ -73,6 +85,7 @@ def security_event_rows(
             }
             for event in security_events.all_of(session, workspace_id, wanted)
         ),
+        _OF_SECURITY_EVENTS,
         request,
     )
 
@@ -92,6 +105,7 @@ def org_members(session: Session, workspace_id: str, request: EvidenceRequest) -
             if (request.since is None or member.created_at >= request.since)
             and (request.until is None or member.created_at < request.until)
         ),
+        _OF_MEMBERS,
         request,
     )
 
@@ -105,6 +119,7 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
     except ValidationError as error:
         wrong = format_errors(error, request.filter, "config.filter.")
         raise StepError(wrong, kind="config") from error
+    _check("columns", request.columns, (*_OF_ROWS, *(column.key for column in columns)))
     group = validate(None if wanted is None else of_step(wanted, columns, request.zone), columns)
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
@@ -115,18 +130,23 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
         }
 
 
-def _filter(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:
+def _filter(rows: Iterable[Row], known: Sequence[str], request: EvidenceRequest) -> Iterator[Row]:
     wanted = request.filter or {}
+    _check("filter", wanted, known)
+    _check("columns", request.columns, known)
     for row in rows:
-        unknown = sorted(set(wanted) - set(row))
-        if unknown:
-            raise StepError(
-                f"filter: {request.source} has no field {', '.join(unknown)}; "
-                f"there are {', '.join(row)}",
-                kind="config",
-            )
         if fits(row, wanted):
             yield row
+
+
+def _check(where: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Check names of fields, also where there is no row to look for them in."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise StepError(
+            f"config.{where}: there is no {', '.join(unknown)}; there are {', '.join(known)}",
+            kind="config",
+        )
 
 
 SOURCES: dict[str, Source] = {
