@@ -216,6 +216,10 @@ def test_a_name_that_is_no_key_is_not_there(path: str, name: str) -> None:
     "template",
     [
         "{{ input.n + 'a' }}",
+        "{{ true + 1 }}",
+        "{{ input.n * false }}",
+        "{{ -true }}",
+        "{{ [1, true]|sum }}",
         "{{ 'a' < 1 }}",
         "{{ none < 1 }}",
         "{{ input.o < input.o }}",

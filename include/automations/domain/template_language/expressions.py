@@ -123,7 +123,7 @@ class Expressions(ABC):
 
     def _sign(self, node: nodes.Neg | nodes.Pos) -> Any:
         value = self._value(node.node)
-        if not isinstance(value, int | float):
+        if not values.is_number(value):
             raise TemplateFault(f"{values.kind(value)} has no sign")
         return -value if isinstance(node, nodes.Neg) else value
 

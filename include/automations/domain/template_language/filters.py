@@ -112,7 +112,7 @@ def _sum(run: Run, value: Any, attribute: Any = None, start: Any = 0) -> Any:
     if isinstance(start, list):
         run.meter.items(len(start) + sum(len(item) for item in picked))
         return [*start, *(inner for item in picked for inner in item)]
-    if any(not isinstance(item, int | float) for item in (start, *picked)):
+    if not all(map(values.is_number, (start, *picked))):
         raise TemplateFault("sum takes numbers")
     return values.number(sum(values.alike(start, *picked)))
 

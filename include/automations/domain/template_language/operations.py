@@ -19,8 +19,8 @@ Operation = Callable[[Run, Any, Any], Any]
 
 def _numbers(sign: str, compute: Callable[[Any, Any], Any]) -> Operation:
     def calculate(run: Run, left: Any, right: Any) -> Any:
-        if not (isinstance(left, int | float) and isinstance(right, int | float)):
-            # Python would format a text with %.
+        if not (values.is_number(left) and values.is_number(right)):
+            # Python would format a text with %, and count with true.
             raise _unfit(sign, left, right)
         # Data may hold larger ones.
         return values.number(compute(*values.alike(left, right)))

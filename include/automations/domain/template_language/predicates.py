@@ -20,10 +20,6 @@ def _whole(run: Run, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(run: Run, value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _divisible(run: Run, value: int, by: int) -> bool:
     return _whole(run, value) and _whole(run, by) and value % by == 0
 
@@ -63,7 +59,7 @@ PREDICATES: Mapping[str, Predicate] = {
     "iterable": _is(list, str, dict),
     "float": _is(float),
     "integer": _whole,
-    "number": _number,
+    "number": lambda run, value: values.is_number(value),
     "none": lambda run, value: value is None,
     "true": lambda run, value: value is True,
     "false": lambda run, value: value is False,

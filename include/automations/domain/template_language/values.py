@@ -42,6 +42,11 @@ class Group(list[Any]):
     """A group of ``groupby``: its key and its items, by place or by name."""
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a number; Python takes true for one, too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def member(value: Any, key: Any) -> Any:
     """What a value holds under a key or at a place, and nothing else that Python knows of it.
 
