@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from automations.definitions.checking import parse
 from automations.definitions.flow_control import Debounce
-from automations.definitions.model import DEFINITION
+from automations.definitions.model import DEFINITION, Retry
 from automations.definitions.schedules import check_interval
 from automations.domain.fields import parse_duration
 from automations.steps.approval import ApprovalConfig
@@ -70,3 +71,42 @@ def test_nobody_is_reminded_each_second(every: str) -> None:
         SendFormConfig.model_validate(
             {"formId": "c1", "recipients": ["a@b.example"], "remindEvery": every}
         )
+
+
+@pytest.mark.parametrize(
+    ("written", "attempt", "seconds"),
+    [
+        ({"delay": "PT10M"}, 1, 600),
+        ({"delay": "PT10M"}, 9, 600),
+        ({"delay": "PT1H", "backoff": "fixed"}, 1, 3600),
+        ({"delay": "PT2M"}, 3, 300),
+        ({"maxDelay": "PT1S"}, 1, 1),
+        ({"delay": "PT10M", "maxDelay": "PT1H"}, 19, 3600),
+    ],
+)
+def test_a_retry_comes_after_the_delay_that_is_written(
+    written: dict[str, str], attempt: int, seconds: int
+) -> None:
+    retry = Retry.model_validate({"maxAttempts": 20, **written})
+    assert retry.delay_after(attempt) == timedelta(seconds=seconds)
+
+
+def test_a_longest_delay_that_is_shorter_than_the_first_one_is_refused() -> None:
+    retry = {"delay": "PT10M", "maxDelay": "PT5M"}
+    step = {"name": "x", "type": "delay", "config": {"duration": "PT1S"}, "retry": retry}
+    _, errors = parse({"name": "x", "steps": [step]})
+    assert errors == {"steps.0.retry.maxDelay": ["must not be shorter than delay"]}
+
+
+@pytest.mark.parametrize("late", ["P7D", "P30D"])
+def test_what_would_come_after_the_end_of_a_pause_is_refused(late: str) -> None:
+    asked = {"approvers": ["a@b.example"], "message": "x", "escalateTo": ["b@b.example"]}
+    form = {"formId": "c1", "recipients": ["a@b.example"]}
+    for model, fields in (
+        (ApprovalConfig, {**asked, "escalateAfter": late}),
+        (ApprovalConfig, {**asked, "escalateAfter": "P1D", "remindEvery": late}),
+        (SendFormConfig, {**form, "remindEvery": late}),
+    ):
+        with pytest.raises(ValidationError, match="shorter than expiresIn, which is P7D"):
+            model.model_validate(fields)
+    ApprovalConfig.model_validate({**asked, "escalateAfter": "P6D", "expiresIn": "{{input.time}}"})

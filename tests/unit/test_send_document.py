@@ -91,10 +91,10 @@ def test_the_subject_is_the_documents_name_when_absent() -> None:
     assert post.sent[0].subject == "Letter.pdf"
 
 
-def test_one_address_twice_is_one_mail() -> None:
+def test_one_mailbox_twice_is_one_mail() -> None:
     post = Post()
-    run(post, Archive(), recipients="ada@b.example, ada@b.example")
-    assert len(post.sent) == 1
+    run(post, Archive(), recipients="ada@b.example, ada@b.example, Ada@b.example")
+    assert [mail.to for mail in post.sent] == [("ada@b.example",)]
 
 
 def test_one_rejection_is_recorded_and_does_not_fail_the_step() -> None:

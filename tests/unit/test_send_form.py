@@ -44,6 +44,15 @@ def test_without_waiting_the_step_is_done_when_it_has_sent() -> None:
     assert (desk.sent[0].wait_for, desk.sent[0].key) == (None, "run1:node1:0")
 
 
+def test_one_mailbox_is_sent_one_link_however_often_it_is_written() -> None:
+    desk = Desk()
+    written = ["Ada@b.example", "ada@B.example", "bob@b.example"]
+    outcome = SendForm().run(configured(recipients=written), context(forms=desk))
+    assert desk.sent[0].recipients == ("Ada@b.example", "bob@b.example")
+    assert isinstance(outcome, Done)
+    assert outcome.output["recipients"] == ["Ada@b.example", "bob@b.example"]
+
+
 def test_a_waiting_step_says_for_how_many_and_how_long() -> None:
     desk = Desk()
     config = configured(waitForCompletion=True, waitFor="any", expiresIn="P1D", remindEvery="PT6H")

@@ -29,7 +29,7 @@ from automations.definitions.triggers import (
     WebhookTrigger,
 )
 from automations.domain import error_kinds
-from automations.domain.fields import Verbatim, is_template
+from automations.domain.fields import Verbatim, is_template, parse_duration
 from automations.domain.secret_templates import secrets_named
 from automations.domain.templating import names_in, size_of
 from automations.kit.storable import faults
@@ -141,9 +141,16 @@ def _check_orders(steps: list[Any], path: str, errors: Errors) -> None:
 
 
 def _check_retry(step: Any, path: str, errors: Errors) -> None:
-    for index, kind in enumerate(step.retry.on if step.retry is not None else ()):
+    if step.retry is None:
+        return
+    for index, kind in enumerate(step.retry.on):
         if fault := error_kinds.fault_of(kind):
             add_error(errors, f"{path}.retry.on.{index}", fault)
+    delays = {"delay": step.retry.delay, "max_delay": step.retry.max_delay}
+    if delays.keys() <= step.retry.model_fields_set and not any(map(is_template, delays.values())):
+        delay, longest = map(parse_duration, delays.values())
+        if delay > longest:
+            add_error(errors, f"{path}.retry.maxDelay", "must not be shorter than delay")
 
 
 def _check_durations(step: Any, path: str, errors: Errors) -> None:

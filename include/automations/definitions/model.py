@@ -28,7 +28,9 @@ class Retry(Model):
         "exponential", description="Whether the delay doubles after each attempt."
     )
     delay: Duration = Field("PT2S", description="Delay before the second attempt.")
-    max_delay: Duration = Field("PT5M", description="The longest delay.")
+    max_delay: Duration = Field(
+        "PT5M", description="The longest delay; when absent, `delay` where that is longer."
+    )
     on: tuple[str, ...] = Field(
         (),
         description="Kinds of errors to retry, of those that the table of errors below says are "
@@ -42,9 +44,9 @@ class Retry(Model):
     def delay_after(self, attempt: int) -> timedelta:
         """How long to wait after the given attempt (1 is the first) has failed."""
         base, cap = parse_duration(self.delay), parse_duration(self.max_delay)
-        if self.backoff == "fixed":
-            return min(base, cap)
-        doubled: int = 2 ** min(attempt - 1, 30)
+        if "max_delay" not in self.model_fields_set:
+            cap = max(base, cap)
+        doubled: int = 1 if self.backoff == "fixed" else 2 ** min(attempt - 1, 30)
         return min(base * doubled, cap)
 
 

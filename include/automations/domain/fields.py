@@ -264,6 +264,18 @@ def within_a_week(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def check_before_end(span: str | None, end: str, name: str) -> None:
+    """ValueError when something would come only after the time to answer in, so that it never does.
+
+    Args:
+        name: of the field that says when it comes; templates say so later.
+    """
+    if span is None or is_template(span) or is_template(end):
+        return
+    if parse_duration(span) >= parse_duration(end):
+        raise ValueError(f"{name} must be shorter than expiresIn, which is {end}")
+
+
 _NO_ZONES = ("localtime", "Factory", "posixrules")
 """Files beside the zones' own, which mean another time on each machine, or none."""
 

@@ -6,6 +6,7 @@ person may have several; ``services.access.people`` knows which belong together.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from email.utils import parseaddr
 from unicodedata import normalize
 
@@ -45,6 +46,14 @@ def mailbox(address: str) -> str:
         # It is none, and would take long to be read.
         return f"mail:{address.lower()}"
     return f"mail:{_wire_form(normalize('NFC', parseaddr(address)[1] or address)).lower()}"
+
+
+def each_once(addresses: Iterable[str]) -> tuple[str, ...]:
+    """One address of each mailbox, as it is written first."""
+    first: dict[str, str] = {}
+    for address in addresses:
+        first.setdefault(mailbox(address), address)
+    return tuple(first.values())
 
 
 def _wire_form(address: str) -> str:

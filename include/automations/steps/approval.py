@@ -23,6 +23,7 @@ from automations.domain.fields import (
     Text,
     Whole,
     as_list,
+    check_before_end,
     is_rendered,
     is_template,
     parse_duration,
@@ -99,13 +100,15 @@ class ApprovalConfig(Model):
     remind_every: Reminder | None = Field(
         None,
         description="How often those who have not decided are sent their link again; PT1M "
-        "at least.",
+        "at least, and shorter than expiresIn.",
     )
     escalate_to: Deciders = Field(
         default_factory=list, description="Who is asked as well when nobody decided in time."
     )
     escalate_after: Duration | None = Field(
-        None, description="How long the first ones have before the others are asked."
+        None,
+        description="How long the first ones have before the others are asked; shorter than "
+        "expiresIn.",
     )
     expires_in: Annotated[Duration, AfterValidator(within_a_week)] = Field(
         "P7D", description="How long there is to decide; 7 days at most."
@@ -133,6 +136,12 @@ class ApprovalConfig(Model):
         asked = {people.mailbox(address) for address in every}
         if known and isinstance(self.quorum, int) and self.quorum > max(len(asked), 1):
             raise ValueError("quorum is more than there are approvers")
+        return self
+
+    @model_validator(mode="after")
+    def _all_comes_in_time(self) -> Self:
+        check_before_end(self.remind_every, self.expires_in, "remindEvery")
+        check_before_end(self.escalate_after, self.expires_in, "escalateAfter")
         return self
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from automations.domain import people
 from automations.domain.fields import Model, Text
 from automations.domain.statuses import DeliveryStatus
 from automations.ports import Attachment, Delivery, Mail
@@ -48,7 +49,8 @@ class SendDocument(StepType[SendDocumentConfig]):
     def run(self, config: SendDocumentConfig, ctx: StepContext) -> Outcome:
         file = ctx.ports.documents.file(ctx.workspace_id, config.document_id)
         deliveries = [
-            _deliver(config, ctx, file, recipient) for recipient in dict.fromkeys(config.recipients)
+            _deliver(config, ctx, file, recipient)
+            for recipient in people.each_once(config.recipients)
         ]
         sent = [delivery for delivery in deliveries if delivery.status == DeliveryStatus.SENT]
         output = {

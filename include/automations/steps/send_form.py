@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from automations.domain import people
 from automations.domain.fields import (
     Duration,
     Model,
     OrTemplate,
     Reminder,
     Text,
+    check_before_end,
     parse_duration,
     within_a_week,
 )
@@ -52,8 +54,13 @@ class SendFormConfig(Model):
     remind_every: Reminder | None = Field(
         None,
         description="How often those who have not answered are sent their link again; PT1M "
-        "at least.",
+        "at least, and shorter than expiresIn.",
     )
+
+    @model_validator(mode="after")
+    def _reminds_in_time(self) -> Self:
+        check_before_end(self.remind_every, self.expires_in, "remindEvery")
+        return self
 
 
 class SendForm(StepType[SendFormConfig]):
@@ -81,12 +88,13 @@ class SendForm(StepType[SendFormConfig]):
 
     def run(self, config: SendFormConfig, ctx: StepContext) -> Outcome:
         expires_in = parse_duration(config.expires_in)
+        recipients = people.each_once(config.recipients)
         ctx.ports.forms.send(
             FormRequest(
                 workspace_id=ctx.workspace_id,
                 run_id=ctx.run_id,
                 form_id=config.form_id,
-                recipients=tuple(dict.fromkeys(config.recipients)),
+                recipients=recipients,
                 subject=config.subject,
                 message=config.message,
                 prefill=config.prefill if isinstance(config.prefill, dict) else {},
@@ -96,7 +104,7 @@ class SendForm(StepType[SendFormConfig]):
                 key=ctx.idempotency_key,
             )
         )
-        output = {"formId": config.form_id, "recipients": list(config.recipients)}
+        output = {"formId": config.form_id, "recipients": list(recipients)}
         if config.wait_for_completion:
             return WaitForSubmissions(output, expires_in)
         return Done(output)

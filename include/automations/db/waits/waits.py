@@ -105,11 +105,10 @@ def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> Non
     """Ask these people, too; jobs of their own send each a link of their own, and remind them."""
     known = {people.mailbox(person.address) for person in approvers(session, wait.id)}
     # One mailbox is one person with one link and one vote, however the address is written.
-    asked = {people.mailbox(address): address for address in reversed(list(addresses))}
     rows = [
         {"id": new_id(), "wait_id": wait.id, "address": address}
-        for mailbox, address in reversed(asked.items())
-        if mailbox not in known
+        for address in people.each_once(addresses)
+        if people.mailbox(address) not in known
     ]
     if not rows:
         return
