@@ -99,9 +99,12 @@ class TestConnections:
                 },
                 "config.paging.path",
             ),
-            (
-                {"connectorType": "http", "config": {"url": "https://b.ex"}, "interval": "PT1S"},
-                "interval",
+            *(
+                (
+                    {"connectorType": "http", "config": {"url": "https://b.ex"}, "interval": every},
+                    "interval",
+                )
+                for every in ("PT1S", "P367D", "P900000000D")
             ),
         ],
     )

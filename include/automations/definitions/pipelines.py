@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from automations.definitions.field_errors import field_errors
 from automations.definitions.paging import Paging, WholeAnswer
+from automations.definitions.schedules import check_interval
 from automations.definitions.triggers import Id
-from automations.domain.fields import Model, is_template, parse_duration
+from automations.domain.fields import Model, is_template
 from automations.domain.http_auth import HttpAuth
 from automations.domain.http_headers import check_headers
 from automations.domain.tables.columns import KEYLESS, Column
@@ -26,8 +26,6 @@ PUSH: Final = "push"
 """Records are sent to the connection; it reads none itself."""
 HTTP: Final = "http"
 """The connection reads its records from an HTTP API."""
-_MIN_INTERVAL = timedelta(minutes=1)
-"""As of schedules: what must be sooner is told by a webhook."""
 _REFERENCE = re.compile(r"\{\{\s*secret\.([A-Z][A-Z0-9_]{0,63})\s*\}\}")
 
 
@@ -152,12 +150,6 @@ CONNECTORS: Mapping[str, type[PushConfig] | type[HttpConfig]] = {
 """What each type of connector is configured with."""
 
 
-def _seldom(value: str) -> str:
-    if parse_duration(value) < _MIN_INTERVAL:
-        raise ValueError("must be PT1M at least")
-    return value
-
-
 class ConnectionShape(Model):
     """A named source, and the tables that its records go to."""
 
@@ -167,8 +159,10 @@ class ConnectionShape(Model):
     tables: list[TableMapping] = Field(
         min_length=1, max_length=20, description="Each record goes to all of them."
     )
-    interval: Annotated[str, AfterValidator(_seldom)] | None = Field(
-        None, description="How often to sync an http source, such as PT1H; by hand when absent."
+    interval: Annotated[str, AfterValidator(check_interval)] | None = Field(
+        None,
+        description="How often to sync an http source, such as PT1H, from PT1M to P366D; by hand "
+        "when absent.",
     )
     enabled: bool = Field(True, strict=True, description="Whether it can sync.")
 
