@@ -68,7 +68,7 @@ COLUMNS = [
 ROWS: list[dict[str, Any]] = [
     {"name": 'a\n"b";c,ä', "size": 12345678901234567890, "tags": ["x", "y; z"]},
     {"name": "=1+1", "size": -4.5, "more": {"a": [None, "12"]}},
-    {"size": 1e22, "tags": []},
+    {"size": 1e22, "tags": [], "more": ""},
 ]
 
 

@@ -81,6 +81,10 @@ class Column(_Part):
         """Whether its values are texts, or several of them."""
         return self.type in ("text", "select", "multiselect", "email", "url")
 
+    def may_be_empty(self) -> bool:
+        """Whether an empty text is one of its values, and not none at all."""
+        return self.type in ("text", "json")
+
     @model_validator(mode="after")
     def _options_have_a_use(self) -> Self:
         if self.options and self.type not in ("select", "multiselect"):
@@ -127,7 +131,7 @@ def validate(
     wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in known}
     for column in columns:
         given = data.get(column.key)
-        if given is None or (given == "" and (column.required or column.type != "text")):
+        if given is None or (given == "" and (column.required or not column.may_be_empty())):
             if column.required:
                 wrong[f"{path}.{column.key}"] = ["is required"]
             continue
