@@ -15,7 +15,7 @@ from yaml.nodes import MappingNode, ScalarNode
 from automations.definitions import step_ids
 from automations.errors import ValidationFailed
 from automations.kit.json_text import parse_json
-from automations.kit.numbers import of_json
+from automations.kit.numbers import MAX_DIGITS, of_json
 from automations.kit.storable import fault
 from automations.kit.values import JSON
 from automations.steps.registry import STEP_TYPES
@@ -81,6 +81,9 @@ _NUMBERS = {tag: re.compile(pattern) for tag, pattern, _ in _PLAIN if tag in ("i
 
 
 def _decimal(loader: yaml.CSafeLoader, node: ScalarNode) -> int:
+    if len(node.value) > MAX_DIGITS:
+        problem = f"a number has more than {MAX_DIGITS} digits"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
     return int(_check_number(node, "int"))
 
 
