@@ -82,13 +82,16 @@ _NUMBERS = {tag: re.compile(pattern) for tag, pattern, _ in _PLAIN if tag in ("i
 
 def _decimal(loader: yaml.CSafeLoader, node: ScalarNode) -> int:
     if len(node.value) > MAX_DIGITS:
-        problem = f"a number has more than {MAX_DIGITS} digits"
+        problem = f"a number is too large: it has more than {MAX_DIGITS} digits"
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
     return int(_check_number(node, "int"))
 
 
 def _real(loader: yaml.CSafeLoader, node: ScalarNode) -> float:
-    return of_json(_check_number(node, "float"))
+    try:
+        return of_json(_check_number(node, "float"))
+    except ValueError as error:
+        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
 
 
 def _check_number(node: ScalarNode, tag: str) -> str:
