@@ -29,6 +29,14 @@ def definition(**more: Any) -> Any:
     return found
 
 
+@pytest.mark.parametrize("kind", ["manual", "webhook"])
+def test_a_triggers_config_may_be_null_and_is_an_object_else(kind: str) -> None:
+    found, errors = parse({"name": "x", "trigger": {"type": kind, "config": None}})
+    assert (found and found.trigger.type, errors) == (kind, {})
+    _, errors = parse({"name": "x", "trigger": {"type": kind, "config": []}})
+    assert errors == {"trigger": ["config must be an object"]}
+
+
 def test_steps_without_an_order_have_that_of_their_list() -> None:
     inner = [{"name": name, **DELAY} for name in ("c", "d")]
     loop = {"name": "b", "type": "loop", "config": {"collection": [1], "steps": inner}}

@@ -31,7 +31,11 @@ class TriggerBase(Model):
     @model_validator(mode="before")
     @classmethod
     def _flatten(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(config := value.get("config"), dict):
+        if isinstance(value, dict) and "config" in value:
+            # As any other field that may be absent it may be null, too.
+            config = {} if value["config"] is None else value["config"]
+            if not isinstance(config, dict):
+                raise ValueError("config must be an object")
             flat = {key: item for key, item in value.items() if key != "config"}
             for key in sorted(flat.keys() & config.keys()):
                 # What answers show has both; whoever changes one of them means that one.
