@@ -38,6 +38,9 @@ def normalise(text: str) -> str:
     Raises:
         ValueError: it is none; says why.
     """
+    # An encoded word is a legal name, which mail servers on the way may read as another address.
+    if "=?" in text:
+        raise ValueError("must be an e-mail address: =? begins a word that is encoded")
     try:
         return _read(text).normalized
     except EmailNotValidError as error:
@@ -48,12 +51,8 @@ def normalise(text: str) -> str:
 
 def is_address(value: object) -> bool:
     """Whether a value is an e-mail address."""
-    text = str(value)
-    # An encoded word is a legal name, which mail servers on the way may read as another address.
-    if "=?" in text:
-        return False
     try:
-        normalise(text)
+        normalise(str(value))
     except ValueError:
         return False
     return True
