@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -56,6 +57,16 @@ class TestTake:
         assert api.call("GET", "/api/events").json()["events"] == []
         taken = send(api, [EVENT, {**EVENT, "id": "2"}, EVENT], BATCH).json()
         assert [one["duplicate"] for one in taken] == [False, False, True]
+
+    def test_batches_of_the_same_events_in_other_orders_are_taken_at_once(self, api: Api) -> None:
+        events = [{**EVENT, "id": str(number)} for number in range(200)]
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(
+                pool.map(lambda order: send(api, order, BATCH), [events, events[::-1]] * 2)
+            )
+        assert [answer.status_code for answer in answers] == [202] * 4
+        new = [not one["duplicate"] for answer in answers for one in answer.json()]
+        assert new.count(True) == 200
 
     @pytest.mark.parametrize(
         ("change", "field"),

@@ -63,6 +63,8 @@ def take(workspace_id: str, sent: Sequence[IncomingEvent]) -> list[IntakeResult]
             raise ValidationFailed({f"{path}{name}": told for name, told in wrong.items()})
     taken = []
     with unit_of_work() as session:
+        if len(sent) > 1:
+            intake.lock_sources(session.connection(), workspace_id, (one.source for one in sent))
         for one in sent:
             event_id, is_new = intake.take(
                 session.connection(),
