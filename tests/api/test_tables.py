@@ -104,6 +104,7 @@ class TestTables:
             ({"columns": [{"key": "-a", "type": "text"}]}, "columns.0.key"),
             ({"columns": [{"key": "a", "type": "text", "options": ["x"]}]}, "columns.0"),
             ({"columns": [{"key": "a", "type": "text"}] * 2}, "body"),
+            ({"columns": [{"key": "a", "type": "select", "options": ["x", "x"]}]}, "body"),
             ({"color": "red"}, "color"),
         ],
     )
@@ -175,6 +176,21 @@ class TestRows:
         assert after["data"]["active"] is None
         assert after["updatedAt"] >= row["updatedAt"]
         assert [event.type for event in events()] == ["ROW_ADDED", "RECORD_UPDATED"]
+
+    def test_patch_leaves_what_has_no_place_in_its_column_any_more(self, api: Api) -> None:
+        made = table(api)
+        rows = f"{TABLES}/{made['id']}/rows"
+        row = add(api, rows, kind="a")
+        shape = {**SHAPE, "columns": [dict(one) for one in SHAPE["columns"]]}
+        shape["columns"][1]["required"] = True
+        shape["columns"][5]["options"] = ["c"]
+        assert api.call("PUT", f"{TABLES}/{made['id']}", shape).status_code == 200
+        changed = api.call("PATCH", f"{rows}/{row['id']}", {"data": {"active": True}})
+        assert changed.status_code == 200, changed.text
+        assert (changed.json()["data"]["kind"], changed.json()["data"]["active"]) == ("a", True)
+        for data in ({"kind": "a"}, {"size": None}):
+            refused = api.call("PATCH", f"{rows}/{row['id']}", {"data": data})
+            assert list(errors(refused)) == [f"data.{next(iter(data))}"]
 
     def test_a_deleted_row_is_gone(self, api: Api) -> None:
         rows = rows_of(api)

@@ -106,6 +106,10 @@ class TableShape(_Part):
         twice = [key for key, count in keys.items() if count > 1]
         if twice:
             raise ValueError(f"several columns have the key {twice[0]}")
+        for column in self.columns:
+            values = [option.value for option in column.options]
+            if len(set(values)) < len(values):
+                raise ValueError(f"several options of the column {column.key} have one value")
         return self
 
 
@@ -123,13 +127,25 @@ def columns_of(kept: Iterable[Any]) -> list[Column]:
 
 
 def validate(
-    columns: Sequence[Column], data: Mapping[str, JSON], path: str = "data"
+    columns: Sequence[Column],
+    data: Mapping[str, JSON],
+    path: str = "data",
+    before: Mapping[str, JSON] | None = None,
 ) -> tuple[dict[str, JSON], dict[str, list[str]]]:
-    """A row's values as they are kept (nothing is left out), and what is wrong by its path."""
+    """A row's values as they are kept (nothing is left out), and what is wrong by its path.
+
+    Args:
+        before: what is kept of the row that is changed: what is not given of it stays, also where
+            its column has asked for something else since.
+    """
     kept: dict[str, JSON] = {}
     known = {column.key for column in columns}
     wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in known}
     for column in columns:
+        if before is not None and column.key not in data:
+            if column.key in before:
+                kept[column.key] = before[column.key]
+            continue
         given = data.get(column.key)
         if given is None or (given == "" and (column.required or not column.may_be_empty())):
             if column.required:
@@ -144,13 +160,20 @@ def validate(
     return kept, wrong
 
 
-def row_of(columns: Sequence[Column], data: Mapping[str, JSON]) -> dict[str, JSON]:
+def row_of(
+    columns: Sequence[Column],
+    data: Mapping[str, JSON],
+    before: Mapping[str, JSON] | None = None,
+) -> dict[str, JSON]:
     """A row's values as they are kept.
+
+    Args:
+        before: as for ``validate``.
 
     Raises:
         ValidationFailed: they do not fit the columns, which it names.
     """
-    kept, wrong = validate(columns, data)
+    kept, wrong = validate(columns, data, before=before)
     if wrong:
         raise ValidationFailed(wrong)
     return kept

@@ -80,7 +80,7 @@ def sync(
     marked: list[StoredRow] = []
     for hashed, given in wanted.items():
         row = known.get(hashed)
-        kept, wrong = validate(columns, {**row.data, **given.values} if row else given.values)
+        kept, wrong = validate(columns, given.values, before=row.data if row else None)
         if wrong:
             synced.fail(given.place, wrong)
         elif row is None:

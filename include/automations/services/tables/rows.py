@@ -262,7 +262,7 @@ def _merge(
     cause: str | None,
 ) -> Row:
     columns = columns_of(table.columns)
-    kept = row_of(columns, {**row.data, **data})
+    kept = row_of(columns, data, row.data)
     if same(kept, row.data):
         row.key_hash = hashed or row.key_hash
         return _to_row(columns, row)
