@@ -114,6 +114,9 @@ def test_silence_is_no_rejection() -> None:
     assert outcome.kind == "expired"
 
 
+FIELD = {"id": "1", "key": "k", "type": "text"}
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -130,6 +133,7 @@ def test_silence_is_no_rejection() -> None:
         ({"onReject": "ignore"}, "'fail' or 'continue'"),
         ({"onExpire": [NOTIFY]}, "'fail' or 'continue'"),
         ({"remind": "P1D"}, "Extra inputs"),
+        ({"form": {"sections": [{"id": "s", "fields": [FIELD, FIELD]}]}}, "'k' is there twice"),
     ],
 )
 def test_a_config_that_cannot_be_asked_is_refused(config: dict[str, Any], message: str) -> None:

@@ -230,3 +230,21 @@ def test_a_limit_that_would_become_another_number_is_refused(written: JSON) -> N
     for name in ("max", "maxLength"):
         with pytest.raises(ValidationError):
             Validation.model_validate({name: written})
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ({"min": 2, "max": 1}, "min is over max"),
+        ({"minLength": 2, "maxLength": 1}, "minLength is over maxLength"),
+    ],
+)
+def test_limits_that_nothing_satisfies_are_refused(rules: dict[str, int], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        form(field("text", validation=rules))
+
+
+def test_an_option_and_a_field_are_there_once() -> None:
+    options = [{"label": "a", "value": "x"}, {"label": "b", "value": "x"}]
+    found = twice(form(field("select", options=options)))
+    assert found == {"sections.0.fields.0.options.1.value": ["'x' is there twice"]}

@@ -29,7 +29,7 @@ from automations.domain.fields import (
     parse_duration,
     within_a_week,
 )
-from automations.domain.forms.schema import FormSchema
+from automations.domain.forms.schema import FormSchema, twice
 from automations.domain.statuses import Decision
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
@@ -125,6 +125,13 @@ class ApprovalConfig(Model):
     def _not_empty(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must say what is asked")
+        return value
+
+    @field_validator("form")
+    @classmethod
+    def _nothing_is_twice(cls, value: FormSchema | None) -> FormSchema | None:
+        for path, messages in (twice(value) if value is not None else {}).items():
+            raise ValueError(f"{path}: {messages[0]}")
         return value
 
     @model_validator(mode="after")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -56,6 +57,14 @@ class Validation(_Part):
     min_length: Whole | None = Field(None, ge=0)
     max_length: Whole | None = Field(None, ge=0)
 
+    @model_validator(mode="after")
+    def _some_value_fits(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is over max")
+        if (self.min_length or 0) > (math.inf if self.max_length is None else self.max_length):
+            raise ValueError("minLength is over maxLength")
+        return self
+
 
 class FormField(_Part):
     """One field of a form."""
@@ -89,7 +98,7 @@ class Repeatable(_Part):
         return self.max_items or MAX_ITEMS
 
     @model_validator(mode="after")
-    def _some_number_fits(self) -> Repeatable:
+    def _some_number_fits(self) -> Self:
         if self.least > self.most:
             raise ValueError("minItems is over maxItems")
         return self
@@ -280,7 +289,10 @@ def replace_files(
 
 
 def twice(form: FormSchema) -> dict[str, list[str]]:
-    """Keys that two values of the data would share, by the path of the second."""
+    """Keys that two values of the data would share, and values that two options would.
+
+    By the path of the second.
+    """
     errors: dict[str, list[str]] = {}
     seen: set[tuple[str, str]] = set()
 
@@ -295,7 +307,10 @@ def twice(form: FormSchema) -> dict[str, list[str]]:
         for index, field in enumerate(section.fields):
             if field.type not in DISPLAY:
                 part_of = str(place) if section.repeatable else ""
-                note(f"sections.{place}.fields.{index}.key", part_of, field.key)
+                path = f"sections.{place}.fields.{index}"
+                note(f"{path}.key", part_of, field.key)
+                for number, option in enumerate(field.options):
+                    note(f"{path}.options.{number}.value", path, option.value)
     return errors
 
 
