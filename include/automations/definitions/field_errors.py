@@ -130,10 +130,14 @@ def in_words(item: Any) -> str:
             return "must be an id, such as those in answers"
         case "string_too_short" | "too_short" if context["min_length"] == 1:
             return "must not be empty"
+        case "string_too_short":
+            return f"must have {context['min_length']} characters at least"
         case "too_short":
-            return f"must have {context['min_length']} at least"
-        case "too_long" | "string_too_long":
-            return f"may have {context['max_length']} at most"
+            return f"must have {context['min_length']} items at least"
+        case "string_too_long":
+            return f"may have {context['max_length']} characters at most"
+        case "too_long":
+            return f"may have {context['max_length']} items at most"
     message = _IN_WORDS.get(kind) or str(item["msg"])
     if message.startswith(_SHOULD):
         return f"must be {message.removeprefix(_SHOULD)}"
