@@ -110,7 +110,7 @@ def _with_data(xml: bytes, stand_ins: Mapping[str, str]) -> bytes:
             _break_line(element, line_break)
         elif element.text:
             element.text = element.text.translate(one_line)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
 
 
 def _break_line(element: Any, line_break: str) -> None:
