@@ -168,7 +168,7 @@ class AirflowClient:
             yield from ((entry["task_id"], entry["map_index"]) for entry in entries)
 
     def operators(self) -> list[ProviderOperator]:
-        return _LISTED.validate_json(self.http.own("GET", _OPERATORS).content)
+        return _LISTED.validate_json(self.http.call_plugin("GET", _OPERATORS).content)
 
     def assets(self, scheme: str) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -23,7 +23,7 @@ class AskedOfAirflow:
 
     def connection(self, conn_id: str) -> HostConnection | None:
         try:
-            answer = AirflowHttp(get_settings()).own("POST", _READ, {"id": conn_id}).json()
+            answer = AirflowHttp(get_settings()).call_plugin("POST", _READ, {"id": conn_id}).json()
         except OrchestratorError as error:
             raise StepError(
                 f"Connection {conn_id} cannot be read now. {error.message}",

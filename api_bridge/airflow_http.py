@@ -81,7 +81,7 @@ class AirflowHttp:
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
-    def own(self, method: str, path: str, body: Any = None) -> requests.Response:
+    def call_plugin(self, method: str, path: str, body: Any = None) -> requests.Response:
         """What a route of our plugin's in Airflow's server answers."""
         response = self.send(method, path, body)
         if response.status_code != 200:

@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 from api_bridge import denied_requests
 from api_bridge.error_bodies import error_body
 from automations import errors
-from automations.definitions.field_errors import in_words
+from automations.definitions.field_errors import describe
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def install(app: FastAPI, pages: Pages) -> None:
         found: dict[str, list[str]] = {}
         for item in error.errors():
             where = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
-            found.setdefault(".".join(where) or "body", []).append(in_words(item))
+            found.setdefault(".".join(where) or "body", []).append(describe(item))
         return domain_error(request, errors.ValidationFailed(found))
 
     @app.exception_handler(HTTPException)

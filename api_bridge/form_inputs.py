@@ -19,7 +19,7 @@ from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.clock import in_zone
 from automations.kit.form_bodies import CHARSET
-from automations.kit.line_breaks import as_it_was, as_they_were, one_break
+from automations.kit.line_breaks import as_it_was, as_they_were, normalise_breaks
 from automations.kit.numbers import parse_number
 
 ADD, REMOVE = "add", "remove"
@@ -125,7 +125,7 @@ def takes_files(schema: Mapping[str, Any]) -> bool:
 
 def reason(form: FormData) -> str | None:
     """Why somebody decides so, as the page of a decision has sent it; None when it says nothing."""
-    return one_break(single_text(form, "reason") or "").strip() or None
+    return normalise_breaks(single_text(form, "reason") or "").strip() or None
 
 
 def edits(form: FormData) -> bool:
@@ -222,7 +222,7 @@ def check_names(given: Iterable[str], known: Collection[str]) -> None:
 
 def _wire_name(name: str) -> str:
     """The name of an input as browsers send it, who write line breaks and quotes anew."""
-    return one_break(name.replace("%0D%0A", "\n").replace("%22", '"'))
+    return normalise_breaks(name.replace("%0D%0A", "\n").replace("%22", '"'))
 
 
 def _names(section: Section, path: str) -> set[str]:
@@ -337,7 +337,7 @@ def _file(name: str, files: Sequence[SentFile], filled: FormInput) -> dict[str, 
 def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput) -> Any:
     options = [option.value for option in field.options]
     if field.type in _LISTS and not options:
-        return [line for one in given for line in one_break(one).split("\n") if line]
+        return [line for one in given for line in normalise_breaks(one).split("\n") if line]
     if field.type in _LISTS:
         return list(map(as_they_were(options), given))
     if not given:
@@ -350,7 +350,7 @@ def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput)
         case "datetime":
             return _read_time(field, given[0])
         case "table_fill":
-            return _rows(one_break(given[0]))
+            return _rows(normalise_breaks(given[0]))
         case kind if kind in _NUMBERS:
             return _number(name, given[0], filled)
         case _:

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from api_bridge.bodies import json_of
 from api_bridge.threads import in_thread
-from automations.definitions.field_errors import MAX_FAULTS, too_many
+from automations.definitions.field_errors import MAX_FAULTS, too_many_message
 from automations.errors import ValidationFailed
 from automations.kit.json_text import is_json
 
@@ -52,7 +52,7 @@ class Declared:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             if error.error_count() > MAX_FAULTS:
-                raise ValidationFailed({"body": [too_many(error)]}) from error
+                raise ValidationFailed({"body": [too_many_message(error)]}) from error
             raise RequestValidationError(error.errors(include_url=False)) from error
 
 

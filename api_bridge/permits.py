@@ -21,13 +21,13 @@ class Permits:
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
-    def are_left(self, limits: Limits) -> bool:
+    def has_room(self, limits: Limits) -> bool:
         """Whether one more is left of each."""
         with self._lock:
             return self._are_left(limits)
 
     @contextmanager
-    def one(self, limits: Limits) -> Iterator[bool]:
+    def hold(self, limits: Limits) -> Iterator[bool]:
         """Hold one of each within the block, as long as one is left; gives whether it was."""
         with self._lock:
             is_held = self._are_left(limits)

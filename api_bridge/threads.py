@@ -85,7 +85,7 @@ async def in_slow_thread(
         TooManyRequests: so many requests of the same caller or workspace wait already; or, of those
             that are heavy, of all.
     """
-    with _waiting.one(_limits(caller, heavy=heavy)) as is_held:
+    with _waiting.hold(_limits(caller, heavy=heavy)) as is_held:
         if not is_held:
             raise TooManyRequests(1)
         return await _in(_slow_pool(), work)

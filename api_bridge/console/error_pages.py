@@ -30,8 +30,8 @@ def render(
         "error.html",
         getattr(request.state, "caller", None),
         status,
-        title=texts.of_status(status, "title"),
-        hint=texts.of_status(status, "hint"),
+        title=texts.status_text(status, "title"),
+        hint=texts.status_text(status, "hint"),
         message=error,
         problems=details.get("fieldErrors") or {},
         request_id=request.state.request_id,
@@ -45,13 +45,13 @@ def render(
 def _page_of(request: Request) -> str:
     """The page that was asked for; of what a form sent, the page that it stood on."""
     if request.method == "GET":
-        return urls.of(request.url.path, request.url.query)
+        return urls.build(request.url.path, request.url.query)
     try:
         stood = urlsplit(request.headers.get("referer", ""))
     except ValueError:
         return urls.HOME
     is_ours = stood.netloc == request.url.netloc
-    return urls.of(stood.path, stood.query) if is_ours else urls.HOME
+    return urls.build(stood.path, stood.query) if is_ours else urls.HOME
 
 
 def _is_for_people(request: Request) -> bool:

@@ -36,7 +36,7 @@ class Watch:
         Raises:
             TooManyRequests: as many do as may.
         """
-        if not self._permits.are_left(_limits(caller)):
+        if not self._permits.has_room(_limits(caller)):
             raise TooManyRequests(_AFTER_A_WHILE)
 
     @asynccontextmanager
@@ -44,7 +44,7 @@ class Watch:
         """Give what is told of a run's changes."""
         # Only the newest is of interest.
         told: asyncio.Queue[str] = asyncio.Queue(1)
-        with self._permits.one(_limits(caller)):
+        with self._permits.hold(_limits(caller)):
             self._followed.setdefault(run_id, set()).add(told)
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())

@@ -42,7 +42,7 @@ def choice(kind: type[E], name: str, given: str) -> E | None:
         raise ValidationFailed({name: [f"must be one of {', '.join(kind)}"]}) from error
 
 
-def since(given: str) -> datetime | None:
+def parse_since(given: str) -> datetime | None:
     """From when on something is asked for; None for all that there is.
 
     Raises:
@@ -75,7 +75,7 @@ def following(request: Request, cursor: str | None) -> str | None:
     return f"{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-def beside(request: Request, name: str) -> str:
+def export_url(request: Request, name: str) -> str:
     """The address of a list as a file: with the same filters, and all of its pages."""
     kept = [(key, value) for key, value in request.query_params.items() if key != "cursor"]
     return f"{request.url.path}/{name}{'?' * bool(kept)}{urlencode(kept)}"

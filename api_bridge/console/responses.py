@@ -168,4 +168,4 @@ def is_embedded(request: Request) -> bool:
 
 
 def _here(request: Request) -> str:
-    return urls.of(request.url.path, request.url.query)
+    return urls.build(request.url.path, request.url.query)

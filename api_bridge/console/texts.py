@@ -332,7 +332,7 @@ def number(key: str, count: int) -> str:
     return (one if count == 1 else many).format(n=count)
 
 
-def of_status(status: int, part: str) -> str:
+def status_text(status: int, part: str) -> str:
     """The title or the hint of an error's page."""
     title, hint = _STATUSES.get(status, _ELSE)
     return title if part == "title" else hint

@@ -26,7 +26,7 @@ def safe(given: str | None) -> str:
     return given
 
 
-def of(path: str, query: str) -> str:
+def build(path: str, query: str) -> str:
     """The address of a page, as it stands in a link."""
     return f"{path}?{query}" if query else path
 

@@ -50,12 +50,12 @@ class HeldBody:
         """
         held = cls(workspace_id, is_known=True)
         try:
-            held.more(size)
+            held.grow(size)
             yield
         finally:
             held.release()
 
-    def more(self, size: int) -> None:
+    def grow(self, size: int) -> None:
         """Hold so many bytes more.
 
         Raises:

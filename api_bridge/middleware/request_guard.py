@@ -109,7 +109,7 @@ async def _read(receive: Receive, length: int | None, limit: int, held: HeldBody
         size += len(part)
         if size > limit:
             raise _too_large(limit)
-        held.more(len(part))
+        held.grow(len(part))
         parts.append(part)
         if not message.get("more_body"):
             # Not every server or proxy sees that less came than was announced.

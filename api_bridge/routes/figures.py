@@ -42,7 +42,7 @@ def get_figures(
     that failed last. What waits is that of all unfinished runs, whenever they began.
     """
     if workflow_id is not None:
-        overviews.of(caller.workspace_id, workflow_id)
+        overviews.get_one(caller.workspace_id, workflow_id)
     wanted = period_named(period, until or "", common_clock.now())
-    found = figures.of(caller.workspace_id, workflow_id, wanted)
+    found = figures.compute(caller.workspace_id, workflow_id, wanted)
     return views.figures(found, overviews.names(caller.workspace_id))

@@ -62,7 +62,7 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     status = 200 if accepted.duplicate else 202
     if accepted.wait is None:
         return JSONResponse(answer, status)
-    with _waiting.one(_limits(token, accepted.workspace_id)) as is_held:
+    with _waiting.hold(_limits(token, accepted.workspace_id)) as is_held:
         result = await _result(accepted.event_id, accepted.wait) if is_held else None
     if result is None or result.run_id is None:
         return JSONResponse(answer, status)

@@ -312,5 +312,7 @@ class TestTheBridge:
         self, environment: Environment, client: AirflowClient
     ) -> None:
         kept(environment, "house_crm", "http", "crm.example:80", login=USER)
-        answer = client.http.own("POST", "/automations/connections/read", {"id": "house_crm"}).text
+        answer = client.http.call_plugin(
+            "POST", "/automations/connections/read", {"id": "house_crm"}
+        ).text
         assert not any(told in answer for told in (PASSWORD, USER, "crm.example"))

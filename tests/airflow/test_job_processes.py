@@ -106,7 +106,7 @@ def test_a_clock_that_was_set_ends_no_life(
     note(connection, living, other.pid)
     before = psutil.boot_time()
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: before + 60)
-    assert processes.at(0) == before + 60
+    assert processes.to_unix_time(0) == before + 60
     assert job_processes.take_over(connection, add_job(connection), HOST) == []
 
 

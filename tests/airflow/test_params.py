@@ -350,4 +350,4 @@ def test_an_automation_that_is_started_otherwise_has_no_form() -> None:
     ],
 )
 def test_limits_are_said_below_the_input(rules: dict[str, Any], said: str) -> None:
-    assert limits.in_words(rules) == said
+    assert limits.describe(rules) == said

@@ -458,7 +458,7 @@ class TestResult:
         waiting = threading.Thread(target=lambda: answers.append(deliver(api, workflow, {})))
         waiting.start()
         deadline = time.monotonic() + 60
-        while routes._waiting.are_left({"all": 1}) and time.monotonic() < deadline:
+        while routes._waiting.has_room({"all": 1}) and time.monotonic() < deadline:
             time.sleep(0.01)
         at_once = deliver(api, workflow, {"n": 2})
         assert set(at_once.json()) == {"eventId", "duplicate"}

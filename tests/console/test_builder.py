@@ -51,7 +51,7 @@ def building(owner: Browser, there: Sample) -> Building:
 
 
 def of(there: Sample) -> edits.Edit:
-    return edits.of(there.people["OWNER"], there.workflow)
+    return edits.get(there.people["OWNER"], there.workflow)
 
 
 def test_the_flow_is_drawn_with_what_is_chosen_beside_it(building: Building) -> None:

@@ -143,7 +143,7 @@ def test_what_is_typed_while_the_server_is_away_is_kept_as_soon_as_it_is_back(
     page.context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden()
     expect(page.locator("[role=status]").first).to_contain_text("are kept here for you")
-    assert "Typed meanwhile" in str(edits.of(there.people["OWNER"], there.workflow).definition)
+    assert "Typed meanwhile" in str(edits.get(there.people["OWNER"], there.workflow).definition)
 
 
 def test_what_is_typed_stays_where_the_server_refuses_or_fails(
@@ -158,14 +158,16 @@ def test_what_is_typed_stays_where_the_server_refuses_or_fails(
     expect(page.locator("#offline")).to_be_visible()
     page.unroute(posted)
     expect(page.locator("#offline")).to_be_hidden()
-    assert "Typed while it fails" in str(edits.of(there.people["OWNER"], there.workflow).definition)
+    assert "Typed while it fails" in str(
+        edits.get(there.people["OWNER"], there.workflow).definition
+    )
     body = page.locator("[id='f:config.body']")
     body.fill("x" * 1_100_000)
     expect(page.locator("#part-notes")).to_contain_text("bytes")
     expect(body).to_have_value("x" * 1_100_000)
     body.fill("Short again")
     expect(page.locator("#part-notes .bad")).to_have_count(0)
-    assert "Short again" in str(edits.of(there.people["OWNER"], there.workflow).definition)
+    assert "Short again" in str(edits.get(there.people["OWNER"], there.workflow).definition)
 
 
 def test_saving_by_the_keyboard_leaves_whoever_types_where_they_are(
@@ -181,7 +183,7 @@ def test_saving_by_the_keyboard_leaves_whoever_types_where_they_are(
     page.keyboard.type(" two")
     expect(subject).to_have_value("One two")
     expect(page.locator("#part-head [role=status]")).to_contain_text("are kept here for you")
-    assert "One two" in str(edits.of(there.people["OWNER"], there.workflow).definition)
+    assert "One two" in str(edits.get(there.people["OWNER"], there.workflow).definition)
 
 
 def test_a_step_is_dragged_to_another_place_and_back_by_undo(
@@ -248,7 +250,7 @@ def test_nothing_that_was_written_becomes_a_part_of_the_page(
     found = workflows.get(there.workspace, there.workflow).definition
     body = {**found, "name": HOSTILE, "description": HOSTILE, "variables": {HOSTILE: HOSTILE}}
     workflows.update(owner, there.workflow, body, ports())
-    edit = edits.of(owner, there.workflow)
+    edit = edits.get(owner, there.workflow)
     edits.apply(owner, there.workflow, edit.base_version, 0, "", _hostile)
     page = opened(chromium, url, there.tokens["OWNER"], faults)
     for at in ("step.note", "settings", "yaml", "sample", "trigger"):

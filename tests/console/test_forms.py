@@ -147,7 +147,7 @@ class TestDesigner:
         )
         assert (designing.value("label"), designing.value("minLength")) == ("Company", "2")
         field = {"id": "2", "key": "name", "type": "text", "label": "Company", "help": "In full."}
-        edit = edits.of(there.people["OWNER"], there.questionnaire)
+        edit = edits.get(there.people["OWNER"], there.questionnaire)
         draft = edit.draft["schema"]["sections"][0]["fields"][1]
         assert draft == {**field, "validation": {"required": True, "minLength": 2}}
         assert schema_of(there, there.questionnaire)["sections"][0]["fields"][1]["label"] == "Name"
@@ -162,7 +162,7 @@ class TestDesigner:
         for at in (*parts, "part.1.0", "part.1.1", "add.1.1"):
             designing.open(at)
             designing.do("keep:")
-            assert not edits.of(there.people["OWNER"], there.questionnaire).is_changed, at
+            assert not edits.get(there.people["OWNER"], there.questionnaire).is_changed, at
 
     def test_every_problem_stands_at_its_field_in_the_words_of_the_api(
         self, owner: Browser, there: Sample
@@ -179,10 +179,10 @@ class TestDesigner:
         assert answer.status_code == 400
         assert "This could not be done" in owner.text
         assert forms.get(there.workspace, there.questionnaire).version == 1
-        wrong = edits.of(there.people["OWNER"], there.questionnaire).errors
+        wrong = edits.get(there.people["OWNER"], there.questionnaire).errors
         api = owner.http.patch(
             f"/api/forms/{there.questionnaire}",
-            json={"schema": edits.of(there.people["OWNER"], there.questionnaire).draft["schema"]},
+            json={"schema": edits.get(there.people["OWNER"], there.questionnaire).draft["schema"]},
             headers={"Accept": "application/json"},
         )
         assert all(path.startswith(tuple(wrong)) for path in api.json()["details"]["fieldErrors"])
@@ -195,7 +195,7 @@ class TestDesigner:
         designing.open("part.0.2")
 
         def options() -> list[dict[str, str]]:
-            edit = edits.of(there.people["OWNER"], there.questionnaire)
+            edit = edits.get(there.people["OWNER"], there.questionnaire)
             found: list[dict[str, str]] = editing_field(edit.draft, 2)["options"]
             return found
 
@@ -295,7 +295,7 @@ class TestDesigner:
         owner.answer, owner.root = answer, root
         assert designing.do("keep:", title="Two").status_code == 409
         assert "another window" in owner.text
-        assert edits.of(there.people["OWNER"], there.questionnaire).draft["title"] == "One"
+        assert edits.get(there.people["OWNER"], there.questionnaire).draft["title"] == "One"
 
     def test_a_type_that_there_is_not_is_said_at_it(self, owner: Browser, there: Sample) -> None:
         designing = Designing(owner, there.questionnaire)

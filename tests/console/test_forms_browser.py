@@ -128,7 +128,7 @@ def test_what_is_typed_is_kept_and_shown_without_a_page_load(
     expect(page.locator("#about-min")).to_be_empty()
     page.get_by_label("Type").select_option("date")
     expect(page.get_by_role("heading", name="Date")).to_be_visible()
-    draft = edits.of(there.people["OWNER"], there.questionnaire).draft
+    draft = edits.get(there.people["OWNER"], there.questionnaire).draft
     assert draft["schema"]["sections"][0]["fields"][3]["type"] == "date"
     page.go_back()
     assert faults == []

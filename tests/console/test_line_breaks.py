@@ -17,7 +17,7 @@ from automations.services.integrations import integrations
 from automations.services.matters import templates
 from automations.services.tables import tables
 from automations.services.workflows import workflows
-from automations.services.workflows.edits import of as edit_of
+from automations.services.workflows.edits import get as edit_of
 from tests.console.conftest import Browser
 from tests.console.sample import KYC, Sample, editor_pages, pages, say
 from tests.doubles import ports
@@ -92,14 +92,14 @@ def test_of_a_form_and_all_its_parts(owner: Browser, there: Sample, odd: str) ->
     }
     form = there.questionnaire
     designing = Editing(owner, f"/console/forms/{form}")
-    edit = edits.of(there.people["OWNER"], form)
+    edit = edits.get(there.people["OWNER"], form)
     edits.apply(there.people["OWNER"], form, edit.base_version, edit.number, "", lambda _: draft)
     for at in ("form", "part.0", "part.0.0"):
         designing.open(at)
         designing.keep()
-        assert edits.of(there.people["OWNER"], form).draft == draft, at
+        assert edits.get(there.people["OWNER"], form).draft == draft, at
     designing.keep(**{"option.1": "Other"})
-    kept = edits.of(there.people["OWNER"], form).draft["schema"]["sections"][0]
+    kept = edits.get(there.people["OWNER"], form).draft["schema"]["sections"][0]
     assert kept["fields"][0]["options"] == [options[0], {"label": "Other", "value": "b"}]
 
 

@@ -88,7 +88,7 @@ def test_the_builder_goes_on_by_itself(page: Page, url: str, there: Sample) -> N
     sign_in_elsewhere(page, url, there)
     expect(page.locator("#signed-out")).to_be_hidden()
     expect(page.locator("[role=status]").first).to_contain_text("are kept here for you")
-    edit = edits.of(there.people["OWNER"], there.workflow)
+    edit = edits.get(there.people["OWNER"], there.workflow)
     assert "Typed without a session" in str(edit.definition)
 
 
@@ -99,7 +99,7 @@ def test_the_builder_goes_on_for_who_has_signed_in_anew(
     sign_in_elsewhere(page, url, there)
     page.get_by_label("Subject *").fill("Typed with another token")
     expect(page.locator("[role=status]").first).to_contain_text("are kept here for you")
-    edit = edits.of(there.people["OWNER"], there.workflow)
+    edit = edits.get(there.people["OWNER"], there.workflow)
     assert "Typed with another token" in str(edit.definition)
 
 

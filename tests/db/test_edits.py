@@ -34,7 +34,7 @@ def made(by: Principal, **more: Any) -> str:
 
 
 def add(by: Principal, workflow: str, kind: str = "delay") -> edits.Edit:
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     spot = Position("", "steps", len(edit.definition["steps"]))
     return edits.apply(
         by,
@@ -66,14 +66,14 @@ def test_an_edit_has_no_effect_before_it_is_saved_and_says_what_keeps_it_from_th
     with pytest.raises(ValidationFailed) as error:
         edits.save(by, workflow, edit.number, ports())
     assert list(error.value.field_errors) == ["steps.1.config"]
-    assert names(edits.of(by, workflow)) == ["Mail", "Delay"], "nothing is lost"
+    assert names(edits.get(by, workflow)) == ["Mail", "Delay"], "nothing is lost"
 
 
 def test_changes_are_taken_back_and_made_again(by: Principal) -> None:
     workflow = made(by)
     for kind in ("delay", "code", "loop"):
         add(by, workflow, kind)
-    edit = edits.step_back(by, workflow, edits.of(by, workflow).number, 2)
+    edit = edits.step_back(by, workflow, edits.get(by, workflow).number, 2)
     assert names(edit) == ["Mail", "Delay"]
     assert (edit.may_undo, edit.may_redo) == (True, True)
     edit = edits.step_back(by, workflow, edit.number, -1)
@@ -86,14 +86,14 @@ def test_changes_are_taken_back_and_made_again(by: Principal) -> None:
 
 def test_saving_makes_a_version_as_the_api_does_and_ends_the_edit(by: Principal) -> None:
     workflow = made(by)
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     edit = edits.apply(by, workflow, 1, 0, "name", lambda draft: {**draft, "name": "Renamed"})
     found = edits.save(by, workflow, edit.number, ports(), WorkflowStatus.ACTIVE)
     assert (found.version, found.name, found.status) == (2, "Renamed", "ACTIVE")
     with unit_of_work() as session:
         assert session.query(WorkflowEdit).count() == 0
         assert session.query(WorkflowEditState).count() == 0
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     assert (edit.is_changed, edit.base_version) == (False, 2)
     with unit_of_work() as session:
         actions = [line.action for line in session.query(AuditLog)]
@@ -104,13 +104,13 @@ def test_what_another_has_saved_meanwhile_is_never_overwritten_in_silence(by: Pr
     workflow = made(by)
     edit = add(by, workflow, "code")
     workflows.update(by, workflow, {"description": "Theirs"}, ports())
-    assert edits.of(by, workflow).is_outdated
+    assert edits.get(by, workflow).is_outdated
     with pytest.raises(Conflict, match="Version 2 was saved meanwhile"):
         edits.save(by, workflow, edit.number, ports())
     edit = edits.follow(by, workflow, edit.number)
     assert (edit.is_outdated, names(edit)) == (False, ["Mail", "Run code"])
     edits.discard(by, workflow, edit.number)
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     assert (edit.definition["description"], edit.base_version) == ("Theirs", 2)
 
 
@@ -125,7 +125,7 @@ def test_a_window_that_has_not_seen_the_last_change_changes_nothing(by: Principa
     for act in (edits.discard, edits.follow, partial(edits.step_back, steps=1)):
         with pytest.raises(Conflict, match="another window"):
             act(by, workflow, number=seen.number)
-    assert names(edits.of(by, workflow)) == ["Mail", "Delay"]
+    assert names(edits.get(by, workflow)) == ["Mail", "Delay"]
     edits.discard(by, workflow, newer.number)
     with pytest.raises(Conflict, match="saved or discarded"):
         edits.save(by, workflow, seen.number, ports())
@@ -137,14 +137,14 @@ def test_two_people_have_edits_of_their_own(by: Principal) -> None:
     workflow = made(by)
     other = Principal(by.workspace_id, "ADMIN", "grace@b.example", member_id="grace")
     add(by, workflow, "code")
-    assert names(edits.of(other, workflow)) == ["Mail"]
+    assert names(edits.get(other, workflow)) == ["Mail"]
     add(other, workflow, "loop")
-    assert names(edits.of(by, workflow)) == ["Mail", "Run code"]
+    assert names(edits.get(by, workflow)) == ["Mail", "Run code"]
 
 
 def test_letters_typed_one_after_the_other_are_taken_back_together(by: Principal) -> None:
     workflow = made(by)
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     for name in ("R", "Re", "Ren"):
         edit = edits.apply(by, workflow, 1, edit.number, "name", partial(named, name))
     assert edit.definition["name"] == "Ren"
@@ -184,7 +184,7 @@ def test_edits_go_with_their_automation(by: Principal) -> None:
     with unit_of_work() as session:
         assert session.query(WorkflowEdit).count() == 0
     with pytest.raises(NotFound):
-        edits.of(by, workflow)
+        edits.get(by, workflow)
 
 
 def test_an_edit_that_changes_nothing_keeps_nobody_from_a_version_that_others_have_saved(
@@ -193,14 +193,14 @@ def test_an_edit_that_changes_nothing_keeps_nobody_from_a_version_that_others_ha
     workflow = made(by, status="DRAFT")
     edit = edits.keep_sample(by, workflow, 1, 0, {"input": {"a": 1}})
     workflows.update(by, workflow, {"description": "Theirs"}, ports())
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     assert (edit.base_version, edit.sample) == (2, {"input": {"a": 1}})
     edit = edits.apply(by, workflow, 2, edit.number, "name", partial(named, "Mine"))
     assert (edit.definition["description"], edit.is_outdated) == ("Theirs", False)
     assert edit.sample == {"input": {"a": 1}}
     edit = edits.step_back(by, workflow, edit.number, 1)
     workflows.update(by, workflow, {"description": "Theirs, too"}, ports())
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     found = edits.save(by, workflow, edit.number, ports(), WorkflowStatus.ACTIVE)
     assert (found.status, found.definition["description"]) == ("ACTIVE", "Theirs, too")
 
@@ -210,7 +210,7 @@ def test_a_sample_outlasts_what_is_saved_and_other_windows_are_told(by: Principa
     edit = edits.keep_sample(by, workflow, 1, 0, {"input": {"a": 1}})
     edit = edits.apply(by, workflow, 1, edit.number, "name", partial(named, "New"))
     edits.save(by, workflow, edit.number, ports())
-    edit = edits.of(by, workflow)
+    edit = edits.get(by, workflow)
     assert (edit.sample, edit.is_changed, edit.may_undo) == ({"input": {"a": 1}}, False, False)
     with pytest.raises(Conflict, match="another window"):
         edits.apply(by, workflow, 1, 0, "name", partial(named, "Older"))
@@ -244,11 +244,11 @@ def test_edits_go_with_their_member(by: Principal) -> None:
 
 def test_two_windows_that_begin_at_once_do_not_overwrite_each_other(by: Principal) -> None:
     workflow = made(by)
-    mine = named("Mine", dict(edits.of(by, workflow).definition))
+    mine = named("Mine", dict(edits.get(by, workflow).definition))
     second = behind(
         lambda session: workflow_edits.begin(session, workflow, by.editor, 1, mine),
         lambda: edits.apply(by, workflow, 1, 0, "", partial(named, "Yours")),
     )
     assert isinstance(second, Conflict)
     assert "changed in another window" in second.message
-    assert edits.of(by, workflow).definition["name"] == "Mine"
+    assert edits.get(by, workflow).definition["name"] == "Mine"

@@ -75,7 +75,7 @@ def test_runs_are_counted_where_they_began(database: str) -> None:
     add(here, two, 2 * DAY)
     add(here, two, 30 * DAY, took=1)
     add(workspace("other"), automation(workspace("third")), timedelta(), took=1)
-    found = figures.of(here, None, a_week())
+    found = figures.compute(here, None, a_week())
     assert {part: dict(one.counts) for part, one in found.runs.parts.items()} == {
         6: {"COMPLETED": 3},
         4: {"FAILED": 1, "RUNNING": 1},
@@ -87,7 +87,7 @@ def test_runs_are_counted_where_they_began(database: str) -> None:
         two: {"RUNNING": 1},
     }
     assert not found.is_cut
-    alone = figures.of(here, two, a_week())
+    alone = figures.compute(here, two, a_week())
     assert (alone.runs.whole.runs, set(alone.runs.parts)) == (1, {4})
 
 
@@ -97,7 +97,7 @@ def test_of_all_time_they_are_the_numbers_that_the_api_gives(database: str) -> N
     for number, status in enumerate(RunStatus):
         for _ in range(number + 1):
             add(here, one, number * DAY, took=1, status=status)
-    found = figures.of(here, None, period_until(NOW, DAY, 365))
+    found = figures.compute(here, None, period_until(NOW, DAY, 365))
     with unit_of_work() as session:
         assert dict(found.runs.whole.counts) == run_counts.by_status(session, here)
     assert sum(part.runs for part in found.runs.parts.values()) == found.runs.whole.runs
@@ -108,7 +108,7 @@ def test_of_too_many_the_newest_are_counted_and_that_is_said(database: str) -> N
     one = automation(here)
     for days in range(5):
         add(here, one, days * DAY, took=1)
-    found = figures.of(here, None, a_week(), most=3)
+    found = figures.compute(here, None, a_week(), most=3)
     assert (found.is_cut, found.runs.whole.runs, set(found.runs.parts)) == (True, 3, {4, 5, 6})
     assert found.runs.oldest == NOW - 2 * DAY
 
@@ -118,7 +118,7 @@ def test_costs_are_what_the_runs_have_spent(database: str) -> None:
     one = automation(here)
     add(here, one, DAY, took=1, model_cost=Decimal("0.25"), model_tokens=100)
     add(here, one, DAY, model_cost=Decimal("0.5"), model_tokens=50)
-    found = figures.of(here, None, a_week()).runs
+    found = figures.compute(here, None, a_week()).runs
     assert (found.whole.cost, found.whole.tokens) == (Decimal("0.75"), 150)
     assert found.parts[5].cost == found.automations[one].cost == Decimal("0.75")
 
@@ -133,7 +133,7 @@ def test_a_run_is_counted_at_the_step_at_which_it_failed(database: str) -> None:
     newest = add(here, one, timedelta(), took=1, status="FAILED")
     mended = add(here, one, timedelta(), took=1)
     fail(mended, "send", "Send it")
-    found = figures.of(here, None, a_week()).failing
+    found = figures.compute(here, None, a_week()).failing
     assert [(each.workflow_id, each.step_id, each.name, each.runs) for each in found[:1]] == [
         (one, "send", "Send it", 3)
     ]
@@ -167,8 +167,8 @@ def test_what_waits_is_told_apart_by_its_age(database: str) -> None:
                 due_at=NOW,
             )
         )
-    assert figures.of(here, None, a_week()).waits == {WaitKind.DECISION: [1, 0, 2, 1]}
-    assert figures.of(here, automation(here), a_week()).waits == {}
+    assert figures.compute(here, None, a_week()).waits == {WaitKind.DECISION: [1, 0, 2, 1]}
+    assert figures.compute(here, automation(here), a_week()).waits == {}
 
 
 def test_runs_are_found_by_an_index(database: str) -> None:

@@ -46,7 +46,7 @@ def titled(title: str) -> Callable[[Draft], Draft]:
 
 
 def change(by: Principal, form: str, made: Callable[[Draft], Draft], what: str = "") -> edits.Edit:
-    edit = edits.of(by, form)
+    edit = edits.get(by, form)
     return edits.apply(by, form, edit.base_version, edit.number, what, made)
 
 
@@ -58,13 +58,16 @@ def test_an_edit_has_no_effect_before_it_is_saved_and_is_then_a_version(
     by: Principal, form: str
 ) -> None:
     change(by, form, lambda draft: editing.add(draft, FieldPosition(0, 1), "email", "Mail"))
-    edit = edits.of(by, form)
+    edit = edits.get(by, form)
     assert (edit.is_changed, edit.errors, forms.get(by.workspace_id, form).version) == (True, {}, 1)
     saved = edits.save(by, form, edit.number)
     assert saved.version == 2
     assert saved.schema["theme"] == "dark"
-    assert [field["key"] for _, field in editing.walk(edits.of(by, form).draft)] == ["name", "mail"]
-    assert (edits.of(by, form).is_changed, edits.of(by, form).number) == (False, 0)
+    assert [field["key"] for _, field in editing.walk(edits.get(by, form).draft)] == [
+        "name",
+        "mail",
+    ]
+    assert (edits.get(by, form).is_changed, edits.get(by, form).number) == (False, 0)
     with unit_of_work() as session:
         assert session.query(FormEdit).count() == 0
         lines = [
@@ -118,7 +121,7 @@ def test_changes_are_taken_back_and_made_again_and_typing_is_one(by: Principal, 
 def test_only_some_changes_are_kept_to_go_back_to(by: Principal, form: str) -> None:
     for number in range(40):
         change(by, form, titled(f"Title {number}"))
-    edit = edits.step_back(by, form, edits.of(by, form).number, 99)
+    edit = edits.step_back(by, form, edits.get(by, form).number, 99)
     assert (edit.draft["title"], edit.may_undo) == ("Title 9", False)
 
 
@@ -128,7 +131,7 @@ def test_two_people_are_told_of_each_other_and_neither_is_overwritten(
     other = another(by)
     mine, theirs = change(by, form, titled("Mine")), change(other, form, titled("Theirs"))
     edits.save(other, form, theirs.number)
-    edit = edits.of(by, form)
+    edit = edits.get(by, form)
     assert (edit.is_outdated, edit.version, edit.base_version) == (True, 2, 1)
     assert edit.by is not None
     with pytest.raises(Conflict, match="Version 2 was saved meanwhile"):
@@ -146,7 +149,7 @@ def test_whoever_has_changed_nothing_goes_on_with_what_another_has_saved(
     edit = edits.step_back(by, form, edit.number, 1)
     other = another(by)
     edits.save(other, form, change(other, form, titled("Theirs")).number)
-    edit = edits.of(by, form)
+    edit = edits.get(by, form)
     assert (edit.draft["title"], edit.is_outdated) == ("Theirs", False)
     edit = change(by, form, lambda draft: editing.add_section(draft, 1))
     assert (edit.draft["title"], edit.base_version, edit.is_outdated) == ("Theirs", 2, False)
@@ -167,8 +170,8 @@ def test_a_second_window_that_has_not_seen_the_last_change_is_told(
     for act in acts:
         with pytest.raises(Conflict, match="another window"):
             act()
-    assert edits.of(by, form).draft["title"] == "One"
-    edits.discard(by, form, edits.of(by, form).number)
+    assert edits.get(by, form).draft["title"] == "One"
+    edits.discard(by, form, edits.get(by, form).number)
     with pytest.raises(Conflict, match="saved or discarded"):
         edits.apply(by, form, 1, 7, "", titled("Two"))
 
@@ -179,7 +182,7 @@ def test_what_cannot_be_kept_is_refused(by: Principal, form: str) -> None:
     with pytest.raises(ValidationFailed):
         change(by, form, lambda draft: {**draft, "description": "x" * edits.MAX_LENGTH})
     with pytest.raises(NotFound):
-        edits.of(by, "nothing")
+        edits.get(by, "nothing")
     with pytest.raises(Conflict, match="no version 9"):
         edits.apply(by, form, 9, 0, "", titled("x"))
 
@@ -199,11 +202,11 @@ def test_edits_go_with_the_form_and_with_the_member(by: Principal, form: str) ->
 def test_two_windows_that_begin_at_once_do_not_overwrite_each_other(
     by: Principal, form: str
 ) -> None:
-    draft = edits.of(by, form).draft
+    draft = edits.get(by, form).draft
     second = behind(
         lambda session: form_edits.begin(session, form, by.editor, 1, titled("Mine")(draft)),
         lambda: edits.apply(by, form, 1, 0, "", titled("Yours")),
     )
     assert isinstance(second, Conflict)
     assert "changed in another window" in second.message
-    assert edits.of(by, form).draft["title"] == "Mine"
+    assert edits.get(by, form).draft["title"] == "Mine"

@@ -55,7 +55,7 @@ def automation(here: str) -> str:
 
 def held(workflow: str) -> HeldUp | None:
     with unit_of_work() as session:
-        return held_up.of(session.get_one(Workflow, workflow))
+        return held_up.get(session.get_one(Workflow, workflow))
 
 
 def test_a_dag_that_is_paused_is_known_until_it_is_unpaused(here: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automations.domain.tables import exports
-from automations.domain.tables.cells import is_nothing, of_text, text_of
+from automations.domain.tables.cells import is_nothing, parse_text, text_of
 from automations.domain.tables.columns import Column, value_of
 from automations.domain.tables.imports import rows_of
 from automations.kit.storable import same
@@ -42,7 +42,9 @@ def test_the_text_of_a_value_stands_for_that_value(typed: tuple[Any, Any]) -> No
     kept = value_of(column, value)
     text = text_of(column, kept)
     assert kept == "" or not is_nothing(column, text) or kind == "text"
-    assert same(of_text(column, text), kept) or (kind == "number" and of_text(column, text) == kept)
+    assert same(parse_text(column, text), kept) or (
+        kind == "number" and parse_text(column, text) == kept
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_the_text_of_a_value_stands_for_that_value(typed: tuple[Any, Any]) -> No
 )
 def test_what_cannot_be_kept_exactly_is_refused(kind: Any, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        of_text(Column(key="a", type=kind), text)
+        parse_text(Column(key="a", type=kind), text)
 
 
 COLUMNS = [

@@ -36,7 +36,7 @@ Build = Callable[[Any], None]
 def lost(build: Build, folder: Path) -> list[str]:
     path = folder / "document.docx"
     path.write_bytes(letter("x", build=build))
-    return losses.of(path)
+    return losses.find(path)
 
 
 def elements(*texts: str) -> Build:
@@ -231,7 +231,7 @@ def test_a_document_that_says_nothing_of_its_page_or_its_tables_is_typeset(tmp_p
     path = tmp_path / "document.docx"
     content = letter("x", build=elements(table(row("a", "b"), columns=2)))
     path.write_bytes(repacked(content, {"word/document.xml": bare}))
-    assert losses.of(path) == []
+    assert losses.find(path) == []
     plain.write(path, tmp_path / "plain.docx")
     typesetting.pdf_from_docx(tmp_path / "plain.docx", tmp_path / "document.pdf")
     assert (tmp_path / "document.pdf").read_bytes().startswith(b"%PDF-")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.json_text import decode, in_parts, is_json, parse_json
+from automations.kit.json_text import decode, is_json, parse_json, parse_lenient
 from automations.kit.storable import MAX_SENT_DEPTH, fault
 from automations.kit.values import JSON
 from tests.hostile import bodies as hostile
@@ -40,7 +40,7 @@ def test_in_parts_what_cannot_be_kept_is_found_where_it_is(name: str) -> None:
     try:
         text = decode(hostile.TEXTS[name], None)
         json.loads(text)
-        found = in_parts(f'{{"good": [1, "a"], "bad": {text}}}')
+        found = parse_lenient(f'{{"good": [1, "a"], "bad": {text}}}')
     except (ValueError, RecursionError):
         return  # It is not JSON at all.
     assert found["good"] == [1, "a"]
@@ -50,7 +50,7 @@ def test_in_parts_what_cannot_be_kept_is_found_where_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(hostile.KEPT))
 def test_in_parts_all_else_is_the_same(name: str) -> None:
     text = decode(hostile.KEPT[name], None)
-    assert in_parts(text) == parse_json(text)
+    assert parse_lenient(text) == parse_json(text)
 
 
 @pytest.mark.parametrize("inside", [b"[],", b'{"a":{}},'])

@@ -42,7 +42,7 @@ def test_the_options_of_a_field_that_is_written() -> None:
 
 
 def test_the_headers_of_a_request_that_is_written() -> None:
-    specs = schema_fields.of_step("http_request")
+    specs = schema_fields.step_specs("http_request")
 
     def read(count: int) -> None:
         step: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_the_headers_of_a_request_that_is_written() -> None:
 
 
 def test_the_input_of_an_automation_that_is_written() -> None:
-    specs = schema_fields.of_trigger("manual")
+    specs = schema_fields.trigger_specs("manual")
 
     def read(count: int) -> None:
         named: list[tuple[str, str | UploadFile]] = [

@@ -28,7 +28,7 @@ def read(build: Build, folder: Path) -> tuple[str, int]:
     filled, document = folder / "filled.docx", folder / "document.docx"
     filled.write_bytes(letter(build=build))
     templates.fill_docx(filled, {"empty": ""}, document)
-    assert losses.of(document) == []
+    assert losses.find(document) == []
     plain.write(document, folder / "plain.docx")
     typesetting.pdf_from_docx(folder / "plain.docx", folder / "document.pdf")
     pdf = pypdfium2.PdfDocument(folder / "document.pdf")

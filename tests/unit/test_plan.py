@@ -40,8 +40,8 @@ def test_an_empty_arm_leads_straight_on() -> None:
 def test_what_was_not_chosen_is_beside_with_all_that_lies_in_it() -> None:
     inner = branch("inner", then=[wait("deep")])
     laid = plan(branch("c", then=[inner], else_=[wait("e")]), wait("end", 1))
-    assert laid.beside("c", "then") == ["e"]
-    assert sorted(laid.beside("c", "else")) == ["deep", "inner"]
+    assert laid.skipped_by("c", "then") == ["e"]
+    assert sorted(laid.skipped_by("c", "else")) == ["deep", "inner"]
 
 
 def test_a_group_is_a_nested_list_with_all_that_lies_in_it_and_is_named_as_no_step_is() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.queries import names_in, pairs_of, without
+from automations.kit.queries import names_in, pairs_of, remove_parameter
 from automations.kit.values import JSON
 
 
@@ -41,7 +41,7 @@ def test_the_names_of_an_address_are_seen_as_they_are_meant() -> None:
 
 def test_a_parameter_is_taken_out_and_the_others_stay_as_they_were() -> None:
     address = "https://a.example/?key=secret&a=%2f&k%65y=2&b=%20&c#d"
-    assert without(address, "key") == "https://a.example/?a=%2f&b=%20&c#d"
+    assert remove_parameter(address, "key") == "https://a.example/?a=%2f&b=%20&c#d"
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text("aż &=+%?#/")))

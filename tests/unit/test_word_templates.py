@@ -164,7 +164,7 @@ def test_the_small_engine_shows_it_too_or_names_what_it_would_lose(
 ) -> None:
     example, document = TEMPLATES[name], tmp_path / "document.docx"
     document.write_bytes(filled[name].read_bytes())
-    lost = losses.of(document)
+    lost = losses.find(document)
     assert set(example.loses) <= set(lost)
     assert bool(lost) == bool(example.loses), lost
     plain.write(document, tmp_path / "plain.docx")

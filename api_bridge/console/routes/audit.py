@@ -44,7 +44,7 @@ def show_list(
         since=since,
         periods=list(queries.PERIODS),
         following=queries.following(request, following),
-        export=queries.beside(request, "export"),
+        export=queries.export_url(request, "export"),
         is_first=not cursor,
     )
 
@@ -68,5 +68,5 @@ def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "")
 
 def _filter(actor: str, action: str, since: str) -> AuditFilter:
     return AuditFilter(
-        actor=actor.strip() or None, action=action.strip() or None, since=queries.since(since)
+        actor=actor.strip() or None, action=action.strip() or None, since=queries.parse_since(since)
     )

@@ -47,7 +47,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 def show(request: Request, caller: Admin, template_id: str) -> Response:
     """A board, to be changed."""
     template = templates.get(caller.workspace_id, template_id)
-    return _page(request, caller, template, "", board_views.of(template))
+    return _page(request, caller, template, "", board_views.from_template(template))
 
 
 @router.post("/{template_id}")
@@ -65,7 +65,7 @@ def change(request: Request, caller: Admin, template_id: str, form: Posted) -> R
     show = partial(_page, request, caller, template, seen)
     return drafts.respond(
         form,
-        board_views.read(form, board_views.of(template)),
+        board_views.read(form, board_views.from_template(template)),
         show,
         done=board_views.apply,
         save=save,

@@ -46,7 +46,7 @@ router = Router(prefix="/console/workflows", tags=["workflows"])
 @router.get("/{workflow_id}/edit")
 def show(request: Request, caller: Admin, workflow_id: str, at: Text = "") -> Response:
     """What the automation is to become, and what is open of it."""
-    return builder_pages.page(request, caller, PageState(edits.of(caller, workflow_id), at))
+    return builder_pages.page(request, caller, PageState(edits.get(caller, workflow_id), at))
 
 
 @router.post("/{workflow_id}/edit")
@@ -76,7 +76,7 @@ def test(
         engine, step_id = wiring.engine(ASKED_OF_AIRFLOW), str(step.step["id"])
         given = _trial_data(caller, edit)
         result = step_tests.run(engine, caller, workflow_id, step_id, given, effect_id)
-        shown = PageState(edits.of(caller, workflow_id), at, tested=result)
+        shown = PageState(edits.get(caller, workflow_id), at, tested=result)
         return builder_pages.page(request, caller, shown)
 
     return _keep_then(do_step, request, caller, workflow_id, form)
@@ -97,7 +97,7 @@ def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> 
         answers = trials.answers(edit.sample, form, names)
         given, here = _trial_data(caller, edit), caller.workspace_id
         found = execution_trials.run(wiring.ports(), here, workflow_id, given, answers, definition)
-        shown = PageState(edits.of(caller, workflow_id), "trial", tried=found)
+        shown = PageState(edits.get(caller, workflow_id), "trial", tried=found)
         return builder_pages.page(request, caller, shown)
 
     return _keep_then(go_through, request, caller, workflow_id, form)
@@ -119,10 +119,10 @@ def _keep_then(
     try:
         return act(_keep(caller, workflow_id, at, form), at)
     except Conflict as error:
-        shown = PageState(edits.of(caller, workflow_id), at, refused=str(error))
+        shown = PageState(edits.get(caller, workflow_id), at, refused=str(error))
         return builder_pages.page(request, caller, shown, 409)
     except ValidationFailed as error:
-        shown = PageState(edits.of(caller, workflow_id), at, wrong=error.field_errors, form=form)
+        shown = PageState(edits.get(caller, workflow_id), at, wrong=error.field_errors, form=form)
         return builder_pages.page(request, caller, shown, 400)
 
 
@@ -137,7 +137,7 @@ def _keep(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     base, number = form_data.number(form, "base"), form_data.number(form, "number")
     if at == "sample":
         given = draft_texts.read_sample(text(form, "sample"))
-        edit = edits.of(caller, workflow_id)
+        edit = edits.get(caller, workflow_id)
         if given in (edit.sample, builder_pages.data_of_last_run(caller, edit)):
             return replace(edit, number=number)
         return edits.keep_sample(caller, workflow_id, base, number, given)
@@ -145,7 +145,7 @@ def _keep(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     def apply_typed(definition: Draft) -> Draft:
         return _apply_typed(definition, open_panel.panel_at(definition, at), at, form)
 
-    edit = edits.of(caller, workflow_id)
+    edit = edits.get(caller, workflow_id)
     if apply_typed(edit.definition) == edit.definition:
         return replace(edit, number=number)
     return edits.apply(caller, workflow_id, base, number, at, apply_typed)
@@ -157,11 +157,11 @@ def _apply_typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) 
     if at == "yaml":
         return draft_texts.read_yaml(definition, text(form, "yaml"))
     if at == "settings":
-        return step_inputs.read(schema_fields.of_settings(), definition, form)
+        return step_inputs.read(schema_fields.settings_specs(), definition, form)
     if at == "trigger":
         trigger = definition.get("trigger")
         kept = dict(trigger) if isinstance(trigger, Mapping) else {}
-        specs = schema_fields.of_trigger(draft_texts.kind_of(kept))
+        specs = schema_fields.trigger_specs(draft_texts.kind_of(kept))
         made = step_inputs.read(specs, kept, form)
         return {**definition, "trigger": made} if made != kept else definition
     if opened.placed is None:
@@ -222,7 +222,7 @@ def _new(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
     if spot is None:
         raise ValidationFailed({"do": ["choose a place first"]})
     made, step_id = editing.add(definition, kind, spot)
-    return made, open_panel.of_step(step_id)
+    return made, open_panel.panel_name(step_id)
 
 
 def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
@@ -233,12 +233,12 @@ def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
 
 def _move(definition: Draft, what: str, at: str) -> tuple[Draft, str]:
     step_id, _, spot = what.partition(":")
-    return editing.move(definition, step_id, position_of(spot)), open_panel.of_step(step_id)
+    return editing.move(definition, step_id, position_of(spot)), open_panel.panel_name(step_id)
 
 
 def _copy(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     made, copy_id = editing.duplicate(definition, step_id)
-    return made, open_panel.of_step(copy_id)
+    return made, open_panel.panel_name(copy_id)
 
 
 def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
@@ -250,15 +250,15 @@ def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
         if (one.spot.owner, one.spot.name) == (spot.owner, spot.name)
     ]
     if siblings:
-        return made, open_panel.of_step(siblings[min(spot.index, len(siblings) - 1)])
-    return made, open_panel.of_step(spot.owner) if spot.owner else "trigger"
+        return made, open_panel.panel_name(siblings[min(spot.index, len(siblings) - 1)])
+    return made, open_panel.panel_name(spot.owner) if spot.owner else "trigger"
 
 
 def _toggle(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     step = dict(editing.find(definition, step_id).step)
     if step.pop("disabled", False) is not True:
         step["disabled"] = True
-    return editing.replace(definition, step_id, step), open_panel.of_step(step_id)
+    return editing.replace(definition, step_id, step), open_panel.panel_name(step_id)
 
 
 _CHANGES: Mapping[str, _Change] = {

@@ -90,8 +90,8 @@ def address(workflow_id: str, at: str) -> str:
 
 def specs_of(kind: str) -> list[Spec]:
     """The fields of a step of a type."""
-    own = schema_fields.of_step(kind) if kind in STEP_TYPES else ()
-    return [_NAME, *own, *schema_fields.of_any_step()]
+    own = schema_fields.step_specs(kind) if kind in STEP_TYPES else ()
+    return [_NAME, *own, *schema_fields.common_specs()]
 
 
 def last_run(caller: Principal, edit: Edit) -> str | None:
@@ -156,7 +156,7 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
 def _begin(edit: Edit) -> str:
     """What is open at first: the first step, if there is one."""
     first = next(editing.walk(edit.definition), None)
-    return "trigger" if first is None else open_panel.of_step(str(first.step["id"]))
+    return "trigger" if first is None else open_panel.panel_name(str(first.step["id"]))
 
 
 def _title(opened: OpenPanel) -> str:
@@ -172,7 +172,7 @@ def _removed_steps(edit: Edit) -> Mapping[str, str]:
 
 def _trigger(edit: Edit) -> str:
     try:
-        return triggers.in_words(edit.definition)
+        return triggers.describe(edit.definition)
     except ValueError:
         # What is being written is no schedule yet.
         return words.trigger(draft_texts.kind_of(edit.definition.get("trigger")))
@@ -199,7 +199,7 @@ def _inputs(edit: Edit, opened: OpenPanel, errors: Errors) -> tuple[list[Input],
     definition = edit.definition
     if opened.kind == "settings":
         own = draft.elsewhere(errors)
-        found = step_inputs.inputs(schema_fields.of_settings(), definition, own)
+        found = step_inputs.inputs(schema_fields.settings_specs(), definition, own)
         return found, step_inputs.problems_elsewhere(found, own)
     if opened.kind == "trigger":
         trigger = definition.get("trigger")
@@ -209,7 +209,7 @@ def _inputs(edit: Edit, opened: OpenPanel, errors: Errors) -> tuple[list[Input],
             for path, said in errors.items()
             if path == "trigger" or path.startswith("trigger.")
         }
-        specs = schema_fields.of_trigger(draft_texts.kind_of(holder))
+        specs = schema_fields.trigger_specs(draft_texts.kind_of(holder))
         found = step_inputs.inputs(specs, holder, own)
         return found, step_inputs.problems_elsewhere(found, own)
     if opened.placed is not None:

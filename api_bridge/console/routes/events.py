@@ -32,7 +32,7 @@ def show_list(
     wanted = EventFilter(
         type.strip() or None,
         queries.choice(EventStatus, "status", status),
-        queries.since(since),
+        queries.parse_since(since),
         None,
     )
     found, following = events.page_after(

@@ -25,7 +25,7 @@ router = Router(prefix="/console", tags=["runs"])
 @router.get("/figures")
 def show_all(request: Request, caller: Viewer, period: Text = "", until: Text = "") -> Response:
     """The figures of all automations."""
-    found = figures.of(caller.workspace_id, None, _period(period, until))
+    found = figures.compute(caller.workspace_id, None, _period(period, until))
     names = overviews.names(caller.workspace_id)
     return responses.page(
         request,
@@ -41,8 +41,8 @@ def show_one(
     request: Request, caller: Viewer, workflow_id: str, period: Text = "", until: Text = ""
 ) -> Response:
     """The figures of one automation."""
-    one = overviews.of(caller.workspace_id, workflow_id)
-    found = figures.of(caller.workspace_id, workflow_id, _period(period, until))
+    one = overviews.get_one(caller.workspace_id, workflow_id)
+    found = figures.compute(caller.workspace_id, workflow_id, _period(period, until))
     return responses.page(
         request,
         "workflow_figures.html",

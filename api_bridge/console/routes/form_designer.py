@@ -31,7 +31,7 @@ router = Router(prefix=pages.ROOT, tags=["forms"])
 @router.get("/{form_id}/edit")
 def show(request: Request, caller: Admin, form_id: str, at: Text = "") -> Response:
     """What the form is to become, and what is open of it."""
-    return pages.page(request, edits.of(caller, form_id), caller, at, pages.Problems())
+    return pages.page(request, edits.get(caller, form_id), caller, at, pages.Problems())
 
 
 @router.post("/{form_id}/edit")
@@ -44,10 +44,10 @@ def change(request: Request, caller: Admin, form_id: str, form: Posted) -> Respo
         return _apply_button(caller, edit, at, form)
     except Conflict as error:
         said = pages.Problems(refused=str(error))
-        return pages.page(request, edits.of(caller, form_id), caller, at, said, 409)
+        return pages.page(request, edits.get(caller, form_id), caller, at, said, 409)
     except ValidationFailed as error:
         said = pages.Problems(wrong=error.field_errors)
-        return pages.page(request, edits.of(caller, form_id), caller, at, said, 400)
+        return pages.page(request, edits.get(caller, form_id), caller, at, said, 400)
 
 
 def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
@@ -67,7 +67,7 @@ def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
             made = form_parts.read_field(draft, edit.saved, opened.place, form)
         return editing.replace(draft, opened.place, made)
 
-    edit = edits.of(caller, form_id)
+    edit = edits.get(caller, form_id)
     base, seen = number(form, "base"), number(form, "number")
     if same(apply_typed(edit.draft), edit.draft):
         return replace(edit, number=seen)

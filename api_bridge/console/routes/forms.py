@@ -62,13 +62,13 @@ def show(request: Request, caller: Viewer, form_id: str) -> Response:
     """One form: as it is filled in, by whom, and what became of it."""
     form = forms.get(caller.workspace_id, form_id)
     schema = FormSchema.model_validate(form.schema)
-    edit = edits.of(caller, form_id) if caller.administers else None
+    edit = edits.get(caller, form_id) if caller.administers else None
     return responses.framing(
         responses.page(
             request,
             "form_overview.html",
             caller,
-            one=overviews.of(form),
+            one=overviews.build(form),
             form=form,
             link=f"{get_settings().bridge_base}/api/forms/{form.id}/public",
             fields=sum(len(section.fields) for section in schema.sections),
@@ -92,7 +92,7 @@ def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") ->
     form = forms.get(caller.workspace_id, form_id)
     title, description, schema = form.title, form.description, form.schema
     if draft:
-        edit = edits.of(caller, form_id)
+        edit = edits.get(caller, form_id)
         if edit.errors:
             message = texts.text("forms.no_preview")
             return _allow_framing(

@@ -69,7 +69,7 @@ def _page(
             "name": one.name,
             "about": one.about,
             "needs": one.needs,
-            "trigger": triggers.in_words(_flat(one.definition)),
+            "trigger": triggers.describe(_flat(one.definition)),
             "icons": _icons(one),
         }
         for one in gallery.entries()

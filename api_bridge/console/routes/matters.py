@@ -169,7 +169,7 @@ def change(request: Request, caller: Member, matter_id: str, form: Posted) -> Re
         return _page(request, caller, detail, form, matter_views.wrong(error))
     except Conflict as error:
         fresh = matters.get(caller.workspace_id, matter_id)
-        wrong = {"": [error.message], **matter_views.now(fresh, seen, _people(caller))}
+        wrong = {"": [error.message], **matter_views.current_values(fresh, seen, _people(caller))}
         return _page(request, caller, fresh, form, wrong, new)
     return responses.redirect(f"{ROOT}/{matter_id}", "matter.changed" if new else None)
 

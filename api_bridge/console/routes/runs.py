@@ -52,7 +52,7 @@ def show_list(
         raise ValidationFailed({"trigger": [f"must be one of {', '.join(TRIGGER_TYPES)}"]})
     wanted = RunFilter(
         queries.choice(RunStatus, "status", status),
-        queries.since(since),
+        queries.parse_since(since),
         None,
         next((one for one in TRIGGER_TYPES if one == trigger), None),
     )

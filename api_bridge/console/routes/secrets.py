@@ -14,7 +14,7 @@ from api_bridge.deps import Admin
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.errors import ValidationFailed
-from automations.kit.line_breaks import one_break
+from automations.kit.line_breaks import normalise_breaks
 from automations.services.audit import audit_logs
 from automations.services.integrations import secrets
 from automations.services.pipelines import connections
@@ -39,7 +39,7 @@ def put(request: Request, caller: Admin, form: Posted) -> Response:
         there = {one.name for one in secrets.list_all(caller.workspace_id)}
         if name in there and not replaces:
             raise ValidationFailed({"name": ["is taken: replace its value in the list above"]})
-        secrets.put(caller.workspace_id, name, one_break(value))
+        secrets.put(caller.workspace_id, name, normalise_breaks(value))
     except ValidationFailed as error:
         return _page(request, caller, name, error.field_errors)
     return responses.redirect(ROOT, "secret.replaced" if name in there else "secret.set")

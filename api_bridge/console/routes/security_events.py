@@ -42,7 +42,7 @@ class SecurityEventForm(BaseModel):
             queries.choice(Severity, "severity", self.severity),
             self.ip.strip() or None,
             self.who.strip() or None,
-            queries.since(self.since),
+            queries.parse_since(self.since),
         )
 
 
@@ -67,7 +67,7 @@ def show_list(request: Request, caller: Admin, asked: Annotated[AskedPage, Query
         severities=list(Severity),
         periods=list(queries.PERIODS),
         following=queries.following(request, following),
-        export=queries.beside(request, "export"),
+        export=queries.export_url(request, "export"),
         is_first=not asked.cursor,
     )
 

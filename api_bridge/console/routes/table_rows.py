@@ -269,5 +269,5 @@ def _now(table: Table, fresh: Row, typed: CellEdits) -> Errors:
     for column in columns_of(table.columns):
         mark = typed.seen.get(column.key)
         if mark is not None and mark_of(fresh.data.get(column.key)) != mark:
-            told[column.key] = [grid.now(column, fresh.data.get(column.key))]
+            told[column.key] = [grid.describe_current(column, fresh.data.get(column.key))]
     return told

@@ -87,7 +87,7 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
     show = partial(_page, request, caller, table, seen)
     return drafts.respond(
         form,
-        shapes.read(form, shapes.of(table.name, table.description, before)),
+        shapes.read(form, shapes.from_shape(table.name, table.description, before)),
         show,
         done=shapes.apply,
         save=save,
@@ -106,7 +106,7 @@ def delete(caller: Admin, table_id: str, form: Posted) -> Response:
 
 def _as_it_is(request: Request, caller: Principal, table: Table) -> Response:
     columns = columns_of(table.columns)
-    draft = shapes.of(table.name, table.description, columns)
+    draft = shapes.from_shape(table.name, table.description, columns)
     return _page(request, caller, table, "", draft)
 
 

@@ -70,7 +70,7 @@ def show_list(
 @router.get("/{workflow_id}")
 def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """One automation: its flow, and what became of its runs."""
-    found = overviews.of(caller.workspace_id, workflow_id)
+    found = overviews.get_one(caller.workspace_id, workflow_id)
     newest, _ = browsing.page_after(caller.workspace_id, workflow_id, RunFilter(), None, _MAX_RUNS)
     definition = found.workflow.definition
     url = None
@@ -94,7 +94,7 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
 @router.get("/{workflow_id}/versions")
 def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """The versions of an automation: who made them, and when."""
-    found = overviews.of(caller.workspace_id, workflow_id)
+    found = overviews.get_one(caller.workspace_id, workflow_id)
     return responses.page(
         request,
         "versions.html",
@@ -108,7 +108,7 @@ def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Respons
 @router.get("/{workflow_id}/versions/{number}")
 def show_version(request: Request, caller: Viewer, workflow_id: str, number: int) -> Response:
     """What a version changed, and what it says."""
-    found = overviews.of(caller.workspace_id, workflow_id)
+    found = overviews.get_one(caller.workspace_id, workflow_id)
     written = history.text(caller.workspace_id, workflow_id, number)
     lines = None
     if number > 1:
@@ -135,7 +135,7 @@ def restore(caller: Admin, workflow_id: str, number: int, form: Posted) -> Respo
 @router.get("/{workflow_id}/definition")
 def show_definition(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """An automation as a file of definitions has it."""
-    found = overviews.of(caller.workspace_id, workflow_id)
+    found = overviews.get_one(caller.workspace_id, workflow_id)
     written = history.text(caller.workspace_id, workflow_id, found.workflow.version)
     return responses.page(
         request,
@@ -199,7 +199,7 @@ def _asking(
     form: FormData | None = None,
     error: ValidationFailed | None = None,
 ) -> Response:
-    found = overviews.of(caller.workspace_id, workflow_id)
+    found = overviews.get_one(caller.workspace_id, workflow_id)
     fields = inputs.fields(found.workflow.definition, form)
     problems = error.field_errors if error else {}
     at_inputs = {f"input.{field.key}" for field in fields or ()}

@@ -73,7 +73,7 @@ def names_at(
     """
     found: dict[str, JSON] = {**names, "secret": dict.fromkeys(secrets, MASK)}
     steps: dict[str, JSON] = {}
-    for one in before(definition, placed):
+    for one in steps_before(definition, placed):
         step_id, name = str(one.step.get("id")), str(one.step.get("name"))
         for key in (step_id, name):
             if key in outputs:
@@ -85,7 +85,7 @@ def names_at(
     return found
 
 
-def before(definition: editing.Draft, placed: LocatedStep | None) -> list[LocatedStep]:
+def steps_before(definition: editing.Draft, placed: LocatedStep | None) -> list[LocatedStep]:
     """The steps whose outputs a step may use: those before it, and not inside of other loops."""
     if placed is None:
         return []
@@ -121,7 +121,7 @@ def groups(
             offers = offers or list(_of_schema(definition))
         found.append(Group(texts.text(f"offer.{root}"), offers))
     steps = names.get("steps")
-    for one in reversed(before(definition, placed)):
+    for one in reversed(steps_before(definition, placed)):
         found.append(_of_step(one, steps if isinstance(steps, Mapping) else {}))
     variables = list(_offers("variables", "variables", names.get("variables")))
     found.append(Group(texts.text("offer.variables"), variables))

@@ -51,7 +51,7 @@ def empty() -> BoardDraft:
     return BoardDraft(steps=(StepDraft(),) * _EMPTY_ROWS)
 
 
-def of(template: MatterTemplate) -> BoardDraft:
+def from_template(template: MatterTemplate) -> BoardDraft:
     """A board as it is."""
     steps = [
         StepDraft(str(one["id"]), str(one["name"]), str(one["type"])) for one in template.steps

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from starlette.datastructures import FormData
 
 from api_bridge.console.form_data import text, texts
-from automations.domain.tables.cells import is_nothing, of_text, text_of
+from automations.domain.tables.cells import is_nothing, parse_text, text_of
 from automations.domain.tables.columns import Column
 from automations.kit.canonical_json import mark_of
-from automations.kit.line_breaks import one_break
+from automations.kit.line_breaks import normalise_breaks
 from automations.kit.values import JSON, Errors
 
 VALUE, SEEN, BLANK = "v.", "seen.", "blank."
@@ -161,12 +161,14 @@ def _choices(column: Column, value: JSON, control: str) -> list[str]:
 def _is_untouched(column: Column, now: JSON, form: FormData) -> bool:
     control, name = _control(column, now), f"{VALUE}{column.key}"
     if control in ("choice", "choices"):
-        return {one_break(one) for one in _choices(column, now, control) if one} == {
-            one_break(one) for one in texts(form, name) if one
+        return {normalise_breaks(one) for one in _choices(column, now, control) if one} == {
+            normalise_breaks(one) for one in texts(form, name) if one
         }
     if now in (None, "") and column.type == "text" and f"{BLANK}{column.key}" in form:
         return now == "" and text(form, name) == ""
-    return one_break(text(form, name)) == one_break(_format(column, now)) and now != ""
+    return (
+        normalise_breaks(text(form, name)) == normalise_breaks(_format(column, now)) and now != ""
+    )
 
 
 def _in_order_of(
@@ -185,15 +187,15 @@ def _value(column: Column, now: JSON, form: FormData, seen: str) -> JSON:
     name, control = f"{VALUE}{column.key}", _control(column, now)
     # A browser sends line breaks of its own, even for those of an option.
     exact = {
-        one_break(one): one
+        normalise_breaks(one): one
         for one in (*(option.value for option in column.options), *_choices(column, now, control))
     }
     if control == "choices":
-        sent = [one_break(one) for one in texts(form, name) if one]
+        sent = [normalise_breaks(one) for one in texts(form, name) if one]
         chosen: list[JSON] = [exact.get(one, one) for one in sent]
         return chosen if chosen or seen == mark_of([]) else None
-    given = one_break(text(form, name))
+    given = normalise_breaks(text(form, name))
     given = exact.get(given, given)
     if column.type == "text" and given == "" and f"{BLANK}{column.key}" in form:
         return ""
-    return None if is_nothing(column, given) else of_text(column, given)
+    return None if is_nothing(column, given) else parse_text(column, given)

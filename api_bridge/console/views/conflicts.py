@@ -7,7 +7,7 @@ from api_bridge.console.views import words
 from automations.kit.values import Errors
 
 
-def now(written: str) -> str:
+def describe_current(written: str) -> str:
     """What a value is by now, for whoever has typed another one meanwhile."""
     if not written:
         return texts.text("row.now_none")

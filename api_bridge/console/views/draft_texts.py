@@ -11,7 +11,7 @@ from automations.definitions import files
 from automations.definitions.editing import Draft
 from automations.definitions.triggers import TRIGGER_TYPES
 from automations.errors import ValidationFailed
-from automations.kit.line_breaks import one_break
+from automations.kit.line_breaks import normalise_breaks
 from automations.kit.storable import showable
 from automations.kit.values import JSON
 
@@ -51,7 +51,7 @@ def read_yaml(definition: Draft, written: str) -> Draft:
     Raises:
         ValidationFailed: it is no YAML, or not of one automation.
     """
-    written = one_break(written)
+    written = normalise_breaks(written)
     if written == yaml(definition):
         return definition
     found = files.read(written)

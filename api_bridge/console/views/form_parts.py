@@ -12,7 +12,7 @@ from api_bridge.console import texts
 from api_bridge.console.form_data import text
 from automations.domain.forms import editing
 from automations.domain.forms.editing import WITH_OPTIONS, Draft, FieldPosition
-from automations.kit.line_breaks import as_it_was, as_they_were, one_break
+from automations.kit.line_breaks import as_it_was, as_they_were, normalise_breaks
 from automations.kit.numbers import parse_number
 from automations.kit.values import JSON, Errors
 
@@ -147,7 +147,7 @@ def read_form(draft: Draft, form: FormData) -> Draft:
 def read_section(section: Draft, form: FormData) -> Draft:
     """With what was typed of a section."""
     made = dict(section)
-    _say(made, "title", one_break(text(form, "title")))
+    _say(made, "title", normalise_breaks(text(form, "title")))
     _say(made, "repeatable", "repeatable" in form)
     if "minItems" in form:
         given = section.get("repeatableConfig")
@@ -169,7 +169,7 @@ def read_field(draft: Draft, saved: Draft, place: FieldPosition, form: FormData)
     made = {**field, "type": text(form, "type", str(field.get("type")))}
     for name in ("label", "help", "timezone"):
         if name in form:
-            _say(made, name, one_break(text(form, name)))
+            _say(made, name, normalise_breaks(text(form, name)))
     if "key" in form:
         label = str(made.get("label", ""))
         made["key"] = _key(draft, saved, place, text(form, "key"), label)
@@ -271,7 +271,7 @@ def _number(given: str) -> JSON:
 def _say(holder: dict[str, Any], name: str, value: JSON) -> None:
     """Have a field say something; where nothing is said that was not, nothing is changed."""
     before = holder.get(name)
-    if value == (one_break(before) if isinstance(before, str) else before):
+    if value == (normalise_breaks(before) if isinstance(before, str) else before):
         return
     if value in (None, "", False):
         if before not in (None, "", False):

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 
 from api_bridge.console.views import conflicts, typed_values, words
-from automations.domain.tables.cells import is_nothing, of_text, text_of
+from automations.domain.tables.cells import is_nothing, parse_text, text_of
 from automations.domain.tables.columns import KEYLESS, Column
 from automations.errors import ValidationFailed
 from automations.kit.storable import showable
@@ -176,9 +176,9 @@ def cell(column: Column, value: JSON) -> Cell:
     return Cell("text", words.short(str(value)))
 
 
-def now(column: Column, value: JSON) -> str:
+def describe_current(column: Column, value: JSON) -> str:
     """What a value is by now, for whoever has typed another one meanwhile."""
-    return conflicts.now("" if value is None else text_of(column, value) or '""')
+    return conflicts.describe_current("" if value is None else text_of(column, value) or '""')
 
 
 def _rule(rule: str, columns: Mapping[str, Column]) -> RowRule:
@@ -199,11 +199,11 @@ def _value(column: Column, operator: str, text: str) -> JSON:
     if operator in _TEXTUAL:
         return typed_values.parse_value(text) if column.type == "json" else text
     if operator != "in":
-        return None if is_nothing(column, text) else of_text(column, text)
-    items = of_text(Column(key="items", type="multiselect"), text)
+        return None if is_nothing(column, text) else parse_text(column, text)
+    items = parse_text(Column(key="items", type="multiselect"), text)
     if not all(isinstance(item, str) for item in items):
         raise ValueError('must be texts, such as A; B or ["A", "B"]')
-    return [of_text(column, item) for item in items]
+    return [parse_text(column, item) for item in items]
 
 
 def _parts(rule: str) -> tuple[str, str, str]:

@@ -20,11 +20,11 @@ from api_bridge.console.views.typed_values import object_of
 from automations.definitions.field_errors import field_errors
 from automations.domain.fields import Lenient
 from automations.domain.matters import MatterDetail, Priority, Tags, Title
-from automations.domain.tables.cells import of_text, text_of
+from automations.domain.tables.cells import parse_text, text_of
 from automations.domain.tables.columns import Column
 from automations.errors import ValidationFailed
 from automations.kit.canonical_json import mark_of
-from automations.kit.line_breaks import one_break
+from automations.kit.line_breaks import normalise_breaks
 from automations.kit.values import Errors
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)
@@ -50,10 +50,10 @@ def read_fields(form: FormData) -> dict[str, Any]:
         ValidationFailed: one cannot be.
     """
     given = {
-        "title": one_break(text(form, "title")),
+        "title": normalise_breaks(text(form, "title")),
         "priority": text(form, "priority", "MEDIUM"),
         "assignee_id": text(form, "assignee_id") or None,
-        "tags": of_text(_TAGS, one_break(text(form, "tags"))),
+        "tags": parse_text(_TAGS, normalise_breaks(text(form, "tags"))),
         "properties": object_of(text(form, "properties"), "properties", '{"client": "ACME"}'),
     }
     try:
@@ -80,7 +80,8 @@ def read_changes(form: FormData, detail: MatterDetail) -> tuple[dict[str, Any], 
     untouched = {
         name
         for name, mark in now.items()
-        if seen.get(name) == mark and one_break(text(form, name)) == one_break(shown[name])
+        if seen.get(name) == mark
+        and normalise_breaks(text(form, name)) == normalise_breaks(shown[name])
     }
     new = {
         name: value
@@ -134,7 +135,9 @@ def refill_inputs(
     return found, known
 
 
-def now(detail: MatterDetail, seen: Mapping[str, str], people: Mapping[str, str]) -> Errors:
+def current_values(
+    detail: MatterDetail, seen: Mapping[str, str], people: Mapping[str, str]
+) -> Errors:
     """What those fields are now that somebody else has changed.
 
     Args:
@@ -145,7 +148,11 @@ def now(detail: MatterDetail, seen: Mapping[str, str], people: Mapping[str, str]
     shown["priority"] = texts.text(f"matter.priority.{detail.matter.priority}")
     shown["assignee_id"] = people.get(shown["assignee_id"], shown["assignee_id"])
     known = marks(detail)
-    return {name: [conflicts.now(shown[name])] for name in seen if known[name] != seen[name]}
+    return {
+        name: [conflicts.describe_current(shown[name])]
+        for name in seen
+        if known[name] != seen[name]
+    }
 
 
 def wrong(error: ValidationFailed) -> Errors:

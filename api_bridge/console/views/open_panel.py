@@ -28,7 +28,7 @@ class OpenPanel:
         return self.name if self.spot is None else "add"
 
 
-def of_step(step_id: str) -> str:
+def panel_name(step_id: str) -> str:
     """How a step is named."""
     return f"{_STEP}{step_id}"
 

@@ -18,7 +18,7 @@ def row(found: WorkflowOverview) -> dict[str, object]:
         "version": workflow.version,
         "updated_at": workflow.updated_at,
         "owner": found.owner,
-        "trigger": triggers.in_words(workflow.definition),
+        "trigger": triggers.describe(workflow.definition),
         "next_due": triggers.next_due(workflow.definition, workflow.status),
         "bars": charts.bars(found.recent),
         "bars_in_words": charts.bars_in_words(found.recent),

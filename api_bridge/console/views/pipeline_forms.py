@@ -154,7 +154,7 @@ def _specs(kind: str, secrets: tuple[str, ...]) -> Sequence[Spec]:
             return replace(spec, control="suggested", options=secrets)
         return replace(spec, first=spec.path in _FIRST, inside=[*map(fit, spec.inside)])
 
-    found = schema_fields.of_model(CONNECTORS[kind], "config.", _EXAMPLE)
+    found = schema_fields.model_specs(CONNECTORS[kind], "config.", _EXAMPLE)
     return [fit(one) for one in found if one.key != _PAGING]
 
 

@@ -66,13 +66,13 @@ class Spec:
 
 
 @lru_cache(maxsize=64)
-def of_step(kind: str) -> Sequence[Spec]:
+def step_specs(kind: str) -> Sequence[Spec]:
     """What a step of a type is configured by."""
     step_type = STEP_TYPES[kind]
     apart = {*step_type.arms, *step_type.body} - {"onReject"}
     found = [
         spec
-        for spec in of_model(step_type.Config, "config.", step_type.example)
+        for spec in model_specs(step_type.Config, "config.", step_type.example)
         if spec.key not in apart
     ]
     return [
@@ -82,26 +82,26 @@ def of_step(kind: str) -> Sequence[Spec]:
 
 
 @lru_cache(maxsize=1)
-def of_any_step() -> Sequence[Spec]:
+def common_specs() -> Sequence[Spec]:
     """What all steps have, beside their name: what happens when they fail."""
     wanted = ("retry", "timeout", "onError")
-    found = {spec.key: spec for spec in of_model(StepBase, "", {})}
+    found = {spec.key: spec for spec in model_specs(StepBase, "", {})}
     return [found[key] for key in wanted]
 
 
 @lru_cache(maxsize=8)
-def of_trigger(kind: str) -> Sequence[Spec]:
+def trigger_specs(kind: str) -> Sequence[Spec]:
     """What a trigger of a type is configured by."""
-    return [spec for spec in of_model(TRIGGERS[kind], "trigger.", {}) if spec.key != "type"]
+    return [spec for spec in model_specs(TRIGGERS[kind], "trigger.", {}) if spec.key != "type"]
 
 
 @lru_cache(maxsize=1)
-def of_settings() -> Sequence[Spec]:
+def settings_specs() -> Sequence[Spec]:
     """What an automation has beside its trigger and its steps."""
-    return [spec for spec in of_model(Definition, "", {}) if spec.key not in _APART]
+    return [spec for spec in model_specs(Definition, "", {}) if spec.key not in _APART]
 
 
-def of_model(model: Any, prefix: str, example: Mapping[str, Any]) -> list[Spec]:
+def model_specs(model: Any, prefix: str, example: Mapping[str, Any]) -> list[Spec]:
     """The fields of a model.
 
     Args:

@@ -17,7 +17,7 @@ from automations.definitions.field_errors import field_errors
 from automations.domain.tables.columns import Column, ColumnType, Option, TableShape
 from automations.errors import ValidationFailed
 from automations.kit.keys import key_of
-from automations.kit.line_breaks import as_it_was, one_break
+from automations.kit.line_breaks import as_it_was, normalise_breaks
 from automations.kit.values import JSON, Errors
 
 TYPES: tuple[str, ...] = get_args(ColumnType)
@@ -76,7 +76,7 @@ def empty() -> ShapeDraft:
     return ShapeDraft(columns=(ColumnDraft(),) * _EMPTY_ROWS)
 
 
-def of(name: str, description: str, columns: Sequence[Column]) -> ShapeDraft:
+def from_shape(name: str, description: str, columns: Sequence[Column]) -> ShapeDraft:
     """A table as it is."""
     drafts = [
         ColumnDraft(one.key, one.key, one.name, one.type, one.required, _options(one))
@@ -164,7 +164,7 @@ def _column(one: ColumnDraft, before: Column | None) -> dict[str, JSON]:
     if one.type not in ("select", "multiselect"):
         return made
     kept = {_line(option): option.model_dump() for option in before.options} if before else {}
-    lines = [line.strip() for line in one_break(one.options).split("\n") if line.strip()]
+    lines = [line.strip() for line in normalise_breaks(one.options).split("\n") if line.strip()]
     return {**made, "options": [kept.get(line) or _option(line) for line in lines]}
 
 
@@ -181,7 +181,7 @@ def _line(option: Option) -> str:
 
 def _quote_line(plain: str, *, divides: bool = False) -> str:
     """A text as a line has it: in quotes, as JSON, where it would be read as something else."""
-    is_odd = plain != one_break(plain).strip() or "\n" in plain or plain.startswith('"')
+    is_odd = plain != normalise_breaks(plain).strip() or "\n" in plain or plain.startswith('"')
     return json.dumps(plain, ensure_ascii=False) if divides or is_odd else plain
 
 

@@ -17,7 +17,7 @@ from api_bridge.console.views.input_schemas import Line
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.typed_values import format_value, parse_value
 from automations.domain.fields import is_template
-from automations.kit.line_breaks import as_they_were, one_break
+from automations.kit.line_breaks import as_they_were, normalise_breaks
 from automations.kit.values import JSON, Errors
 
 _SPARE_ROWS = 2
@@ -231,10 +231,12 @@ def _take(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
         # A box that is not ticked is not sent: a hidden input before it says that it was there.
         given = _TICKED if _TICKED in list(form.getlist(name)) else ""
     else:
-        given = one_break(text(form, name))
-    if spec.control == "reference" and (other := one_break(text(form, f"{name}:other")).strip()):
+        given = normalise_breaks(text(form, name))
+    if spec.control == "reference" and (
+        other := normalise_breaks(text(form, f"{name}:other")).strip()
+    ):
         given = other
-    if given == one_break(_format(spec, raw)):
+    if given == normalise_breaks(_format(spec, raw)):
         return
     _set(holder, key, _value(spec, given))
 
@@ -259,7 +261,7 @@ def _value(spec: Spec, given: str) -> Any:
 def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
     name, raw = f"{PREFIX}{spec.path}", holder.get(key)
     rows = [
-        replace(one, key=one_break(one.key), value=one_break(one.value))
+        replace(one, key=normalise_breaks(one.key), value=normalise_breaks(one.value))
         for one in _rows(spec, raw, name)
     ]
     given = list(_read_rows(name, form))
@@ -283,7 +285,7 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
     made = {}
     for one in given:
         known = as_it_is_known(one.key)
-        is_kept = known in before and one_break(format_value(before[known])) == one.value
+        is_kept = known in before and normalise_breaks(format_value(before[known])) == one.value
         made[known] = before[known] if is_kept else parse_value(one.value)
     _set(holder, key, made or None)
 
@@ -293,8 +295,8 @@ def _read_rows(name: str, form: FormData) -> Iterator[Row]:
     all_ticked = {name for name, value in form.multi_items() if value == _TICKED}
     number = 0
     while (row := f"{name}:{number}") in form:
-        whole = one_break(text(form, f"{row}:whole")) or None
-        key, value = one_break(text(form, row)), one_break(text(form, f"{row}:value"))
+        whole = normalise_breaks(text(form, f"{row}:whole")) or None
+        key, value = normalise_breaks(text(form, row)), normalise_breaks(text(form, f"{row}:value"))
         operator = text(form, f"{row}:operator")
         ticked = f"{row}:ticked" in all_ticked
         if key.strip() or value.strip() or operator or whole:

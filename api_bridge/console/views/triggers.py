@@ -20,7 +20,7 @@ _WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 _DAYS = {str(number): day for number, day in enumerate(_WEEK)}
 
 
-def in_words(definition: Mapping[str, Any]) -> str:
+def describe(definition: Mapping[str, Any]) -> str:
     """What starts an automation."""
     trigger = definition.get("trigger") or {}
     match trigger.get("type"):

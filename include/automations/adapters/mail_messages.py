@@ -13,7 +13,7 @@ from email.utils import formatdate
 from io import BytesIO
 
 from automations.adapters import mail_headers
-from automations.domain.email_addresses import on_the_wire
+from automations.domain.email_addresses import to_ascii
 from automations.ports import Attachment, Mail, MailServer
 
 # The older policy: it writes a header as it is given, and reads nothing into it. Lines that begin
@@ -26,7 +26,7 @@ _MAX_LINE = 78
 
 def message_id(server: MailServer, mail: Mail) -> str:
     """The same for every attempt, so that a repeat after a crash can be recognised."""
-    domain = on_the_wire(server.sender).rpartition("@")[2] or "localhost"
+    domain = to_ascii(server.sender).rpartition("@")[2] or "localhost"
     return f"<{_unique(mail)}@{domain}>"
 
 
@@ -41,18 +41,18 @@ def compose(server: MailServer, mail: Mail, *, international: bool) -> bytes:
     """
 
     def format_addresses(addresses: tuple[str, ...]) -> list[str]:
-        wired = map(on_the_wire, addresses)
+        wired = map(to_ascii, addresses)
         return [_raw(address) for address in wired if international or address.isascii()]
 
     message = _body(mail)
     message["MIME-Version"] = "1.0"
-    sender = mail_headers.mailbox(on_the_wire(server.sender), server.sender_name)
+    sender = mail_headers.mailbox(to_ascii(server.sender), server.sender_name)
     message["From"] = _raw(sender)
     message["To"] = mail_headers.mailboxes(format_addresses(mail.to))
     if mail.cc:
         message["Cc"] = mail_headers.mailboxes(format_addresses(mail.cc))
     if mail.reply_to:
-        message["Reply-To"] = _raw(mail_headers.mailbox(on_the_wire(mail.reply_to)))
+        message["Reply-To"] = _raw(mail_headers.mailbox(to_ascii(mail.reply_to)))
     message["Subject"] = mail_headers.text(mail.subject, "Subject")
     message["Date"] = formatdate()
     message["Message-ID"] = message_id(server, mail)

@@ -14,7 +14,7 @@ from typing import Any
 from automations.adapters import tls_contexts
 from automations.adapters.http import guarded_address
 from automations.adapters.mail_messages import compose, message_id
-from automations.domain.email_addresses import on_the_wire
+from automations.domain.email_addresses import to_ascii
 from automations.errors import StepError
 from automations.kit.excerpts import excerpt
 from automations.kit.masking import Masker
@@ -151,7 +151,7 @@ class SmtpTransport:
         """
         recipients = list(dict.fromkeys((*mail.to, *mail.cc, *mail.bcc)))
         with _headers():
-            wired = {address: on_the_wire(address) for address in recipients}
+            wired = {address: to_ascii(address) for address in recipients}
             # Before anything is said to the server.
             content = compose(server, mail, international=True)
         with self._session(server, mail.timeout) as session, _headers():
@@ -240,8 +240,8 @@ def _transmit(
     content: bytes,
 ) -> Rejections:
     """Who was refused, by the address on the wire."""
-    sender = on_the_wire(server.sender)
-    answers = on_the_wire(mail.reply_to) if mail.reply_to else ""
+    sender = to_ascii(server.sender)
+    answers = to_ascii(mail.reply_to) if mail.reply_to else ""
     recipients = list(dict.fromkeys(wired.values()))
     international = bool(session.has_extn("smtputf8"))
     if international:

@@ -17,7 +17,7 @@ OneKind = TypeVar("OneKind", contravariant=True)
 class States(Protocol[OneKind]):
     """Where edits of one kind have the states to go back to: ``form_edits``, ``workflow_edits``."""
 
-    def what(self, session: Session, edit: OneKind) -> str:
+    def last_typed(self, session: Session, edit: OneKind) -> str:
         """What was typed into by the last change; empty for a change that was none of typing."""
 
     def first(self, session: Session, edit: OneKind) -> int:
@@ -48,7 +48,9 @@ def keep(
     goes_on = (
         bool(what)
         and edit.place == states.last(session, edit)
-        and is_typing_on(what, states.what(session, edit), edit.changed_at, common_clock.now())
+        and is_typing_on(
+            what, states.last_typed(session, edit), edit.changed_at, common_clock.now()
+        )
     )
     if goes_on:
         states.replace(session, edit, draft)

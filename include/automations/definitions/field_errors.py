@@ -16,7 +16,7 @@ MAX_FAULTS = 1_000
 """That are read: each takes a thousand times the bytes that somebody has sent for it."""
 
 
-def too_many(error: ValidationError) -> str:
+def too_many_message(error: ValidationError) -> str:
     """What is said of a payload with more faults."""
     return f"has {error.error_count()} faults, which are too many to be named"
 
@@ -24,13 +24,13 @@ def too_many(error: ValidationError) -> str:
 def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Errors:
     """Pydantic's errors by the path of the field, in words for people."""
     if error.error_count() > MAX_FAULTS:
-        return {prefix.rstrip(".") or "body": [too_many(error)]}
+        return {prefix.rstrip(".") or "body": [too_many_message(error)]}
     errors: Errors = {}
     for item in error.errors(include_url=False):
         path = prefix + ".".join(_path(item["loc"], payload))
         if item["type"].startswith("union_tag"):
             path += ".type"
-        add_error(errors, as_written(path, payload) or "body", in_words(item))
+        add_error(errors, as_written(path, payload) or "body", describe(item))
     return errors
 
 
@@ -116,7 +116,7 @@ _IN_WORDS = {
 _SHOULD = "Input should be "
 
 
-def in_words(item: Any) -> str:
+def describe(item: Any) -> str:
     """One of pydantic's errors for people who have never heard of it."""
     kind, context = item["type"], item.get("ctx", {})
     match kind:

@@ -15,7 +15,7 @@ from yaml.nodes import MappingNode, ScalarNode
 from automations.definitions import step_ids
 from automations.errors import ValidationFailed
 from automations.kit.json_text import parse_json
-from automations.kit.numbers import MAX_DIGITS, of_json
+from automations.kit.numbers import MAX_DIGITS, parse_float
 from automations.kit.storable import fault
 from automations.kit.values import JSON
 from automations.steps.registry import STEP_TYPES
@@ -89,7 +89,7 @@ def _decimal(loader: yaml.CSafeLoader, node: ScalarNode) -> int:
 
 def _real(loader: yaml.CSafeLoader, node: ScalarNode) -> float:
     try:
-        return of_json(_check_number(node, "float"))
+        return parse_float(_check_number(node, "float"))
     except ValueError as error:
         raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from automations.domain.fields import Model
 from automations.errors import StepError
-from automations.kit.queries import without
+from automations.kit.queries import remove_parameter
 from automations.kit.record_paths import NOTHING, Path, value_at
 from automations.kit.values import JSON
 
@@ -90,7 +90,7 @@ class NumberPaging(_Way):
         self, url: str, query: Mapping[str, Any], cursor: str | None
     ) -> tuple[str, dict[str, Any]]:
         number = cursor or str(self.first)
-        return without(url, self.parameter), {**query, self.parameter: number}
+        return remove_parameter(url, self.parameter), {**query, self.parameter: number}
 
     def following(self, page: Page, cursor: str | None) -> str | None:
         return str(int(cursor or self.first) + 1) if page.count else None
@@ -110,7 +110,7 @@ class CursorPaging(_Way):
     ) -> tuple[str, dict[str, Any]]:
         if cursor is None:
             return url, dict(query)
-        return without(url, self.parameter), {**query, self.parameter: cursor}
+        return remove_parameter(url, self.parameter), {**query, self.parameter: cursor}
 
     def following(self, page: Page, cursor: str | None) -> str | None:
         found = value_at(page.body, self.path)

@@ -82,7 +82,7 @@ class Plan:
         node = self.nodes[node_id]
         return node.arms[arm] if arm is not None else node.follower
 
-    def beside(self, node_id: str, arm: str | None) -> list[str]:
+    def skipped_by(self, node_id: str, arm: str | None) -> list[str]:
         """Ids of the nodes that an outcome leaves out: those in the arms it did not take."""
         return [
             node.id

@@ -16,7 +16,7 @@ MAX_LENGTH = 320
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
 
 
-def on_the_wire(address: str) -> str:
+def to_ascii(address: str) -> str:
     """An address as mail servers take it: with the ASCII form of its domain.
 
     Raises:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from email.utils import parseaddr
 from unicodedata import normalize
 
-from automations.domain.email_addresses import MAX_LENGTH, on_the_wire
+from automations.domain.email_addresses import MAX_LENGTH, to_ascii
 from automations.domain.principals import Principal
 
 IN_AIRFLOW = "airflow:"
@@ -19,7 +19,7 @@ _MAX_LENGTH = MAX_LENGTH + 200
 """Of an address with a name."""
 
 
-def of(principal: Principal) -> str:
+def identity_of(principal: Principal) -> str:
     """The identity of whoever makes a request."""
     if principal.member_id is not None:
         return member(principal.member_id)
@@ -58,7 +58,7 @@ def each_once(addresses: Iterable[str]) -> tuple[str, ...]:
 
 def _wire_form(address: str) -> str:
     try:
-        return on_the_wire(address)
+        return to_ascii(address)
     except ValueError:
         return address
 

@@ -8,7 +8,7 @@ import re
 from typing import Any, Literal
 
 from automations.kit.declared_text import is_text_type, text_of
-from automations.kit.json_text import in_parts, is_json_type, parse_json
+from automations.kit.json_text import is_json_type, parse_json, parse_lenient
 from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
@@ -64,7 +64,7 @@ def json_in_parts(content: bytes, content_type: str) -> Any:
     Raises:
         ValueError: it is no JSON; for people.
     """
-    return in_parts(_text_of_json(content, content_type))
+    return parse_lenient(_text_of_json(content, content_type))
 
 
 def _text_of_json(content: bytes, content_type: str) -> str:

@@ -18,7 +18,7 @@ from automations.domain.fields import SECRET_NAME, is_template
 from automations.domain.template_language import grammar
 from automations.domain.template_language.faults import InvalidTemplate
 from automations.domain.template_language.meter import Meter
-from automations.domain.template_language.names import outside
+from automations.domain.template_language.names import data_paths
 from automations.domain.template_language.names import path as dotted
 from automations.domain.templating import Kind, render, render_config
 from automations.errors import StepError
@@ -41,7 +41,7 @@ def secrets_named(text: str) -> set[str]:
     if ROOT not in text:
         return set()
     tree = grammar.parse(text)
-    found = {tuple(path) for root, *path in outside(tree) if root == ROOT}
+    found = {tuple(path) for root, *path in data_paths(tree) if root == ROOT}
     in_brackets = any(dotted(item.node) == [ROOT] for item in tree.find_all(nodes.Getitem))
     if in_brackets or any(len(path) != 1 or not SECRET_NAME.fullmatch(path[0]) for path in found):
         raise ValueError("name one secret, as in {{secret.API_KEY}}")

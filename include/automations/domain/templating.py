@@ -179,7 +179,7 @@ def names_in(text: str) -> set[tuple[str, ...]]:
     Raises:
         ValueError: it is no template; says why.
     """
-    return template_names.outside(grammar.parse(text))
+    return template_names.data_paths(grammar.parse(text))
 
 
 def size_of(text: str) -> int:

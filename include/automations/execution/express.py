@@ -30,7 +30,7 @@ from automations.execution.engine import Engine, log_context
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal
 from automations.execution.recording import Recorder, log_attempt, visible_output
-from automations.execution.run_ahead import behind, may_run_ahead
+from automations.execution.run_ahead import may_run_ahead, next_node
 from automations.execution.verdicts import Proceed, Retry
 from automations.kit.values import JSON
 from automations.services.runs import admission
@@ -136,7 +136,7 @@ class ExpressLeg:
         log_attempt(session, entered, outcome, retrying=isinstance(verdict, Retry))
         if isinstance(verdict, Proceed):
             outputs = {**entered.outputs, entered.ref.node_id: visible_output(outcome)}
-            node = behind(entered.loaded.plan, entered.ref.node_id, verdict)
+            node = next_node(entered.loaded.plan, entered.ref.node_id, verdict)
             if (following := self._next(session, claimed, node, outputs)) is not None:
                 return following
         self._leave(session, claimed)

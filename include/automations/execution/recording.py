@@ -89,7 +89,7 @@ class Recorder:
         verdict = Proceed(_summary(output), targets)
         stored = {"summary": verdict.summary, "targets": targets}
         settled = self._close(StepStatus.DONE, dict(output), stored)
-        left_out = plan.pending(settled) if stop else plan.beside(ref.node_id, arm)
+        left_out = plan.pending(settled) if stop else plan.skipped_by(ref.node_id, arm)
         run_steps.skip(self.session, ref.run_id, left_out, ref.generation)
         # After a clear the engine cannot know what Airflow will run again; the reconciler does.
         if ref.generation == 0 and not plan.pending({*settled, *left_out}):

@@ -72,7 +72,7 @@ class Leg:
     left_out: Mapping[str, datetime]
 
 
-def may_lead(ref: TaskRef) -> bool:
+def may_run_elsewhere(ref: TaskRef) -> bool:
     """Whether a process other than its task's own may run a node and those that follow it.
 
     That takes a run that is on record already: only the node's own task can create one from what
@@ -119,7 +119,7 @@ def run_following(
         with unit_of_work() as session:
             plan = load(session, ref.workflow_id, ref.version).plan
             run = runs.lock_run(session, ref.run_id)
-            entered = ahead.begin(session, run, ref, behind(plan, ref.node_id, done))
+            entered = ahead.begin(session, run, ref, next_node(plan, ref.node_id, done))
         while entered is not None:
             entered = ahead.do(entered)
 
@@ -185,7 +185,7 @@ class _Ahead:
                 return verdict, None
             if not isinstance(verdict, Proceed) or verdict.repeated:
                 return verdict, None
-            node = behind(entered.loaded.plan, ref.node_id, verdict)
+            node = next_node(entered.loaded.plan, ref.node_id, verdict)
             outputs = {**entered.outputs, ref.node_id: visible_output(outcome)}
             return verdict, self.begin(session, standing.run, ref, node, outputs)
 
@@ -198,21 +198,21 @@ def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
     """
     with reading() as session:
         plan = load(session, ref.workflow_id, ref.version).plan
-        node = plan.nodes[ref.node_id] if whole else behind(plan, ref.node_id, done)
+        node = plan.nodes[ref.node_id] if whole else next_node(plan, ref.node_id, done)
         if node is None:
             return Leg((), {})
         rows = run_steps.steps(session, ref.run_id, ref.generation)
     done_ahead: list[DoneAhead] = []
     while node is not None and (row := _done_ahead(node, rows.get(node.id))) is not None:
         done_ahead.append(row)
-        node = behind(plan, row.node_id, row.verdict)
+        node = next_node(plan, row.node_id, row.verdict)
     left_out = {
         row.node_id: row.started_at for row in rows.values() if row.status == StepStatus.SKIPPED
     }
     return Leg(tuple(done_ahead), left_out)
 
 
-def behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
+def next_node(plan: Plan, node_id: str, done: Proceed) -> Node | None:
     """The node that a run goes on with after one that is done."""
     target = plan.nodes[node_id].follower
     if done.targets is not None:

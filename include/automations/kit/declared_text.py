@@ -147,7 +147,7 @@ def decode(content: bytes, charset: str) -> str | None:
     )
 
 
-def of_field(content: bytes, charset: str) -> str | None:
+def decode_field(content: bytes, charset: str) -> str | None:
     """The same of a form's field, where what looks like a mark is text, but in wide letters.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from automations.kit import json_text, multipart
-from automations.kit.declared_text import of_field
+from automations.kit.declared_text import decode_field
 from automations.kit.header_parameters import parameter
 from automations.kit.values import JSON
 
@@ -130,7 +130,7 @@ def _by_name(parts: Iterable[Part]) -> Mapping[str, str]:
 
 def _text(content: bytes, charset: str | None) -> str:
     try:
-        text = of_field(content, charset or "utf-8")
+        text = decode_field(content, charset or "utf-8")
     except ValueError as error:
         raise Undecodable(str(error)) from error
     if text is None:

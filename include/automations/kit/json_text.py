@@ -11,7 +11,7 @@ from typing import Any
 import jiter
 
 from automations.kit import declared_text
-from automations.kit.numbers import MAX_DIGITS, of_json
+from automations.kit.numbers import MAX_DIGITS, parse_float
 from automations.kit.storable import MAX_SENT_DEPTH, Unkept, storable
 from automations.kit.values import JSON
 
@@ -90,11 +90,11 @@ def parse_json(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
     # Numbers that lose digits first: one that overflows is infinite by now.
     if _MAY_LOSE.search(body) is not None:
         for number in _fractions(jiter.from_json(body, float_mode="lossless-float")):
-            of_json(str(number))
+            parse_float(str(number))
     return storable(value, max_depth)
 
 
-def in_parts(text: str) -> Any:
+def parse_lenient(text: str) -> Any:
     """What a text in JSON says, with ``Unkept`` in the place of what ``parse_json`` refuses.
 
     Texts with a NUL or half of a pair, and what is nested too deep, are in it as they are.
@@ -124,7 +124,7 @@ def _integer(written: str) -> int | Unkept:
 
 def _decimal(written: str) -> float | Unkept:
     try:
-        return of_json(written)
+        return parse_float(written)
     except ValueError as error:
         return Unkept(str(error))
 

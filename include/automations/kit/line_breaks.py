@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 
-def one_break(text: str) -> str:
+def normalise_breaks(text: str) -> str:
     """A text with one character for each line break: browsers send two."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def as_it_was(typed: str, known: Iterable[str]) -> str:
     """A text that was typed; where it is one of those that were there, with its own line breaks."""
-    bare = one_break(typed)
-    return next((one for one in known if one_break(one) == bare), bare)
+    bare = normalise_breaks(typed)
+    return next((one for one in known if normalise_breaks(one) == bare), bare)
 
 
 def as_they_were(known: Iterable[str]) -> Callable[[str], str]:
     """The same for many texts, which are not held against each of those that there were."""
     exact: dict[str, str] = {}
     for one in known:
-        exact.setdefault(one_break(one), one)
+        exact.setdefault(normalise_breaks(one), one)
 
     def as_it_is_known(typed: str) -> str:
-        bare = one_break(typed)
+        bare = normalise_breaks(typed)
         return exact.get(bare, bare)
 
     return as_it_is_known

@@ -66,7 +66,7 @@ def parse_number(text: str) -> int | float | None:
     return value
 
 
-def of_json(text: str) -> float:
+def parse_float(text: str) -> float:
     """A number of JSON that is not written as a whole one.
 
     Senders write doubles with fewer digits than they have, or with more: all that come to the same

@@ -23,7 +23,7 @@ def names_in(url: str) -> set[str]:
     return {_name(part) for part in _parts(url)}
 
 
-def without(url: str, name: str) -> str:
+def remove_parameter(url: str, name: str) -> str:
     """An address without a parameter, the others as they were written."""
     kept = [part for part in _parts(url) if _name(part) != name]
     return urlsplit(url)._replace(query="&".join(kept)).geturl()

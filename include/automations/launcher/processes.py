@@ -43,7 +43,7 @@ def create_time(pid: int) -> float:
         return 0.0
 
 
-def at(created: float) -> float:
+def to_unix_time(created: float) -> float:
     """When a process was created in seconds since 1970, by the clock as it is set now."""
     return psutil.boot_time() + created
 

@@ -57,12 +57,12 @@ def _state(part: Part, known: PartState) -> PartStatus:
     if not known.pid or not processes.is_alive(known.pid, known.created):
         return "stopped"
     try:
-        works = part.probe is None or part.probe(processes.at(known.created))
+        works = part.probe is None or part.probe(processes.to_unix_time(known.created))
     except Unknown:
         works = known.state == "healthy"
     except Blocked:
         works = False
     if works:
         return "healthy"
-    young = time.time() - processes.at(known.created) < START_TIMEOUT
+    young = time.time() - processes.to_unix_time(known.created) < START_TIMEOUT
     return "starting" if young and known.state == "starting" else "unhealthy"

@@ -205,7 +205,7 @@ class Supervisor:
             if child.answer is None:
                 if now >= child.probe_after:
                     child.asked = now
-                    since = processes.at(child.state.created)
+                    since = processes.to_unix_time(child.state.created)
                     child.answer = self._probes.submit(child.part.probe, since)
             elif child.answer.done():
                 self._heard(child, child.answer)

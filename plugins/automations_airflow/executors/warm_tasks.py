@@ -123,7 +123,7 @@ def _light_task(workload: Any) -> _LightTask | None:
         version=task.version,
         node_id=ti.task_id,
     )
-    return _LightTask(ti, ref, dag) if run_ahead.may_lead(ref) else None
+    return _LightTask(ti, ref, dag) if run_ahead.may_run_elsewhere(ref) else None
 
 
 def _is_listened_to() -> bool:

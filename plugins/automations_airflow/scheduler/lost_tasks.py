@@ -82,5 +82,5 @@ def _find_lost(tasks: Sequence[Row[Any]]) -> list[Row[Any]]:
 def _is_there(pid: int, heard: datetime) -> bool:
     """Whether a process is there that was there when it was heard of."""
     created = processes.create_time(pid)
-    was_there = created > 0 and processes.at(created) <= heard.timestamp()
+    was_there = created > 0 and processes.to_unix_time(created) <= heard.timestamp()
     return was_there and processes.is_alive(pid, created)

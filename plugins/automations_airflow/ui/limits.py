@@ -19,14 +19,14 @@ _LIMITS = tuple(name for pair in _PAIRS for name in pair[:2])
 _OPEN = (("exclusiveMinimum", "More than"), ("exclusiveMaximum", "Less than"))
 
 
-def apart(rules: Mapping[str, Any]) -> dict[str, Any]:
+def split_limits(rules: Mapping[str, Any]) -> dict[str, Any]:
     """The rules of a field, its limits where no form looks for them."""
     limits = {name: rules[name] for name in _LIMITS if name in rules}
     others = {name: value for name, value in rules.items() if name not in limits}
     return {**others, "allOf": [limits]} if limits else others
 
 
-def in_words(rules: Mapping[str, Any]) -> str:
+def describe(rules: Mapping[str, Any]) -> str:
     """What the limits of a field are, for whoever fills it in; empty where it has none."""
     said = []
     for least, most, what in _PAIRS:

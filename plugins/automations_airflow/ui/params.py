@@ -71,7 +71,7 @@ def _param(field: _Field, checked: Mapping[str, Any], *, required: bool) -> Para
     # Airflow shows it instead of a description in Markdown.
     if isinstance(described, str) or "description_md" not in rules:
         text = described if isinstance(described, str) else ""
-        said = (text, _shape(field), limits.in_words(part))
+        said = (text, _shape(field), limits.describe(part))
         more["description"] = " ".join(one for one in said if one) or None
     # One that does not fit would have Airflow refuse every run that is given none.
     default = part.get("default", empty)

@@ -171,7 +171,7 @@ def _field(field: Mapping[str, Any], section: str | None) -> dict[str, Any]:
     described = " ".join(_help(field, schema, required=bool(rules.get("required"))))
     label = field.get("label") or field["key"]
     label = f"{section}: {label}" if section else label
-    return _param(label, described or None, limits.apart(schema))
+    return _param(label, described or None, limits.split_limits(schema))
 
 
 def _help(field: Mapping[str, Any], schema: Mapping[str, Any], *, required: bool) -> Iterable[str]:
@@ -180,7 +180,7 @@ def _help(field: Mapping[str, Any], schema: Mapping[str, Any], *, required: bool
     yield from (text for name in _HELP if isinstance(text := field.get(name), str) and text)
     if manner := _MANNERS.get(field.get("type", "")):
         yield manner
-    if bounds := limits.in_words(schema):
+    if bounds := limits.describe(schema):
         yield bounds
 
 

@@ -70,7 +70,7 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
     plain.write(document, simple)
     lost = _without_font(fonts.unknown_to_typst(characters, folder))
     # A Markdown template says nothing of what its document should look like.
-    if template_format == "docx" and (shapes := losses.of(document)):
+    if template_format == "docx" and (shapes := losses.find(document)):
         lost = [*shapes, *lost]
         _allow(lost, allow_loss, "; LibreOffice, which shows more, is not installed")
     _allow(lost, allow_loss)

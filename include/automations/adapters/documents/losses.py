@@ -83,7 +83,7 @@ _IN_RUNNING_RUNS = frozenset(
 )  # fmt: skip
 
 
-def of(path: Path) -> list[str]:
+def find(path: Path) -> list[str]:
     """Names of what is lost, in alphabetical order; none when everything is shown."""
     document = Document(str(path))
     return sorted(_Losses(document).found)

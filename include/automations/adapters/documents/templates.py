@@ -119,7 +119,7 @@ def placeholders(template_format: str, template: Path) -> list[str]:
         TemplateProblem: the syntax is wrong; quotes the place.
     """
     trees = _trees(template_format, template)
-    return sorted({".".join(path) for tree in trees for path in names.outside(tree)})
+    return sorted({".".join(path) for tree in trees for path in names.data_paths(tree)})
 
 
 def fill_docx(template: Path, data: dict[str, Any], result: Path) -> None:

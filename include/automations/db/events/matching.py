@@ -88,7 +88,7 @@ def input_of(event: Event) -> dict[str, JSON]:
     return event.data if trigger_type(event) == ERROR else {}
 
 
-def why_nothing(session: Session, event: Event) -> str:
+def explain_no_match(session: Session, event: Event) -> str:
     """Why an event started no run, for people."""
     statuses = session.scalars(
         select(Workflow.status)

@@ -47,7 +47,7 @@ def draft(session: Session, edit: FormEdit) -> dict[str, Any]:
     return found
 
 
-def what(session: Session, edit: FormEdit) -> str:
+def last_typed(session: Session, edit: FormEdit) -> str:
     """What was typed into by the last change; empty for a change that was none of typing."""
     return edit.what
 

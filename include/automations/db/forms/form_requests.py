@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import FormRequest, Submission
 
 
-def of_key(session: Session, key: str) -> Sequence[tuple[FormRequest, Submission | None]]:
+def find_by_key(session: Session, key: str) -> Sequence[tuple[FormRequest, Submission | None]]:
     """What one step has sent, with the answers, by address."""
     rows = session.execute(
         select(FormRequest, Submission)
@@ -39,7 +39,7 @@ def answer(session: Session, request: FormRequest, submission: Submission) -> bo
 
 def is_complete(session: Session, key: str) -> bool:
     """Whether a step that waits for its forms has what it waits for."""
-    found = of_key(session, key)
+    found = find_by_key(session, key)
     answered = [request for request, submission in found if submission is not None]
     any_is_enough = any(request.wait_for == "any" for request, _ in found)
     return bool(answered) and (any_is_enough or len(answered) == len(found))

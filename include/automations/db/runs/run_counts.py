@@ -43,7 +43,7 @@ def by_status(session: Session, workspace_id: str, workflow_id: str = "") -> dic
     return {status: int(runs) for status, runs in rows if runs}
 
 
-def of_each(
+def by_workflow(
     session: Session, workspace_id: str, workflow_ids: Collection[str]
 ) -> dict[str, dict[RunStatus, int]]:
     """Numbers of runs by status, of each of some automations."""

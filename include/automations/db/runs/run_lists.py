@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, lateral, select, true
 from sqlalchemy.orm import Session
 
-from automations.db.runs.run_queries import NEWEST_FIRST, SUMMARY, behind_one, conditions
+from automations.db.runs.run_queries import NEWEST_FIRST, SUMMARY, conditions, older_than
 from automations.db.tables import Approver, Run, RunStep, Wait, Workflow
 from automations.domain.runs import (
     ListedRun,
@@ -39,7 +39,7 @@ def list_page(
         select(*SUMMARY, Workflow.name, Run.version, Run.trigger_type)
         .join(Workflow, Workflow.id == Run.workflow_id)
         .where(Run.workspace_id == workspace_id, *conditions(workflow_id, wanted))
-        .where(*behind_one(after))
+        .where(*older_than(after))
         .order_by(*NEWEST_FIRST)
         .limit(limit)
     )

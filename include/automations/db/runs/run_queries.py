@@ -92,7 +92,7 @@ def page_after(
     limit: int,
 ) -> Sequence[RunSummary]:
     """The runs that come behind one in a list with the newest first; a deep list stays fast."""
-    query = select(*SUMMARY).where(*conditions(workflow_id, wanted), *behind_one(after))
+    query = select(*SUMMARY).where(*conditions(workflow_id, wanted), *older_than(after))
     return _summaries(session, query.order_by(*NEWEST_FIRST).limit(limit))
 
 
@@ -108,7 +108,7 @@ def newest(
     return session.scalars(query.order_by(*NEWEST_FIRST).limit(limit)).all()
 
 
-def behind_one(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
+def older_than(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
     """Only runs that come behind one in a list with the newest first."""
     if after is None:
         return []
@@ -162,7 +162,7 @@ def find(session: Session, workflow_id: str, run_id: str) -> Run | None:
     return session.scalar(select(Run).where(Run.id == run_id, Run.workflow_id == workflow_id))
 
 
-def with_wait(
+def find_with_wait(
     session: Session, workspace_id: str, workflow_id: str, run_id: str
 ) -> tuple[Run, str, Wait | None] | None:
     """A run of an automation of a workspace, the automation's name, and what the run waits for."""

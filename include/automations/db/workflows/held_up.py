@@ -10,7 +10,7 @@ from automations.domain.statuses import Hold
 from automations.domain.workflows import HeldUp
 
 
-def of(workflow: Workflow) -> HeldUp | None:
+def get(workflow: Workflow) -> HeldUp | None:
     """Why its runs stand still, if they do."""
     if workflow.held_up is None or workflow.held_up_since is None:
         return None

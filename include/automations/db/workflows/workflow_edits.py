@@ -91,7 +91,7 @@ def replace(session: Session, edit: WorkflowEdit, draft: dict[str, Any]) -> None
     touch(session, edit)
 
 
-def what(session: Session, edit: WorkflowEdit) -> str:
+def last_typed(session: Session, edit: WorkflowEdit) -> str:
     """What was typed into by the last change; empty for a change that was none of typing."""
     return _state(session, edit).what
 

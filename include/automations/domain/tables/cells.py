@@ -18,7 +18,7 @@ def is_nothing(column: Column, text: str) -> bool:
     return text == "" or (column.type != "text" and not text.strip())
 
 
-def of_text(column: Column, text: str) -> JSON:
+def parse_text(column: Column, text: str) -> JSON:
     """A text in its column's type; one that does not fit stays a text, and is refused later.
 
     Raises:
@@ -48,7 +48,7 @@ def of_text(column: Column, text: str) -> JSON:
 
 
 def text_of(column: Column, value: JSON) -> str:
-    """The text that stands for a value: ``of_text`` gives the same one again."""
+    """The text that stands for a value: ``parse_text`` gives the same one again."""
     if value is None:
         return ""
     if column.type == "json":

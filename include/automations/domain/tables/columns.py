@@ -180,12 +180,12 @@ def row_of(
 
 
 def row_of_step(columns: Iterable[Column], data: Mapping[str, JSON], zone: str) -> dict[str, JSON]:
-    """A row's values as a step of an automation gives them, each by ``of_step``."""
+    """A row's values as a step of an automation gives them, each by ``from_step``."""
     by_key = {column.key: column for column in columns}
-    return {key: of_step(by_key.get(key), value, zone) for key, value in data.items()}
+    return {key: from_step(by_key.get(key), value, zone) for key, value in data.items()}
 
 
-def of_step(column: Column | None, value: JSON, zone: str) -> JSON:
+def from_step(column: Column | None, value: JSON, zone: str) -> JSON:
     """A value that a step gives to a column.
 
     Where a text is meant, a number, which a template may have given, is written as one; a time
@@ -194,7 +194,7 @@ def of_step(column: Column | None, value: JSON, zone: str) -> JSON:
     if column is None:
         return value
     if isinstance(value, list) and column.type != "json":
-        return [of_step(column, item, zone) for item in value]
+        return [from_step(column, item, zone) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool) and column.is_text():
         return str(value)
     if isinstance(value, str) and column.type == "datetime":

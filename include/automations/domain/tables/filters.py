@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from automations.domain.tables.columns import Column, value_of
-from automations.domain.tables.columns import of_step as value_of_step
+from automations.domain.tables.columns import from_step as value_of_step
 from automations.errors import ValidationFailed
 from automations.kit.comparison import Operator, compare
 from automations.kit.values import JSON
@@ -72,8 +72,8 @@ def validate(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
     return group.group(wanted.match, wanted.rules, "filter", 1)
 
 
-def of_step(wanted: RowFilter, columns: Sequence[Column], zone: str) -> RowFilter:
-    """A filter as a step of an automation gives it, its values by ``columns.of_step``."""
+def from_step(wanted: RowFilter, columns: Sequence[Column], zone: str) -> RowFilter:
+    """A filter as a step of an automation gives it, its values by ``columns.from_step``."""
     by_key = {column.key: column for column in columns}
 
     def fitting(rule: RowRule) -> RowRule:

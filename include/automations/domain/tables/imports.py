@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
-from automations.domain.tables.cells import is_nothing, of_text
+from automations.domain.tables.cells import is_nothing, parse_text
 from automations.domain.tables.columns import MAX_ROW_BYTES, Column, validate
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON, Errors
@@ -268,7 +268,7 @@ def _row(head: Sequence[Column], cells: Sequence[str]) -> tuple[dict[str, JSON],
         if is_nothing(column, cell):
             continue
         try:
-            values[column.key] = of_text(column, cell)
+            values[column.key] = parse_text(column, cell)
         except ValueError as error:
             wrong[column.key] = [str(error)]
     return values, wrong

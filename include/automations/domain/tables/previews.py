@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from automations.domain.tables.cells import is_nothing, of_text
+from automations.domain.tables.cells import is_nothing, parse_text
 from automations.domain.tables.columns import Column, validate
 from automations.domain.tables.imports import (
     MAX_ROWS,
@@ -305,7 +305,7 @@ def _values(
         if is_nothing(column, cell):
             continue
         try:
-            values[column.key] = of_text(column, cell)
+            values[column.key] = parse_text(column, cell)
         except ValueError as error:
             problems[column.key] = [str(error)]
     return values, problems

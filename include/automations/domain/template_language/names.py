@@ -25,7 +25,7 @@ def path(node: nodes.Node | None) -> list[str]:
     return [*before, last] if before else []
 
 
-def outside(tree: nodes.Node) -> set[Path]:
+def data_paths(tree: nodes.Node) -> set[Path]:
     """The paths that begin with a name which the template itself does not make."""
     found: set[Path] = set()
     _Names(found).visit_all([tree], set())

@@ -16,7 +16,7 @@ def items(at: Instance, expected: JSON) -> Violations:
     return [
         violation
         for place in range(first, len(at.value))
-        for violation in at.inside(expected, place)
+        for violation in at.apply_to(expected, place)
     ]
 
 
@@ -25,7 +25,7 @@ def prefix_items(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, list):
         return []
     pairs = zip(expected, range(len(at.value)), strict=False)
-    return [violation for schema, place in pairs for violation in at.inside(schema, place)]
+    return [violation for schema, place in pairs for violation in at.apply_to(schema, place)]
 
 
 def contains(at: Instance, expected: JSON) -> Violations:
@@ -42,7 +42,7 @@ def contains(at: Instance, expected: JSON) -> Violations:
     if least <= len(fitting) <= most:
         return []
     keyword = "minContains" if len(fitting) < least else "maxContains"
-    return at.not_so(
+    return at.violation(
         keyword, expected, f"{len(fitting)} items of the list are such, not {least} to {most}"
     )
 
@@ -58,7 +58,7 @@ def properties(at: Instance, expected: JSON) -> Violations:
         if len(expected) <= len(at.value)
         else [name for name in at.value if name in expected]
     )
-    return [violation for name in names for violation in at.inside(expected[name], name)]
+    return [violation for name in names for violation in at.apply_to(expected[name], name)]
 
 
 def _by_pattern(at: Instance, name: str) -> list[JSON]:
@@ -74,7 +74,7 @@ def pattern_properties(at: Instance, expected: JSON) -> Violations:
         violation
         for name in at.value
         for schema in _by_pattern(at, name)
-        for violation in at.inside(schema, name)
+        for violation in at.apply_to(schema, name)
     ]
 
 
@@ -85,12 +85,12 @@ def additional_properties(at: Instance, expected: JSON) -> Violations:
     known = at.schema.get("properties", {})
     extra = [name for name in at.value if name not in known and not _by_pattern(at, name)]
     if expected is not False:
-        return [violation for name in extra for violation in at.inside(expected, name)]
+        return [violation for name in extra for violation in at.apply_to(expected, name)]
     if not extra:
         return []
     named = ", ".join(format_value(name) for name in extra[:20])
     message = f"{named} {'is' if len(extra) == 1 else 'are'} not allowed here"
-    return at.not_so("additionalProperties", expected, message, names=tuple(extra))
+    return at.violation("additionalProperties", expected, message, names=tuple(extra))
 
 
 def property_names(at: Instance, expected: JSON) -> Violations:
@@ -113,13 +113,13 @@ def dependent_schemas(at: Instance, expected: JSON) -> Violations:
         violation
         for name, schema in expected.items()
         if name in at.value
-        for violation in at.here(schema)
+        for violation in at.apply(schema)
     ]
 
 
 def all_of(at: Instance, expected: JSON) -> Violations:
     """``allOf``: the value fits all of the schemas."""
-    return [violation for schema in expected for violation in at.here(schema)]
+    return [violation for schema in expected for violation in at.apply(schema)]
 
 
 def any_of(at: Instance, expected: JSON) -> Violations:
@@ -127,7 +127,7 @@ def any_of(at: Instance, expected: JSON) -> Violations:
     first: Violations | None = None
     held = False
     for schema in expected:
-        found = at.here(schema)
+        found = at.apply(schema)
         first = found if first is None else first
         held = held or not found
         # Others may have a say in more of its parts.
@@ -136,7 +136,7 @@ def any_of(at: Instance, expected: JSON) -> Violations:
     if held:
         return []
     message = f"{format_value(at.value)} is allowed by none of the schemas"
-    return at.not_so("anyOf", expected, message, causes=tuple(first or ()))
+    return at.violation("anyOf", expected, message, causes=tuple(first or ()))
 
 
 def one_of(at: Instance, expected: JSON) -> Violations:
@@ -147,27 +147,27 @@ def one_of(at: Instance, expected: JSON) -> Violations:
     message = (
         f"{format_value(at.value)} is allowed by {holding or 'none'} of the schemas, not by one"
     )
-    return at.not_so("oneOf", expected, message)
+    return at.violation("oneOf", expected, message)
 
 
 def not_(at: Instance, expected: JSON) -> Violations:
     """``not``: the value does not fit."""
     if at.run.apply(expected, at.value, at.path):
         return []
-    return at.not_so("not", expected, f"{format_value(at.value)} is what it must not be")
+    return at.violation("not", expected, f"{format_value(at.value)} is what it must not be")
 
 
 def if_(at: Instance, expected: JSON) -> Violations:
     """``if``: the value fits ``then`` where it fits this, else ``else``."""
     branch = "then" if at.holds(expected) else "else"
-    return at.here(at.schema[branch]) if branch in at.schema else []
+    return at.apply(at.schema[branch]) if branch in at.schema else []
 
 
 def reference(at: Instance, expected: JSON) -> Violations:
     """``$ref``: the value fits the schema at another place."""
     if expected not in at.run.schema.targets:
         raise SchemaFault(f"'{expected}' is not in this schema")
-    return at.here(at.run.schema.targets[expected])
+    return at.apply(at.run.schema.targets[expected])
 
 
 def unevaluated_properties(at: Instance, expected: JSON) -> Violations:
@@ -175,7 +175,7 @@ def unevaluated_properties(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, dict):
         return []
     left = [name for name in at.value if name not in at.evaluated.names]
-    return [violation for name in left for violation in at.inside(expected, name)]
+    return [violation for name in left for violation in at.apply_to(expected, name)]
 
 
 def unevaluated_items(at: Instance, expected: JSON) -> Violations:
@@ -183,4 +183,4 @@ def unevaluated_items(at: Instance, expected: JSON) -> Violations:
     if not isinstance(at.value, list):
         return []
     left = [place for place in range(len(at.value)) if place not in at.evaluated.places]
-    return [violation for place in left for violation in at.inside(expected, place)]
+    return [violation for place in left for violation in at.apply_to(expected, place)]

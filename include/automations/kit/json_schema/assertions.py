@@ -37,7 +37,7 @@ def type_(at: Instance, expected: JSON) -> Violations:
     if any(_TYPES[name](at.value) for name in names):
         return []
     wanted = ", ".join(f"'{name}'" for name in names)
-    return at.not_so("type", expected, f"{format_value(at.value)} is not of type {wanted}")
+    return at.violation("type", expected, f"{format_value(at.value)} is not of type {wanted}")
 
 
 def enum(at: Instance, expected: JSON) -> Violations:
@@ -48,14 +48,14 @@ def enum(at: Instance, expected: JSON) -> Violations:
     if may_be and at.run.identity(at.value) in choices.identities:
         return []
     wanted = ", ".join(format_value(one) for one in expected[:20])
-    return at.not_so("enum", expected, f"{format_value(at.value)} is not one of {wanted}")
+    return at.violation("enum", expected, f"{format_value(at.value)} is not one of {wanted}")
 
 
 def const(at: Instance, expected: JSON) -> Violations:
     """``const``: the value is this one."""
     if at.run.identity(at.value) == at.run.identity(expected):
         return []
-    return at.not_so("const", expected, f"{format_value(expected)} was expected")
+    return at.violation("const", expected, f"{format_value(expected)} was expected")
 
 
 def bound(
@@ -66,7 +66,7 @@ def bound(
     def check(at: Instance, expected: JSON) -> Violations:
         if not _is_number(at.value) or holds(at.value, expected):
             return []
-        return at.not_so(
+        return at.violation(
             keyword, expected, f"{format_value(at.value)} is {word} {format_value(expected)}"
         )
 
@@ -88,7 +88,7 @@ def multiple_of(at: Instance, expected: JSON) -> Violations:
     if not rest:
         return []
     message = f"{format_value(at.value)} is not a multiple of {format_value(expected)}"
-    return at.not_so("multipleOf", expected, message)
+    return at.violation("multipleOf", expected, message)
 
 
 def size(
@@ -99,7 +99,7 @@ def size(
     def check(at: Instance, expected: JSON) -> Violations:
         if not isinstance(at.value, kind) or holds(len(at.value), expected):
             return []
-        return at.not_so(
+        return at.violation(
             keyword, expected, f"{format_value(at.value)} {word} {format_value(expected)}"
         )
 
@@ -110,7 +110,7 @@ def pattern(at: Instance, expected: JSON) -> Violations:
     """``pattern``: the text has a part that matches."""
     if not isinstance(at.value, str) or at.run.match(expected, at.value):
         return []
-    return at.not_so("pattern", expected, f"does not match '{expected}'")
+    return at.violation("pattern", expected, f"does not match '{expected}'")
 
 
 def format_(at: Instance, expected: JSON) -> Violations:
@@ -121,7 +121,7 @@ def format_(at: Instance, expected: JSON) -> Violations:
     at.run.charge(len(at.value) // 100)
     if holds(at.value):
         return []
-    return at.not_so("format", expected, f"{format_value(at.value)} is not a '{expected}'")
+    return at.violation("format", expected, f"{format_value(at.value)} is not a '{expected}'")
 
 
 def unique_items(at: Instance, expected: JSON) -> Violations:
@@ -133,7 +133,7 @@ def unique_items(at: Instance, expected: JSON) -> Violations:
         seen.add(at.run.identity(item))
     if len(seen) == len(at.value):
         return []
-    return at.not_so("uniqueItems", expected, "an item of the list is there twice")
+    return at.violation("uniqueItems", expected, "an item of the list is there twice")
 
 
 def required(at: Instance, expected: JSON) -> Violations:
@@ -145,7 +145,7 @@ def required(at: Instance, expected: JSON) -> Violations:
         violation
         for name in expected
         if name not in at.value
-        for violation in at.not_so(
+        for violation in at.violation(
             "required", expected, f"{format_value(name)} is a required property", names=(name,)
         )
     ]

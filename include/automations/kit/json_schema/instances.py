@@ -53,19 +53,19 @@ class Instance:
     path: Path
     evaluated: Evaluated
 
-    def here(self, schema: JSON) -> Violations:
+    def apply(self, schema: JSON) -> Violations:
         """Apply another schema to the same value."""
         return self.run.apply(schema, self.value, self.path, self.evaluated)
 
     def holds(self, schema: JSON) -> bool:
         """Whether another schema allows the value."""
-        return not self.here(schema)
+        return not self.apply(schema)
 
-    def inside(self, schema: JSON, name: Any) -> Violations:
+    def apply_to(self, schema: JSON, name: Any) -> Violations:
         """Apply a schema to a part of the value."""
         (self.evaluated.places if isinstance(name, int) else self.evaluated.names).add(name)
         return self.run.apply(schema, self.value[name], (*self.path, name))
 
-    def not_so(self, keyword: str, expected: JSON, message: str, **more: Any) -> Violations:
+    def violation(self, keyword: str, expected: JSON, message: str, **more: Any) -> Violations:
         """The one violation of a keyword."""
         return [Violation(self.path, keyword, expected, message, **more)]

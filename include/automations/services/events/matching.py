@@ -32,7 +32,7 @@ def match(session: Session, event: Event) -> None:
     if too_deep:
         remarks = [f"It ends a chain of {MAX_CHAIN_DEPTH} runs, each caused by the last."]
     elif not workflows:
-        remarks = [matching.why_nothing(session, event)]
+        remarks = [matching.explain_no_match(session, event)]
     # Last, since whoever collects a later event locks the debounce's row before this event.
     is_of_use = None in matched or debounces.is_of_use(session, event.id)
     _settle(event, is_of_use, " ".join(remarks) or None)

@@ -15,7 +15,7 @@ from automations.definitions.field_errors import format_errors
 from automations.domain.audit import AuditFilter, SecurityFilter
 from automations.domain.evidence import fits
 from automations.domain.tables.columns import columns_of, with_nulls
-from automations.domain.tables.filters import of_step, validate
+from automations.domain.tables.filters import from_step, validate
 from automations.errors import StepError
 from automations.kit.clock import timestamp
 from automations.ports import EvidenceRequest
@@ -120,7 +120,7 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
         wrong = format_errors(error, request.filter, "config.filter.")
         raise StepError(wrong, kind="config") from error
     _check("columns", request.columns, (*_OF_ROWS, *(column.key for column in columns)))
-    group = validate(None if wanted is None else of_step(wanted, columns, request.zone), columns)
+    group = validate(None if wanted is None else from_step(wanted, columns, request.zone), columns)
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
             "rowId": row.id,

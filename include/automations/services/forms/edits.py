@@ -49,7 +49,7 @@ class Edit(EditState):
     saved: Draft
 
 
-def of(by: Principal, form_id: str) -> Edit:
+def get(by: Principal, form_id: str) -> Edit:
     """Somebody's edit of a form: the one that they have begun, else its newest version.
 
     Raises:

@@ -49,7 +49,7 @@ def page_after(
         ], following
 
 
-def of(form: Form) -> FormOverview:
+def build(form: Form) -> FormOverview:
     """One form with how much was filled in."""
     with reading() as session:
         return FormOverview(form, forms.counts(session, [form.id]).get(form.id, {}))

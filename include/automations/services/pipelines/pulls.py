@@ -24,7 +24,7 @@ from automations.errors import Conflict, DomainError, StepError, Unavailable, Va
 from automations.kit import common_clock
 from automations.kit.declared_text import legible
 from automations.kit.masking import Masker
-from automations.kit.queries import pairs_of, without
+from automations.kit.queries import pairs_of, remove_parameter
 from automations.kit.record_paths import NOTHING, value_at
 from automations.kit.retry_after import MAX_DELAY, requested_delay
 from automations.kit.storable import Unkept
@@ -180,7 +180,7 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
     page = Page(config.url, response.url, response.headers, body, len(records))
     following = config.paging.following(page, cursor)
     if following is not None and config.auth is not None and config.auth.type == "query":
-        following = without(following, str(config.auth.name))
+        following = remove_parameter(following, str(config.auth.name))
     if following is not None and following == cursor:
         raise StepError("The source leads from a page to the same page again.", kind="paging")
     return ReadPage(records, following)

@@ -36,11 +36,11 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> StartedR
             trigger_data={},
             input=given,
             started_by=by.name,
-            starters=[people.of(by)],
+            starters=[people.identity_of(by)],
         )
         run = start_run(session, workflow, new, stored)
         if run is None:
             raise Conflict("The run exists already.")
         audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)
         started = from_attributes(RunSummary, run)
-        return StartedRun(**asdict(started), held_up=held_up.of(workflow))
+        return StartedRun(**asdict(started), held_up=held_up.get(workflow))

@@ -12,7 +12,9 @@ _MAX_FAILED = 2_000
 _MAX_STEPS = 12
 
 
-def of(workspace_id: str, workflow_id: str | None, period: Period, most: int = MAX_RUNS) -> Figures:
+def compute(
+    workspace_id: str, workflow_id: str | None, period: Period, most: int = MAX_RUNS
+) -> Figures:
     """The figures of a period.
 
     Args:

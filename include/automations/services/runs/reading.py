@@ -86,7 +86,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         NotFound: there is no such automation or run.
     """
     with reading() as session:
-        found = run_queries.with_wait(session, workspace_id, workflow_id, run_id)
+        found = run_queries.find_with_wait(session, workspace_id, workflow_id, run_id)
         if found is None:
             require_any(session, workspace_id, workflow_id)
             raise NotFound(f"There is no run {run_id}.")
@@ -100,7 +100,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         waits = wait is not None and wait.kind != WaitKind.SLOT
         held = None
         if run.status in UNFINISHED:
-            held = held_up.of(session.get_one(Workflow, workflow_id))
+            held = held_up.get(session.get_one(Workflow, workflow_id))
         return RunDetail(
             run=from_attributes(RunSummary, run),
             version=run.version,

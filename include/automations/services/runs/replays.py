@@ -168,7 +168,7 @@ def _replay(session: Session, workflow: Workflow, run: Run, by: Principal) -> Ru
         input=run.input,
         started_by=by.name,
         # Also those who started it first: what they gave is what is decided on.
-        starters=list(dict.fromkeys([*run.starters, people.of(by)])),
+        starters=list(dict.fromkeys([*run.starters, people.identity_of(by)])),
         replay_of=run.id,
     )
     fresh = start_run(session, workflow, new)

@@ -58,7 +58,7 @@ class WorkspaceTables:
             if wanted is not None:
                 with unit_of_work() as session:
                     columns = _columns(session, workspace_id, table_id)
-                wanted = filters.of_step(wanted, columns, zone)
+                wanted = filters.from_step(wanted, columns, zone)
             found, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
         return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in found]
 

@@ -86,7 +86,7 @@ def resume(
             decision,
             data,
             by.name,
-            people.of(by),
+            people.identity_of(by),
             now,
             administers=by.administers,
             sent=sent,

@@ -52,7 +52,7 @@ class SentForms:
                     submitted_at=request.submitted_at,
                     data=submission.data if submission is not None else None,
                 )
-                for request, submission in form_requests.of_key(session, key)
+                for request, submission in form_requests.find_by_key(session, key)
             ]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from automations.db.session import Session, reading
 from automations.db.tables import Run, Wait
 from automations.db.waits import waits
-from automations.domain.people import mailbox, of
+from automations.domain.people import identity_of, mailbox
 from automations.domain.principals import Principal
 from automations.domain.statuses import Decision
 from automations.kit import common_clock
@@ -56,7 +56,7 @@ def list_open(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision
         run_id: only that of one run.
     """
     with reading() as session:
-        person = people.identities(session, by.workspace_id, [of(by)])
+        person = people.identities(session, by.workspace_id, [identity_of(by)])
         found = waits.open_decisions(session, by.workspace_id, run_id, MAX_LISTED)
         asked = [_to_open_decision(session, by, person, *one) for one in found]
     return sorted(asked, key=lambda one: (not one.mine, not one.may, one.asked_at))

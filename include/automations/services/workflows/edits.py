@@ -54,7 +54,7 @@ class Edit(EditState):
     in_flight: InFlight
 
 
-def of(by: Principal, workflow_id: str) -> Edit:
+def get(by: Principal, workflow_id: str) -> Edit:
     """Somebody's edit of an automation: the one that they have begun, else its newest version.
 
     Raises:

@@ -26,7 +26,7 @@ def page_after(
         ids = [one.id for one in listed[:size]]
         owners = workflows.owners(session, ids)
         recent = run_lists.newest_of_each(session, ids, RECENT_RUNS)
-        counts = run_counts.of_each(session, workspace_id, ids)
+        counts = run_counts.by_workflow(session, workspace_id, ids)
     page, following = cursors.page(listed, size, lambda one: (one.created_at, one.id))
     return [
         WorkflowOverview(one, owners.get(one.id), recent.get(one.id, ()), counts.get(one.id, {}))
@@ -34,7 +34,7 @@ def page_after(
     ], following
 
 
-def of(workspace_id: str, workflow_id: str) -> WorkflowOverview:
+def get_one(workspace_id: str, workflow_id: str) -> WorkflowOverview:
     """One automation with what became of its runs.
 
     Raises:

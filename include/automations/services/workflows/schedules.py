@@ -30,7 +30,7 @@ class Preview:
     upcoming: list[datetime]
 
 
-def since(session: Session, workflow: Workflow, definition: Definition) -> datetime | None:
+def in_force_since(session: Session, workflow: Workflow, definition: Definition) -> datetime | None:
     """Since when the schedule of the version about to be written is in force.
 
     An edit of anything else keeps the instant, so that no due time falls between two versions;

@@ -91,7 +91,7 @@ def write(
         workflows.NewVersion(
             one.workflow,
             payloads.to_store(one.definition, one.body),
-            schedules.since(session, one.workflow, one.definition),
+            schedules.in_force_since(session, one.workflow, one.definition),
         )
         for one in saved
     ]
@@ -125,7 +125,7 @@ def detail(workflow: Workflow, stored: Mapping[str, Any], runs: int) -> Workflow
         updated_at=workflow.updated_at,
         definition=stored,
         runs=runs,
-        held_up=held_up.of(workflow),
+        held_up=held_up.get(workflow),
     )
 
 
