@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.measuring import memory_of, tree
+from tests.bench.processor import Used, by_part, part_of, used
 from tests.bench.product import Stack
 from tests.bench.stock import StockAirflow
 
@@ -63,51 +64,17 @@ def main(console: Console, seconds: int, with_stock: bool) -> bool:
     return True
 
 
-def used(pids: Iterable[int]) -> dict[tuple[int, float], float]:
-    """Seconds of processor time, children that have ended included, by process."""
-    found = {}
-    for process in tree(pids):
-        with suppress(psutil.NoSuchProcess):
-            found[process.pid, process.create_time()] = _seconds(process)
-    return found
-
-
-def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    return float(times.user + times.system + ended)
-
-
-def parts(
-    before: dict[tuple[int, float], float], pids: Iterable[int], seconds: float
-) -> dict[str, Part]:
-    used: dict[str, float] = defaultdict(float)
+def parts(before: Used, pids: Collection[int], seconds: float) -> dict[str, Part]:
+    """What each part has used in so many seconds."""
     size: dict[str, float] = defaultdict(float)
     number: dict[str, int] = defaultdict(int)
+    spent = by_part(before, pids)
     for process in tree(pids):
         with suppress(psutil.NoSuchProcess):
-            name = _name(process)
-            used[name] += _seconds(process) - before.get((process.pid, process.create_time()), 0.0)
+            name = part_of(process)
             size[name] += memory_of(process)
             number[name] += 1
-    return {name: Part(used[name] / seconds, size[name], number[name]) for name in used}
-
-
-def _name(process: psutil.Process) -> str:
-    """Which part a process is, by the words of its command that tell parts apart."""
-    command = process.cmdline()
-    title = " ".join(command)
-    if "postgres" in process.name():
-        # The server gives its processes titles: what they do, or for whom.
-        words = title.removeprefix("postgres: ").split()
-        return "postgres: " + (" ".join(words[:2]) if title.startswith("postgres: ") else "server")
-    for part in ("api-server", "api_server", "scheduler", "dag-processor", "triggerer"):
-        if part in title:
-            return f"airflow {part.replace('_', '-')}"
-    for part in ("fork_server", "supervisor", "mail_catcher", "api_bridge", "executor", "launcher"):
-        if part in title:
-            return part
-    return " ".join(Path(word).name for word in command[:3])[:40] or process.name()
+    return {name: Part(spent[name] / seconds, size[name], number[name]) for name in spent}
 
 
 def _report(console: Console, name: str, parts: dict[str, Part]) -> None:

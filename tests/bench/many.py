@@ -13,8 +13,9 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.idle import parts, used
+from tests.bench.idle import parts
 from tests.bench.measuring import until
+from tests.bench.processor import used
 from tests.bench.product import Stack
 
 FILE = 1_000

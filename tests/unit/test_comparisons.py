@@ -76,3 +76,22 @@ def test_quick_shapes_are_measured_first() -> None:
         "20 runs of 5 steps",
         "100 runs of 5 steps",
     ]
+
+
+def test_the_page_says_which_parts_use_the_processor_in_the_largest_burst() -> None:
+    results = Results()
+    for runs, worker in ((100, 2.0), (500, 6.0)):
+        parts = {"airflow scheduler": 1.0, "airflow worker": worker, "mail_catcher": 0.01}
+        results.add(Shape("burst", 5, runs), "run ahead", Taken(9.0, 7.0, 900, 1.5, parts))
+    told = report.page(results).partition("## Who uses the processor")[2]
+    assert "of 500 runs of 5 steps" in told
+    assert told.splitlines()[-2:] == [
+        "| run ahead | airflow worker | 12.0 |",
+        "| run ahead | airflow scheduler | 2.0 |",
+    ]
+
+
+def test_what_was_measured_without_parts_is_read_and_says_nothing_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    Results(file).add(BURST, "run ahead", taken(2.0))
+    assert "Who uses the processor" not in report.page(Results(file))

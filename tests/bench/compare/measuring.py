@@ -14,8 +14,8 @@ from rich.console import Console
 
 from tests.bench.compare.results import Results, Taken
 from tests.bench.compare.shapes import Engine, Measure, Shape
-from tests.bench.idle import used
 from tests.bench.measuring import BenchError, memory
+from tests.bench.processor import by_part, used
 
 _SETTLE = 5.0
 
@@ -78,13 +78,13 @@ def _once(
     except (BenchError, requests.RequestException) as error:
         console.print(f"{shape.name}, {engine.name}: {error}", markup=False)
         return
-    after = used(engine.pids())
-    processor = sum(after.values()) - sum(before.values())
+    parts = by_part(before, engine.pids())
+    processor = sum(parts.values())
     console.print(
         f"{shape.name}, {engine.name}: {seconds:.2f} s, {processor:.2f} s of processor time"
         f"{' (not counted)' if warm else ''}",
         highlight=False,
     )
     if not warm:
-        taken = Taken(seconds, processor, memory(engine.pids()), os.getloadavg()[0])
+        taken = Taken(seconds, processor, memory(engine.pids()), os.getloadavg()[0], parts)
         results.add(shape, engine.name, taken)

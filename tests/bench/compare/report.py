@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.bench.compare.plot import plot
 from tests.bench.compare.results import Results, Row
@@ -23,14 +23,15 @@ TARGETS: Mapping[str, float] = {
 }
 """How many times as fast as stock Airflow ours is to be."""
 
+_SHOWN = 0.5
+"""Milliseconds below which a part is left out."""
+
 _LIMITS: Mapping[Kind, str] = {
     "chain": "before the first step Airflow's scheduler has to look at the run, and a worker to "
     "take its task; then each step is a transaction of some ten statements, which waits for the "
     "disk",
-    "burst": "processor time: of a run that takes 135 ms of it by default, a worker uses 45 for "
-    "five steps and the marks of their tasks, PostgreSQL 39, Airflow's scheduler 28, the bridge "
-    "16 and the api-server 7; of the 41 ms of an express run, the worker uses 13, PostgreSQL 12, "
-    "the bridge 9 for the request and Airflow 7 for showing it",
+    "burst": "processor time, most of it for the statements of steps, and for what Airflow shows "
+    "of them",
     "branch": "as a chain: the arm that is not taken is skipped in Airflow with the rest",
     "loop": "the statements of an iteration; in stock Airflow an item is a task",
     "approval": "the answer goes by the queue to Airflow, which begins the task anew in a process",
@@ -100,7 +101,23 @@ def page(results: Results) -> str:
     lines.append(f"\nThe load average of the machine was {busy} meanwhile.\n\n## What holds each\n")
     kinds = dict.fromkeys(row.shape.kind for row in rows)
     lines += [f"* **{kind}**: {_LIMITS[kind]}." for kind in kinds]
+    lines += _parts(rows)
     return "\n".join(lines) + "\n"
+
+
+def _parts(rows: Sequence[Row]) -> list[str]:
+    """What the runs of the largest burst take of the processors, by part of each engine."""
+    bursts = [row for row in rows if row.shape.kind == "burst" and row.parts]
+    if not bursts:
+        return []
+    largest = max((row.shape for row in bursts), key=lambda shape: shape.runs)
+    lines = [f"\n## Who uses the processor\n\nMilliseconds for each run, of {largest.name}.\n"]
+    lines += [_line(("by", "part", "ms a run")), _line(("---", "---", "---:"))]
+    for row in bursts:
+        if row.shape == largest:
+            shown = {part: spent for part, spent in row.parts.items() if spent >= _SHOWN}
+            lines += [_line((row.engine, part, f"{ms:.1f}")) for part, ms in shown.items()]
+    return lines
 
 
 def _line(cells: tuple[str, ...] | list[str]) -> str:

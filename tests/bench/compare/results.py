@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.bench.compare.shapes import Shape
 
@@ -20,12 +22,14 @@ class Taken:
         processor: seconds of processor time of all processes of the engine.
         megabytes: of their memory at its end.
         load: of the machine at its end.
+        parts: the processor time by part of the engine, where that was noted.
     """
 
     seconds: float
     processor: float
     megabytes: float
     load: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class Row:
     def per_step(self) -> float:
         """Milliseconds of processor time."""
         return median(one.processor for one in self.taken) / self.shape.steps * 1e3
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Milliseconds of processor time for each run, by part, the most first."""
+        names = {name for one in self.taken for name in one.parts}
+        spent = {name: median(one.parts.get(name, 0.0) for one in self.taken) for name in names}
+        in_order = sorted(spent.items(), key=lambda item: -item[1])
+        return {name: seconds / self.shape.runs * 1e3 for name, seconds in in_order}
 
     @property
     def megabytes(self) -> float:
@@ -112,10 +124,7 @@ class Results:
             {
                 "shape": asdict(row.shape),
                 "engine": row.engine,
-                "taken": [
-                    {name: round(value, 3) for name, value in asdict(one).items()}
-                    for one in row.taken
-                ],
+                "taken": [_rounded(asdict(one)) for one in row.taken],
             }
             for row in self.rows()
         ]
@@ -129,3 +138,9 @@ class Results:
             shape, engine = Shape(**one["shape"]), str(one["engine"])
             taken = [Taken(**figures) for figures in one["taken"]]
             self._rows[shape.name, engine] = Row(shape, engine, taken)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _rounded(one) for name, one in value.items()}
+    return round(value, 3)
