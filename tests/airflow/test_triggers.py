@@ -204,9 +204,7 @@ def test_waits_that_end_early_leave_nothing_behind(ours: Engine) -> None:
     assert set(ends) == {"notified"}
 
 
-def test_the_trigger_fires_with_how_the_wait_ended(
-    ours: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_trigger_fires_with_how_the_wait_ended(ours: Engine) -> None:
     open_waits(ours, "w")
 
     async def scenario() -> TriggerEvent:

@@ -301,9 +301,7 @@ def test_a_task_that_somebody_ends_in_airflow_is_broken_off(
     assert logs(run) == []
 
 
-def test_a_task_that_takes_long_is_held(
-    database: str, monkeypatch: pytest.MonkeyPatch, airflow_database: Engine
-) -> None:
+def test_a_task_that_takes_long_is_held(database: str, airflow_database: Engine) -> None:
     worker = Worker(begin(light("a")))
     mine = TaskClaim(str(worker.airflow.task("a").id), "here", "ada", 7)
     assert taken_tasks.take(airflow_database, mine)

@@ -122,7 +122,7 @@ def test_what_cannot_be_read_any_more_is_named_beside_the_file(
 
 
 def test_some_are_exported_by_their_ids(
-    live: Live, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    live: Live, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text("name: A\n---\nname: B\n---\nname: C\n")
     assert main(["apply", str(file), "--url", live.url]) == 0

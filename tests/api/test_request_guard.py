@@ -50,7 +50,6 @@ def needs_key(route: routing.Route) -> bool:
     return any(part.name == "caller" for part in route.dependant.dependencies)
 
 
-KEYED = [(method, path) for method, path, route in routes() if needs_key(route)]
 BODIES = [
     (method, path)
     for method, path, route in routes()

@@ -73,9 +73,7 @@ def test_a_secret_that_is_missing_is_added_and_the_others_are_kept(home: Path) -
     assert set(secrets) == set(GENERATORS)
 
 
-def test_a_home_that_is_open_to_others_is_closed_to_them(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_home_that_is_open_to_others_is_closed_to_them(home: Path) -> None:
     (home / "mail").mkdir(mode=0o755)
     (home / "owner.key").write_text("k")
     for path, mode in ((home, 0o755), (home / "mail", 0o755), (home / "owner.key", 0o644)):

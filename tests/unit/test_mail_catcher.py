@@ -233,9 +233,7 @@ def test_a_catcher_without_a_token_does_not_start(tmp_path: Path) -> None:
         MailCatcher(tmp_path, "127.0.0.1", free_port(), free_port(), "")
 
 
-def test_the_process_takes_its_token_from_the_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_process_takes_its_token_from_the_home(tmp_path: Path) -> None:
     ports = {"smtp": free_port(), "web": free_port()}
     environment = {**os.environ, "AUTOMATIONS_HOME": str(tmp_path)}
     command = [

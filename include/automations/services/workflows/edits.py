@@ -62,7 +62,7 @@ def get(by: Principal, workflow_id: str) -> Edit:
     """
     with reading() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        return _to_edit(session, by, workflow, workflow_edits.find(session, workflow.id, by.editor))
+        return _to_edit(session, workflow, workflow_edits.find(session, workflow.id, by.editor))
 
 
 def apply(
@@ -91,7 +91,7 @@ def apply(
             raise ValidationFailed(wrong)
         if not same(before, after):
             edits.keep(workflow_edits, session, edit, what, after)
-        return _to_edit(session, by, workflow, edit)
+        return _to_edit(session, workflow, edit)
 
 
 def keep_sample(
@@ -107,7 +107,7 @@ def keep_sample(
         edit = _find_or_begin(session, by, workflow, base_version, number)
         edit.sample = sample
         workflow_edits.touch(session, edit)
-        return _to_edit(session, by, workflow, edit)
+        return _to_edit(session, workflow, edit)
 
 
 def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
@@ -121,7 +121,7 @@ def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
         edit = _lock(session, by, workflow, number)
         if edit is not None:
             edits.step_back(workflow_edits, session, edit, steps)
-        return _to_edit(session, by, workflow, edit)
+        return _to_edit(session, workflow, edit)
 
 
 def discard(by: Principal, workflow_id: str, number: int) -> None:
@@ -148,7 +148,7 @@ def follow(by: Principal, workflow_id: str, number: int) -> Edit:
         if edit is not None:
             edit.base_version = workflow.version
             session.flush()
-        return _to_edit(session, by, workflow, edit)
+        return _to_edit(session, workflow, edit)
 
 
 def save(
@@ -270,9 +270,7 @@ def _load_draft(session: Session, workflow: Workflow) -> editing.Draft:
     return edit_secrets.begin(versions.definition(session, workflow.id, workflow.version) or {})
 
 
-def _to_edit(
-    session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit | None
-) -> Edit:
+def _to_edit(session: Session, workflow: Workflow, edit: WorkflowEdit | None) -> Edit:
     number, sample = (0, {}) if edit is None else (edit.changes, edit.sample)
     if edit is not None and _is_over(session, workflow, edit):
         edit = None
