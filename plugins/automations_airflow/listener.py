@@ -1,4 +1,4 @@
-"""What Airflow calls when one of its processes starts, and when an asset has changed."""
+"""Airflow's listener: called when one of its processes starts, and when an asset has changed."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _started_in: set[int] = set()
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Note whose process a job is; warm what the scheduler forks, begin what is beside it.
+    """Start what we do in Airflow's processes: watch jobs, warm forks, run threads.
 
-    Where DAGs are parsed, have the code of each be its own definition, and hear of new ones.
+    In the dag-processor, show each DAG's definition as its code, and listen for new versions.
     """
     part = _part(component)
     if part is None or os.getpid() in _started_in or not installation.publishes():
         return
     _started_in.add(os.getpid())
-    # Of another Airflow's scheduler, tasks may go on in processes that outlive it.
+    # With another Airflow's scheduler, tasks may be running in processes that outlive it.
     if installation.is_own():
         job_processes.watch(type(component))
     if part == "dag-processor":
-        # Only here, where Airflow's tables of code are written.
+        # Only this process writes Airflow's tables of code.
         from automations_airflow import processor_loop
         from automations_airflow.dags import dag_code
 
         dag_code.watch()
-        # Others' DAGs are parsed as often as others have configured.
+        # An Airflow of others parses DAGs as often as it is configured to.
         if installation.is_own():
             processor_loop.take_over()
         return
@@ -49,7 +49,7 @@ def on_starting(component: Any) -> None:
         resuming.take_turns()
     if part != "scheduler":
         return
-    # Only the scheduler needs it, and it is slow to import.
+    # Only the scheduler needs this, and the import is slow.
     from automations_airflow.executors.warming import warm
 
     warm()
@@ -57,9 +57,9 @@ def on_starting(component: Any) -> None:
 
 
 def _part(component: Any) -> str | None:
-    """Which part of Airflow this process is, of those that we have something to do in."""
-    # Every server starts with a ``Job`` whose type is not set yet; a task's process, which is
-    # forked from the scheduler and has its arguments, starts with something else.
+    """The part of Airflow that this process is, if we have something to do in it."""
+    # Every server starts with a ``Job`` whose type is not set yet. A task's process, which is
+    # forked from the scheduler and has the same arguments, starts with something else.
     if type(component).__name__ != "Job" or len(sys.argv) < 2:
         return None
     return sys.argv[1] if sys.argv[1] in _PARTS else None
@@ -67,14 +67,14 @@ def _part(component: Any) -> str | None:
 
 @hookimpl
 def on_asset_event_emitted(asset_event: Any) -> None:
-    """Put an asset's event into the inbox, by a connection of our own."""
+    """Put an asset's event into our inbox, over a connection of our own."""
     if not installation.publishes():
         return
     # Most processes never need it.
     from automations.services.events import assets
 
     asset = asset_event.asset
-    # What the bridge tells Airflow has begun here.
+    # Events that the bridge reported to Airflow came from us.
     if asset_event.source_dag_id is None and asset.uri.startswith(SCHEME):
         return
     source = {
@@ -84,5 +84,5 @@ def on_asset_event_emitted(asset_event: Any) -> None:
     }
     try:
         assets.record(asset.name, asset.uri, asset_event.extra or {}, source)
-    except Exception:  # The task that has the outlet is not to blame, nor is Airflow's server.
+    except Exception:  # must fail neither the task that has the outlet nor Airflow's server
         log.exception("The event of asset %s is lost to automations", asset.name)

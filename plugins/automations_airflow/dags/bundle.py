@@ -1,8 +1,8 @@
-"""The bundle that publishes automations to Airflow: files made from the database.
+"""The DAG bundle that publishes automations to Airflow, as files made from the database.
 
-``current/packs`` are made of the newest definitions; only packs that changed are rewritten. A
-version is a folder with a link to the stubs, one tiny file per pack, so that pinning a run to a
-revision costs the same with one automation as with ten thousand.
+``current/packs`` holds the newest definitions; only packs that changed are rewritten. A version is
+a folder with a link to stubs, one tiny file per pack, so that pinning a run to a revision costs the
+same with one automation as with ten thousand.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from automations_airflow.dags.packs import (
 log = logging.getLogger(__name__)
 
 FORMAT = 3
-"""Of the pack files; raised when all must be written anew."""
+"""The format of the pack files; raised when all of them must be rewritten."""
 
 REPARSE_SECONDS = 1.5
 """Longer than a parse that is under way may still take."""
 SHARE_OF_FAILURES = 20
-"""What asking in vain has taken, so many times, passes until it is asked for again: meanwhile the
-other bundles of this Airflow are looked after."""
+"""After a failed refresh, the next try waits this many times as long as the failure took: so the
+other bundles of this Airflow get most of the time."""
 
 
 class AutomationBundle(BaseDagBundle):
@@ -56,10 +56,10 @@ class AutomationBundle(BaseDagBundle):
         refresh_interval: int = 0,
         **kwargs: Any,
     ) -> None:
-        # As often as Airflow looks at bundles at all: it is one small query.
+        # As often as Airflow looks at bundles at all, since it is one small query.
         super().__init__(refresh_interval=refresh_interval, **kwargs)
         self._publications = publications
-        # Beside the files that it speaks of: who removes them removes it, too.
+        # In the same folder as the files it describes, so that they are removed together.
         self._state = self.path / "published.json"
         self._stubs = self.base_dir / "stubs"
         self._not_before = float("-inf")
@@ -79,7 +79,7 @@ class AutomationBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Bring the newest definitions to the files; without the database they stay as they are."""
+        """Write the newest definitions to files; while the database is away, these stay as is."""
         began = time.monotonic()
         if began < self._not_before:
             return
@@ -95,7 +95,7 @@ class AutomationBundle(BaseDagBundle):
                 self._not_before = now + SHARE_OF_FAILURES * (now - began)
 
     def _publish_operator_dag(self) -> None:
-        """Have the DAG that runs operators, where any may be run."""
+        """Write the DAG that runs operators, if any are allowed."""
         file = self.path / FOLDER / OPERATORS_FILE
         if not get_settings().operator_allow:
             file.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ class AutomationBundle(BaseDagBundle):
             _write(file, OPERATORS)
 
     def _publish(self) -> None:
-        """Write what changed, and only then the revision."""
+        """Write the packs that changed, and only then the revision."""
         publications = self._publications()
         newest, published = publications.revision(), self._published_revision()
         if newest == published:
@@ -119,7 +119,7 @@ class AutomationBundle(BaseDagBundle):
                 pack = publications.pack(number)
                 seen = max(seen, *(max(one.revision, one.republished) for one in pack), 0)
                 self._write_pack(number, definitions(pack))
-            # A pack may hold a later revision than was asked for: then the others must, too.
+            # A pack may already hold a later revision; then the others must be brought to it, too.
             newest, published = seen, newest
         self._remember(published)
 
@@ -127,10 +127,10 @@ class AutomationBundle(BaseDagBundle):
         file, text = self.path / FOLDER / file_name(number), render(made_of)
         if file.exists() and file.read_text() == text and definitions_file(file).exists():
             return
-        # First: whoever finds the new pack finds what it is made of.
+        # First, so that whoever reads the new pack finds its definitions.
         _write(definitions_file(file), made_of)
-        # Airflow parses a file when it is newer than its last parse. One that is rewritten while
-        # it is parsed would wait for hours, so it is made newer than any parse now under way.
+        # Airflow parses a file if it is newer than its last parse. One that is rewritten during a
+        # parse would wait for hours, so it is dated later than any parse that is under way.
         later = time.time() + REPARSE_SECONDS
         _write(file, text, modified=later)
 
@@ -154,11 +154,11 @@ class AutomationBundle(BaseDagBundle):
                 return
             link.unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
-            # In a real folder, so that Airflow's clean-up of versions removes the link alone.
+            # In a real folder, so that Airflow's cleanup of versions removes only the link.
             link.symlink_to(os.path.relpath(self._stubs, self.path), target_is_directory=True)
 
     def _add_stubs(self) -> None:
-        """Make the stubs of packs that came since the last version was pinned on this machine."""
+        """Write stubs for packs that were added since a version was last pinned on this machine."""
         self._stubs.mkdir(parents=True, exist_ok=True)
         existing = {file.name for file in self._stubs.iterdir()}
         if OPERATORS_FILE not in existing:

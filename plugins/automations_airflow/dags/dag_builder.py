@@ -1,4 +1,4 @@
-"""From a published definition to an Airflow DAG: one task per step."""
+"""Builds an Airflow DAG from a published definition: one task per step."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ log = logging.getLogger(__name__)
 
 OWNER = "automations"
 UNLIMITED = 1_000_000
-"""Airflow wants a number: slots of ours say how many runs there may be."""
+"""Airflow needs a number, but the limit of concurrent runs is our slots'."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""Airflow wants a start for catch-up; ours is the timetable's own."""
+"""Airflow needs a start for catch-up, but ours is in the timetable."""
 TAG = "automation"
 TIMEOUT_SLACK = timedelta(seconds=30)
-"""What Airflow grants beyond a step's own timeout, which the engine enforces."""
+"""Added to a step's own timeout, which the engine enforces, for Airflow's timeout of the task."""
 
 
 def build(published: Published, task_id: str | None = None) -> DAG:
-    """The automation's DAG; for a broken definition one whose only task says why.
+    """Build the automation's DAG; for a broken definition, one whose only task says why.
 
     Args:
-        task_id: the task about to run, which a stand-in for a broken definition must have.
+        task_id: the task that is about to run, which the DAG of a broken definition must have.
     """
     try:
         return _build(published, DEFINITION.validate_python(published.definition), task_id)
     except ValidationError as error:
-        # Its text quotes the definition, a sealed secret included, to whoever sees the DAG.
+        # The error's own text quotes the definition, including secrets, for all who see the DAG.
         wrong = field_errors.field_errors(error, published.definition)
         reason = "; ".join(f"{path} {problems[0]}" for path, problems in wrong.items())
         log.error("Cannot build automation %s: %s", published.workflow_id, reason)  # noqa: TRY400
@@ -68,7 +68,7 @@ def _build(published: Published, definition: Definition, task_id: str | None) ->
         [trigger.type],
         _scheduling(published, definition, words),
     )
-    # Before each task Airflow would hold them against the run's input once more, by its own rules.
+    # Not for tasks: before each one Airflow would validate the run's input again, by its own rules.
     if isinstance(trigger, Manual) and task_id is None:
         dag.params = ParamsDict(params_of(trigger.input_schema))
     # Never ends in ".md": Airflow would open it as a file.
@@ -84,7 +84,7 @@ def _build(published: Published, definition: Definition, task_id: str | None) ->
 
 
 def _label(dag: DAG, node: Node) -> None:
-    """Name the ways from a node that branches."""
+    """Label the edges of a node that branches."""
     ways: dict[str, list[str]] = {}
     for arm, target in node.arms.items():
         if target is not None:
@@ -110,7 +110,7 @@ def _stand_in(published: Published, reason: str, task_id: str | None) -> DAG:
 
 @dataclass(frozen=True, slots=True)
 class _Scheduling:
-    """When Airflow itself starts runs, and how many may go at once; parked runs count."""
+    """When Airflow itself starts runs, and how many may be active; parked runs count."""
 
     timetable: AutomationTimetable | ScheduleTimetable
     max_active_runs: int = UNLIMITED

@@ -1,9 +1,9 @@
 """Pack files, from which Airflow parses DAGs: up to twenty automations each.
 
-A pack of the newest revision has its definitions in a file beside it, so that parsing opens no
-database. Not in the pack itself: Airflow shows a DAG's file to whoever may see the DAG, and a pack
-holds those of anybody. A pack of a pinned revision is a stub that reads the one definition that its
-task needs.
+A pack of the newest revision has its definitions in a separate file, so that parsing needs no
+database. They are not in the pack itself, since Airflow shows a DAG's file to everybody who may see
+the DAG, and a pack holds DAGs of different people. A pack of a pinned revision is a stub that reads
+the one definition that its task needs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 FOLDER = "packs"
 DEFINITIONS = "definitions"
-"""The folder beside it, with what the packs are made of."""
+"""The folder next to it, with the definitions of the packs."""
 _MAX_DEPTH = 200
-"""More than any definition is taken with; what reads and writes JSON goes down a call for each."""
+"""More than any accepted definition has; JSON is read and written recursively."""
 
 _PACK = """\
 # The Airflow DAGs of some automations; written by the automations bundle.
@@ -47,7 +47,7 @@ add_dags_at(globals(), __file__)
 """
 
 OPERATORS_FILE = "operators.py"
-"""Beside the packs: the DAG by which steps run operators of Airflow's providers."""
+"""In the folder of the packs: the DAG that runs operators of Airflow's providers for steps."""
 OPERATORS = """\
 # The Airflow DAG by which steps of automations run operators; written by the automations bundle.
 from automations_airflow.dags.operator_dag import build
@@ -62,17 +62,17 @@ def file_name(pack: int) -> str:
 
 
 def definitions(published: Iterable[Published]) -> str:
-    """What a pack is made of, as it is kept beside it."""
+    """The text of a pack's file of definitions."""
     return json.dumps([_fields(one) for one in published], ensure_ascii=False)
 
 
 def render(made_of: str) -> str:
-    """The file of a pack; another one for other definitions, by which Airflow knows them."""
+    """The text of a pack file, which differs for other definitions, so that Airflow notices."""
     return _PACK.format(digest=hashlib.sha256(made_of.encode()).hexdigest())
 
 
 def definitions_file(pack: Path) -> Path:
-    """Where the definitions of a pack file are."""
+    """The path of a pack's file of definitions."""
     return pack.parent.parent / DEFINITIONS / f"{pack.stem}.json"
 
 
@@ -82,9 +82,9 @@ def read(pack: Path) -> list[Published]:
 
 
 def _fields(one: Published) -> dict[str, Any]:
-    """What is written of an automation; a definition that cannot be read again costs only itself.
+    """An automation's fields for the file; a definition that could not be read back is left out.
 
-    Without it there is a DAG that says that it is broken.
+    Its DAG then says that it is broken, and the rest of the pack is not affected.
     """
     if is_deeper(dict(one.definition), _MAX_DEPTH):
         log.error("The definition of automation %s is nested too deep", one.workflow_id)
@@ -93,12 +93,12 @@ def _fields(one: Published) -> dict[str, Any]:
 
 
 def add_dags(namespace: dict[str, Any], file: str) -> None:
-    """Define the DAGs of a pack, or the one that is asked for, in a module."""
+    """Define in a module the DAGs of a pack, or only the one that Airflow asks for."""
     _add(namespace, read(Path(file)))
 
 
 def add_dags_at(namespace: dict[str, Any], file: str) -> None:
-    """Define the DAGs of a pinned pack, or the one that is asked for, in a module."""
+    """Define in a module the DAGs of a pinned pack, or only the one that Airflow asks for."""
     path = Path(file)
     revision, number = int(path.parent.parent.name), int(path.stem.removeprefix("pack_"))
     publications = wiring.publications()

@@ -1,4 +1,4 @@
-"""Runs tasks in processes of this machine, and knows which of them has what in hand."""
+"""The executor: runs tasks in worker processes of this machine, and knows which has which."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from automations_airflow.executors import warm_tasks
 from automations_airflow.executors.workers import Worker, WorkloadEnded
 
 FORK_INTERVAL = 0.2
-"""Seconds between two new workers: a scheduler that starts into a queue of work is not alone."""
+"""Seconds between two forks, so that a scheduler that starts with a full queue leaves CPU time to
+others."""
 
 TAKE_TIMEOUT = 60.0
-"""Seconds after which a worker that has not taken what it was handed is taken for stuck."""
+"""Seconds after which a worker that has not acknowledged its workload counts as stuck."""
 
 SHUTDOWN_TIMEOUT = 5.0
-"""Seconds that running tasks get when the scheduler stops; what is cut off then begins anew."""
+"""Seconds that running tasks get when the scheduler stops; those that are cut off begin again."""
 
 
 class PipeExecutor(BaseExecutor):
-    """A local executor with a pipe for each worker, which it notices the death of.
+    """A local executor with one pipe per worker, so that it notices when a worker dies.
 
-    Airflow's own LocalExecutor has one queue for all its workers. Its lock dies with an idle
-    worker that is killed, and no task is ever started again. It also forgets what it has handed
-    out: a task that parks and is woken at once runs twice under one key, and when the end of the
-    first leg is reported after the second has begun, the scheduler takes the second for killed.
+    Airflow's own LocalExecutor has one queue for all its workers. If an idle worker is killed, the
+    queue's lock is never released and no task is started any more. It also forgets what it handed
+    out: a task that parks and is woken at once runs twice under one key, and if the end of the
+    first leg is reported after the second has begun, the scheduler believes the second was killed.
 
-    Workers are forked when there is work, up to ``parallelism``, and used again.
+    Workers are forked when there is work, up to ``parallelism``, and reused.
     """
 
     is_local = True
@@ -44,23 +45,23 @@ class PipeExecutor(BaseExecutor):
         super().__init__(*args, **kwargs)
         self._workers: list[Worker] = []
         self._deaths: Counter[Any] = Counter()
-        """By task: how many of its processes were killed, which the next one is told."""
+        """How many processes of each task were killed, which its next process is told."""
         self._may_fork_at = 0.0
 
     def start(self) -> None:
         """Nothing to do: there are no workers yet."""
 
     def has_task(self, task_instance: Any) -> bool:
-        """Whether a task is queued or in a worker's hands, another leg of it included."""
+        """Whether a task, or another leg of it, is queued or handed to a worker."""
         known = {task_instance.key, task_instance.id}
         return super().has_task(task_instance) or any(
             not known.isdisjoint(_names(worker.workload)) for worker in self._workers
         )
 
     def sync(self) -> None:
-        """Report what has ended since, and mend what has died or is stuck."""
+        """Report workloads that have ended, and replace workers that have died or are stuck."""
         for worker in list(self._workers):
-            # Before it is listened to: what was said before an end is heard then.
+            # Read first, so that everything a worker said before it ended is still heard.
             exit_code = worker.exit_code
             self._listen(worker)
             if exit_code is not None:
@@ -72,34 +73,34 @@ class PipeExecutor(BaseExecutor):
     def change_state(
         self, key: Any, state: Any, info: Any = None, remove_running: bool = True
     ) -> None:
-        """Take note of a state that the scheduler has decided on, and end whoever works on it."""
+        """Accept a state that the scheduler has decided on, and end the worker on that task."""
         if remove_running:
             for worker in self._holders(key):
                 self._dismiss(worker)
         super().change_state(key, state, info, remove_running)
 
     def revoke_task(self, *, ti: Any) -> None:
-        """Forget a task that is queued, or in the hands of a worker, which is ended."""
+        """Forget a task that is queued, or end the worker that has it."""
         self.queued_tasks.pop(ti.key, None)
         for worker in self._holders(ti.key):
             self._dismiss(worker)
         self.running.discard(ti.key)
 
     def try_adopt_task_instances(self, tis: Sequence[Any]) -> list[Any]:
-        """Keep the tasks that are here all the time; return the others, which begin anew.
+        """Keep the tasks that this executor still has; return the others, to be reset.
 
-        A starved scheduler misses its own heartbeats, and would reset what it has in hand.
+        A starved scheduler misses its own heartbeats, and would reset the tasks that it is running.
         """
         held = {name for worker in self._workers for name in _names(worker.workload)}
         held |= {workload.ti.id for workload in self.queued_tasks.values()}
         others = [ti for ti in tis if ti.id not in held]
         for ti in others:
-            # To begin anew is no attempt of the task's, so it must use up none.
+            # A reset is not an attempt of the task's, so it must not use one up.
             ti.max_tries += 1
         return others
 
     def end(self) -> None:
-        """Let running tasks end for a moment, and no others begin."""
+        """Give running tasks a moment to end, and start no others."""
         self._finish(SHUTDOWN_TIMEOUT)
 
     def terminate(self) -> None:
@@ -121,7 +122,7 @@ class PipeExecutor(BaseExecutor):
         return handed
 
     def _find_worker(self, workload: Any, deaths: int) -> bool:
-        # The one that was used last: what it has learned is still in the caches.
+        # The one that was used last, since its caches are warm.
         for worker in reversed(self._workers):
             if worker.workload is None and worker.hand(workload, deaths):
                 return True
@@ -151,7 +152,7 @@ class PipeExecutor(BaseExecutor):
             self._report(workload, workload.failure_state if failed else None, word.error)
 
     def _drop_worker(self, worker: Worker, how: str) -> None:
-        """Do without a worker that is no more."""
+        """Remove a dead worker, and requeue or fail its workload."""
         self._workers.remove(worker)
         workload, taken, pid = worker.workload, worker.taken, worker.pid
         worker.reap()
@@ -169,7 +170,7 @@ class PipeExecutor(BaseExecutor):
 
     def _requeue(self, workload: Any) -> None:
         self._forget_running(workload.key)
-        # The queue of each kind is chosen as for a new one; the session is not used.
+        # Chooses the queue by the workload's kind; the session is not used.
         self.queue_workload(workload, None)  # type: ignore[arg-type]
 
     def _report(self, workload: Any, failure: Any, error: str | None) -> None:
@@ -178,7 +179,7 @@ class PipeExecutor(BaseExecutor):
         super().change_state(workload.key, state, error, remove_running=False)
 
     def _forget_running(self, key: Any) -> None:
-        """No longer count a key, unless another leg of the same task is in hand."""
+        """No longer count a key as running, unless a worker has another leg of the same task."""
         if not self._holders(key):
             self.running.discard(key)
 
@@ -205,12 +206,12 @@ class PipeExecutor(BaseExecutor):
 
 
 def _task(workload: Any) -> Any:
-    """The same for every try at a task."""
+    """A task's key without the number of its try."""
     return getattr(workload.key, "primary", workload.key)
 
 
 def _names(workload: Any) -> set[Any]:
-    """By what the scheduler may ask for a workload."""
+    """The keys under which the scheduler may ask for a workload."""
     if workload is None:
         return set()
     ti = getattr(workload, "ti", None)

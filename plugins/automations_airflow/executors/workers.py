@@ -1,6 +1,6 @@
-"""The executor's worker processes: each has a pipe of its own, and one workload at a time.
+"""The executor's worker processes: each has its own pipe, and one workload at a time.
 
-No lock is shared by processes, so that a killed one can keep no other from its work.
+Processes share no lock, so that one that is killed cannot block the others.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ Run = Callable[..., Any]
 """Carries out a workload, and returns or raises when it is over."""
 
 NICENESS = 5
-"""On a busy machine the scheduler, which all wait for, gets three times a task's share."""
+"""With this, the scheduler, which everybody waits for, gets three times a task's share of CPU."""
 
 OOM_SCORE = 300
-"""Where memory is short, the kernel ends a task sooner than the scheduler or PostgreSQL."""
+"""If memory is short, the kernel kills a task rather than the scheduler or PostgreSQL."""
 
 _MAX_ERROR = 1_000
-"""Characters: what is said fits into the pipe at once, so that no reader waits for the rest."""
+"""Characters: a message fits into the pipe at once, so that no reader waits for the rest."""
 
 _TITLE = "airflow worker --"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStarted:
-    """A worker's first word on a workload: from here on it may have been begun."""
+    """A worker's first message about a workload: from here on, it may have begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadEnded:
-    """A worker's last word on a workload: its process is over.
+    """A worker's last message about a workload: its process has ended.
 
     Args:
         error: why it could not be carried out.
-        killed: whether a signal has ended its process that was not Airflow's own.
-        last: whether the worker ends with it.
+        killed: whether a signal that was not Airflow's own has ended its process.
+        last: whether the worker ends, too.
     """
 
     error: str | None = None
@@ -64,7 +64,7 @@ class WorkloadEnded:
 
 
 class WorkerSpent(Exception):
-    """A workload is over, and what its worker is in the middle of is better left with it."""
+    """A workload is over, and its worker's state cannot be trusted, so the worker must end, too."""
 
 
 class Worker:
@@ -76,15 +76,15 @@ class Worker:
 
     def __init__(self, run: Run) -> None:
         self.workload: Any = None
-        """What it holds; None while it is idle."""
+        """Its workload; None while it is idle."""
         self.deaths = 0
-        """What it was told with it."""
+        """The number of deaths that it was told with the workload."""
         self.taken = False
-        """Whether it has said that it takes what it holds."""
+        """Whether it has acknowledged the workload."""
         self.since = 0.0
-        """When it was handed what it holds, by the monotonic clock."""
+        """When it was handed the workload, by the monotonic clock."""
         self._pipe, theirs = multiprocessing.Pipe()
-        # A worker that has a copy of our ends would never see that this process has died.
+        # A worker with a copy of our end would never notice that this process has died.
         register_after_fork(self._pipe, Connection.close)
         self._process = multiprocessing.Process(target=_work, args=(theirs, run))
         with _frozen_garbage():
@@ -98,18 +98,18 @@ class Worker:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, negative by a signal; None while it lives.
+        """Its exit code, negative if a signal ended it; None while it lives.
 
-        It is asked for: a task's process keeps the worker's end of every pipe open, also of the
-        one by which multiprocessing sees ends, for as long as it outlives the worker.
+        This polls the process: a task's process that outlives the worker keeps the worker's end of
+        every pipe open, including the one by which multiprocessing notices ends.
         """
         return self._process.exitcode
 
     def hand(self, workload: Any, deaths: int) -> bool:
-        """Give it a workload; False when it is dead.
+        """Hand it a workload; False if it is dead.
 
         Args:
-            deaths: how many processes that did the same were killed since it was last handed out.
+            deaths: how many processes of this task were killed since it was last handed out.
         """
         try:
             self._pipe.send((workload, deaths))

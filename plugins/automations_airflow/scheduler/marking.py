@@ -87,12 +87,12 @@ SET rendered_fields = excluded.rendered_fields
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How one task is to stand.
+    """The state in which to mark one task.
 
     Args:
-        started: moments, as ISO 8601 writes them.
-        xcoms: by key, what the task would have pushed.
-        rendered: its rendered templates, by field; None when it has none.
+        started: this and ``ended`` are in ISO 8601.
+        xcoms: the XComs that the task would have pushed, by key.
+        rendered: its rendered templates, by field; None if it has none.
     """
 
     task: str
@@ -105,11 +105,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """One leg: what a task's process has done of the tasks behind it.
+    """One leg: the tasks that were done in one process, ahead of their own.
 
     Args:
-        leader: the task in whose process it was done, and the id of this try at it; it may be one
-            of the tasks.
+        leader: the task in whose process they were done, and the id of its task instance; it may
+            be one of the tasks.
         generation: the DagRun's clear_number.
     """
 
@@ -123,19 +123,19 @@ class Marks:
     tasks: Sequence[Mark]
 
     def to_json(self) -> dict[str, Any]:
-        """As it is handed over."""
+        """Its JSON for a handover."""
         return asdict(self)
 
     @classmethod
     def of(cls, handed: Mapping[str, Any]) -> Marks:
-        """As it was handed over."""
+        """Read the JSON of a handover."""
         task, ti = handed["leader"]
         tasks = [Mark(**one) for one in handed["tasks"]]
         return cls(**{**handed, "leader": (task, ti), "tasks": tasks})
 
 
 def mark(connection: Connection, marks: Marks) -> bool:
-    """Mark the tasks of a leg, in the transaction that this is called in; False when none is."""
+    """Mark the tasks of a leg in the caller's transaction, all or none; returns whether it did."""
     connection.execute(text(_RUN_LOCK_TIMEOUT))
     names = {"dag": marks.dag, "run": marks.run}
     run = connection.scalar(_RUN, {**names, "generation": marks.generation})
@@ -163,20 +163,20 @@ def mark(connection: Connection, marks: Marks) -> bool:
 
 
 def is_locked_by_others(error: DBAPIError) -> bool:
-    """Whether nothing was marked since somebody has rows of the leg locked."""
+    """Whether marking failed because somebody else has rows of the leg locked."""
     return getattr(error.orig, "pgcode", None) == _LOCK_NOT_AVAILABLE
 
 
 class Marker(SchedulerThread):
-    """Marks what is handed over, as soon as it is.
+    """Marks legs as soon as they are handed over.
 
     Args:
-        engine: of Airflow's database, whose statements are parts of transactions.
+        engine: for Airflow's database, without autocommit.
     """
 
     task = "mark tasks that were done ahead"
     interval = 1.0
-    """Only a net: whoever hands over wakes it."""
+    """Seconds; only a safety net, since whoever hands over wakes this thread."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -199,7 +199,7 @@ class Marker(SchedulerThread):
         return handovers.HandoverConsumer(lambda handed: self._mark(connection, handed))
 
     def _mark(self, connection: Connection, handed: Mapping[str, Any]) -> bool:
-        """Mark one leg; False when somebody has its rows locked, so that it is tried again."""
+        """Mark one leg; False to try again, if somebody has its rows locked."""
         try:
             with connection.begin():
                 self.marked += mark(connection, Marks.of(handed))

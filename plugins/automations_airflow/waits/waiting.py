@@ -1,4 +1,4 @@
-"""How a step that waits parks its task in Airflow, and what comes back when it is woken."""
+"""Parks the task of a step that waits in Airflow, and reads the answer when it is woken."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESUME = "resume"
 """The operator's method that Airflow calls when the wait has ended."""
 
 QUESTION_KEY = "automations_question"
-"""XCom key of a question as it must be shown when a task asks once more; see ``parking``."""
+"""XCom key of the question to show when a task asks again; see ``parking``."""
 
 
 def ask(verdict: AskPeople, context: Any) -> None:
@@ -34,14 +34,14 @@ def ask(verdict: AskPeople, context: Any) -> None:
     state = state_of(verdict)
     request = request_of(verdict, state, approval_page(ti.dag_id, ti.run_id))
     upsert_hitl_detail(ti_id=ti.id, **request)
-    # Airflow keeps the first question of a task that asks once more.
+    # When a task asks again, Airflow still keeps its first question.
     if state.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
-        # As text: an XCom has the names of an object, and so its fields, in an order of its own.
+        # As text, since an XCom does not keep the order of an object's names, nor that of fields.
         ti.xcom_push(QUESTION_KEY, {**request, "params": json.dumps(request["params"])})
 
 
 def park_for_people(verdict: AskPeople) -> NoReturn:
-    """Give the worker back until somebody answers or the question expires."""
+    """Free the worker until somebody answers or the question expires."""
     left = verdict.expires_at - common_clock.now()
     raise TaskAwaitingInput(
         method_name=RESUME,
@@ -51,7 +51,7 @@ def park_for_people(verdict: AskPeople) -> NoReturn:
 
 
 def park_until(verdict: Sleep) -> NoReturn:
-    """Give the worker back until the moment has come or the wait is notified."""
+    """Free the worker until the time has come or the wait is notified."""
     raise TaskDeferred(
         trigger=WaitTrigger(wait_id=verdict.wait_id, until=verdict.until),
         method_name=RESUME,
@@ -60,7 +60,7 @@ def park_until(verdict: Sleep) -> NoReturn:
 
 
 def answer_of(event: Mapping[str, Any]) -> Answer | None:
-    """What Airflow says how the wait ended; None when our database knows it."""
+    """How the wait ended according to Airflow; None if our database knows that."""
     if event.get("woken") == "notified":
         return None
     if event.get("woken") == "elapsed":
