@@ -47,7 +47,7 @@ def test_a_length_counts_from_now(config: dict[str, Any], wait: timedelta) -> No
 
 
 @pytest.mark.parametrize(
-    ("config", "moment"),
+    ("config", "instant"),
     [
         ({"until": "2026-03-02T08:00:00Z"}, "2026-03-02T08:00:00+00:00"),
         ({"until": "2026-03-02T08:00:00+05:30"}, "2026-03-02T02:30:00+00:00"),
