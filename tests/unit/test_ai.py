@@ -651,9 +651,9 @@ class TestSetUp:
     ("config", "message"),
     [
         ({"prompt": ""}, "at least 1 character"),
-        ({"provider": "parrot"}, "must be of the documented type"),
+        ({"provider": "parrot"}, "'openai' or 'anthropic'"),
         ({"temperature": 3}, "between 0 and 2"),
-        ({"temperature": "warm"}, "must be of the documented type"),
+        ({"temperature": "warm"}, "valid number"),
         ({"maxTokens": 0}, "between 1 and 1000000"),
         ({"maxTokens": 1, "maxCost": -1}, "between 0 and 10000"),
         ({"maxCost": 1}, "maxCost needs maxTokens"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.definitions.checking import parse
 from automations.definitions.field_errors import format_errors
 from automations.domain.fields import RENDERED
 from automations.steps.registry import STEP_TYPES
@@ -85,3 +86,40 @@ def test_no_field_of_any_type_is_told_in_the_words_of_the_validator(name: str) -
                 assert "Input" not in told, told
                 assert "function-" not in told, told
                 assert "valid" not in told.partition("e-mail address")[0], told
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "told"),
+    [
+        (
+            "table_operations",
+            {"operation": "query", "tableId": "t", "limit": 0},
+            {"steps.0.config.limit": ["must be greater than or equal to 1"]},
+        ),
+        (
+            "table_operations",
+            {"operation": "query", "tableId": "t", "filter": {}},
+            {"steps.0.config.filter.rules": ["is required"]},
+        ),
+        (
+            "create_matter",
+            {"templateId": "t", "title": "x", "priority": "high"},
+            {"steps.0.config.priority": ["must be 'LOW', 'MEDIUM', 'HIGH' or 'URGENT'"]},
+        ),
+        (
+            "delay",
+            {"amount": "1,5", "unit": "days"},
+            {"steps.0.config.amount": ["must be a number"]},
+        ),
+    ],
+)
+def test_what_is_no_template_is_told_of_as_a_value_once(
+    name: str, config: dict[str, Any], told: dict[str, list[str]]
+) -> None:
+    assert parse({"name": "x", "steps": [{"name": "s", "type": name, "config": config}]})[1] == told
+
+
+def test_a_pattern_is_told() -> None:
+    assert parse({"name": "x", "key": "A", "steps": []})[1]["key"] == [
+        "must match the pattern ^[a-z0-9][a-z0-9._-]{0,99}$"
+    ]

@@ -128,6 +128,8 @@ def describe(item: Any) -> str:
             return "must be a text: write the value in quotes"
         case "string_pattern_mismatch" if context["pattern"] == PATTERN:
             return "must be an id, such as those in answers"
+        case "string_pattern_mismatch":
+            return f"must match the pattern {context['pattern']}"
         case "string_too_short" | "too_short" if context["min_length"] == 1:
             return "must not be empty"
         case "string_too_short":

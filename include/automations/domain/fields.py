@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     Tag,
     TypeAdapter,
     ValidationInfo,
@@ -142,15 +143,26 @@ TemplateText = Annotated[str, AfterValidator(_only_a_template)]
 
 
 def _discriminate(value: Any) -> str:
-    return "Template()" if isinstance(value, str) else "Value()"
+    return "Template()" if is_template(value) else "Value()"
+
+
+class _AnyOf:
+    """A word of an enum is a text as well: a schema's `oneOf` would take neither."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        written = handler(schema)
+        return {"anyOf": written.pop("oneOf"), **written}
 
 
 T = TypeVar("T")
 OrTemplate = Annotated[
     Annotated[T, Tag("Value()")] | Annotated[TemplateText, Tag("Template()")],
     Discriminator(_discriminate),
+    _AnyOf(),
 ]
-"""A list or an object, or one template that gives it."""
+"""A value, or one template that gives it: what is wrong is told of the one that is written."""
 
 
 LITERAL: Mapping[str, Any] = {"rendered": True}

@@ -10,8 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from automations.domain.fields import (
     Model,
     OptionalText,
+    OrTemplate,
     Real,
-    TemplateText,
     Text,
     Whole,
     is_rendered,
@@ -31,7 +31,7 @@ class AiConfig(Model):
     system: OptionalText = Field(
         None, max_length=100_000, description="How the model is to behave; its system prompt."
     )
-    provider: Literal["openai", "anthropic"] | TemplateText | None = Field(
+    provider: OrTemplate[Literal["openai", "anthropic"]] | None = Field(
         None,
         description=(
             "openai (also any compatible server, by the integration's base URL) or anthropic; the "
@@ -52,12 +52,10 @@ class AiConfig(Model):
         "setting AUTOMATIONS_CONNECTION_ALLOW names, instead of the AI integration: its password "
         "is the key, its host the base URL.",
     )
-    temperature: Real | TemplateText | None = Field(
+    temperature: OrTemplate[Real] | None = Field(
         None, description="How varied answers are, 0 to 2; the model's own when absent."
     )
-    max_tokens: Whole | TemplateText | None = Field(
-        None, description="The most tokens of the answer."
-    )
+    max_tokens: OrTemplate[Whole] | None = Field(None, description="The most tokens of the answer.")
     schema_: dict[str, Any] | None = Field(
         None,
         alias="schema",
@@ -66,7 +64,7 @@ class AiConfig(Model):
             "`data`, else it is `text`. An answer of another form fails and may be retried."
         ),
     )
-    max_cost: Real | TemplateText | None = Field(
+    max_cost: OrTemplate[Real] | None = Field(
         None,
         description=(
             "US dollars that the step may cost; needs maxTokens. A request that could cost more by "

@@ -18,8 +18,8 @@ from automations.domain.fields import (
     AsWritten,
     Duration,
     Model,
+    OrTemplate,
     Reminder,
-    TemplateText,
     Text,
     Whole,
     as_list,
@@ -86,7 +86,7 @@ class ApprovalConfig(Model):
     form: Annotated[FormSchema | None, AsWritten()] = Field(
         None, description="A form that an approval must fill in; its values are the data."
     )
-    quorum: Annotated[Whole, Field(ge=1, le=100)] | TemplateText = Field(
+    quorum: OrTemplate[Annotated[Whole, Field(ge=1, le=100)]] = Field(
         1,
         description="How many approvals are needed of those who were asked, each a person of their "
         "own; one rejection always decides.",

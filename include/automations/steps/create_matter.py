@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import AfterValidator, Field
 
-from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, TemplateText, Text, Words
+from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, OrTemplate, Text, Words
 from automations.domain.matters import MAX_TAGS, Priority, Title
 from automations.ports import NewMatter
 from automations.steps.base import StepContext, StepType, Subject
@@ -45,11 +45,11 @@ class CreateMatterConfig(Model):
         max_length=MAX_TAGS,
         description="Words to find it by: a list, or one text with commas between.",
     )
-    priority: Priority | TemplateText = Field("MEDIUM", description="LOW, MEDIUM, HIGH or URGENT.")
+    priority: OrTemplate[Priority] = Field("MEDIUM", description="LOW, MEDIUM, HIGH or URGENT.")
     assignee_id: OptionalText = Field(
         None, min_length=1, description="Id of the member who is in charge."
     )
-    properties: Properties | TemplateText = Field(
+    properties: OrTemplate[Properties] = Field(
         default_factory=dict, description="Further values by names of your own."
     )
 

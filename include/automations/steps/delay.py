@@ -12,8 +12,8 @@ from automations.domain.fields import (
     Duration,
     Model,
     OptionalText,
+    OrTemplate,
     Real,
-    TemplateText,
     Zone,
     is_rendered,
     is_template,
@@ -32,7 +32,7 @@ class DelayConfig(Model):
     """How long to wait: exactly one of ``duration``, ``amount`` with ``unit``, or ``until``."""
 
     duration: Duration | None = Field(None, description="ISO 8601, such as PT90S or P2D.")
-    amount: Real | TemplateText | None = Field(None, description="How many units.")
+    amount: OrTemplate[Real] | None = Field(None, description="How many units.")
     unit: Literal["seconds", "minutes", "hours", "days", "weeks"] | None = Field(
         None, description="What amount counts."
     )

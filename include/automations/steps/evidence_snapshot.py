@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from automations.domain.fields import (
     Model,
     OptionalText,
-    TemplateText,
+    OrTemplate,
     Text,
     Texts,
     is_rendered,
@@ -69,7 +69,7 @@ class EvidenceSnapshotConfig(Model):
     table_id: OptionalText = Field(
         None, min_length=1, max_length=200, description="Id of the table, for TABLE_ROWS."
     )
-    filter: dict[str, Any] | TemplateText | None = Field(
+    filter: OrTemplate[dict[str, Any]] | None = Field(
         None,
         description="Only rows whose fields have these values, or one of them where a list is "
         "given; for TABLE_ROWS the filter of table_operations.",

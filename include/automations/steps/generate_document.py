@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from automations.domain.fields import Model, OptionalText, TemplateText, Text
+from automations.domain.fields import Model, OptionalText, OrTemplate, Text
 from automations.kit.values import JSON
 from automations.ports import DocumentOrder
 from automations.steps.base import StepContext, StepType, Subject
@@ -22,14 +22,14 @@ class GenerateDocumentConfig(Model):
     template_id: Text = Field(
         min_length=1, max_length=100, description="A document template of the workspace."
     )
-    format: Literal["docx", "pdf"] | TemplateText = Field("pdf", description="docx or pdf.")
+    format: OrTemplate[Literal["docx", "pdf"]] = Field("pdf", description="docx or pdf.")
     filename: OptionalText = Field(
         None,
         max_length=1_000,
         description="Name of the document, the template's name when absent; characters that no "
         "file name can have are replaced, and the extension follows the format.",
     )
-    data: dict[str, JSON] | TemplateText | None = Field(
+    data: OrTemplate[dict[str, JSON]] | None = Field(
         None,
         description="What the template's placeholders name. When absent, the names of the run: "
         "trigger, submission, input, variables, steps, run, workflow, now, and loop in a loop.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from automations.domain.fields import Model, OptionalText, TemplateText, Text, Texts, Whole
+from automations.domain.fields import Model, OptionalText, OrTemplate, Text, Texts, Whole
 from automations.kit.clock import timestamp
 from automations.ports import RowChange
 from automations.ports.tables import RowFilter
@@ -37,7 +37,7 @@ class TableOperationsConfig(Model):
     row_id: OptionalText = Field(
         None, min_length=1, max_length=200, description="Which row, to update or delete it."
     )
-    data: dict[str, Any] | TemplateText | None = Field(
+    data: OrTemplate[dict[str, Any]] | None = Field(
         None,
         description="Values by the columns' keys, to create, update or upsert. An update leaves "
         "the columns that are not named as they are; null takes a value away. A number for a "
@@ -50,7 +50,7 @@ class TableOperationsConfig(Model):
         description="To upsert: the columns by which the row is found. It is changed when there "
         "is one with the same values in them, and created when not.",
     )
-    filter: RowFilter | TemplateText | None = Field(
+    filter: OrTemplate[RowFilter] | None = Field(
         None,
         description="To query: match (all or any) and rules of field (a column), operator and "
         "value. The operators are those of the step condition.",
@@ -60,7 +60,7 @@ class TableOperationsConfig(Model):
         max_length=200,
         description="To query: a column, or createdAt; with - before it the other way round.",
     )
-    limit: Annotated[Whole, Field(ge=1, le=MAX_ROWS)] | TemplateText = Field(
+    limit: OrTemplate[Annotated[Whole, Field(ge=1, le=MAX_ROWS)]] = Field(
         100, description="To query: how many rows at most, up to 1000."
     )
 
