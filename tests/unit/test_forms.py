@@ -9,15 +9,14 @@ import pytest
 from jsonschema_rs import meta
 from pydantic import ValidationError
 
+from automations.domain.forms.data_checks import check, json_schema
 from automations.domain.forms.schema import (
     DISPLAY,
     UNTYPED,
     FieldType,
     FormSchema,
     Validation,
-    check,
-    json_schema,
-    twice,
+    duplicates,
 )
 from automations.kit.values import JSON
 
@@ -132,10 +131,10 @@ def test_two_fields_of_one_key_are_named() -> None:
     heading = field("heading")
     section = {"id": "a", "fields": [field("text"), heading, heading]}
     items = {"id": "b", "repeatable": True, "fields": [field("text"), field("text", "y")]}
-    assert twice(FormSchema.model_validate({"sections": [section, items]})) == {}
+    assert duplicates(FormSchema.model_validate({"sections": [section, items]})) == {}
     other = {**section, "id": "c"}
     more = {**items, "fields": [field("text"), field("number")]}
-    found = twice(FormSchema.model_validate({"sections": [section, other, items, more]}))
+    found = duplicates(FormSchema.model_validate({"sections": [section, other, items, more]}))
     assert sorted(found) == ["sections.1.fields.0.key", "sections.3.fields.1.key", "sections.3.id"]
 
 
@@ -246,5 +245,5 @@ def test_limits_that_nothing_satisfies_are_refused(rules: dict[str, int], proble
 
 def test_an_option_and_a_field_are_there_once() -> None:
     options = [{"label": "a", "value": "x"}, {"label": "b", "value": "x"}]
-    found = twice(form(field("select", options=options)))
+    found = duplicates(form(field("select", options=options)))
     assert found == {"sections.0.fields.0.options.1.value": ["'x' is there twice"]}

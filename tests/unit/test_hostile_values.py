@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automations.definitions import checking
-from automations.domain.forms import schema
+from automations.domain.forms import data_checks
 from automations.domain.tables.columns import Column, value_of
 from tests.hostile import bodies as hostile
 
@@ -26,7 +26,7 @@ def test_no_definition_holds_it(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_submission_holds_it(name: str) -> None:
     value, says = hostile.VALUES[name]
-    ((path, (problem,)),) = schema.check(FORM, {"t": [[value]]}).items()
+    ((path, (problem,)),) = data_checks.check(FORM, {"t": [[value]]}).items()
     assert (path, says in problem) == ("t", True)
 
 

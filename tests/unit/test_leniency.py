@@ -8,7 +8,8 @@ import pytest
 
 from automations.definitions.checking import parse
 from automations.domain.fields import RENDERED
-from automations.domain.forms.schema import FormSchema, check
+from automations.domain.forms.data_checks import check
+from automations.domain.forms.schema import FormSchema
 from automations.domain.tables.columns import Column, value_of
 from automations.steps.email import EmailConfig
 from automations.steps.http_request import HttpRequestConfig

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from automations.domain.forms.schema import FILES, FormSchema
 from automations.kit.declared_text import bom_charset
 from automations.kit.filenames import sent_name
 from automations.kit.ids import new_id
@@ -92,3 +93,35 @@ def upload(filename: str, content: bytes) -> Upload:
     if not (content.startswith(beginnings) if beginnings else is_text):
         raise ValueError(f"is not a {extension} file, whatever its name says")
     return Upload(sent_name(stem, ending), extension, content)
+
+
+def replace_files(
+    form: FormSchema, data: Mapping[str, JSON], look_up: Callable[[JSON], JSON]
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """Data with other values in the place of its files, and what is wrong with those.
+
+    Args:
+        look_up: gives the new value of one; raises ValueError when there can be none.
+    """
+    new, errors = dict(data), dict[str, list[str]]()
+    for section in form.sections:
+        names = [field.key for field in section.fields if field.type in FILES]
+        items = new.get(section.items_key) if section.repeatable else None
+        parts: list[tuple[str, dict[str, JSON]]] = [] if section.repeatable else [("", new)]
+        if isinstance(items, list):
+            copied = [dict(item) if isinstance(item, dict) else item for item in items]
+            new[section.items_key] = copied
+            parts = [
+                (f"{section.items_key}.{index}.", item)
+                for index, item in enumerate(copied)
+                if isinstance(item, dict)
+            ]
+        for path, part in parts:
+            for name in names:
+                if part.get(name) in (None, ""):
+                    continue
+                try:
+                    part[name] = look_up(part[name])
+                except ValueError as error:
+                    errors[path + name] = [str(error)]
+    return new, errors

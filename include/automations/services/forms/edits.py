@@ -21,7 +21,7 @@ from automations.definitions.field_errors import field_errors
 from automations.domain.edits import EditState, check_number, edit_conflict
 from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft
-from automations.domain.forms.schema import WrittenForm, twice
+from automations.domain.forms.schema import WrittenForm, duplicates
 from automations.domain.principals import Principal
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.storable import faults, same
@@ -172,7 +172,7 @@ def validate(draft: Draft) -> tuple[WrittenForm | None, Errors]:
         written = WrittenForm.model_validate(draft)
     except ValidationError as error:
         return None, field_errors(error, draft)
-    found = twice(written.form_schema)
+    found = duplicates(written.form_schema)
     return written, {f"schema.{path}": messages for path, messages in found.items()}
 
 

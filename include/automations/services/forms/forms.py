@@ -172,7 +172,7 @@ def titles(workspace_id: str) -> Mapping[str, str]:
 
 
 def _check_keys_differ(form: schema.FormSchema) -> None:
-    found = schema.twice(form)
+    found = schema.duplicates(form)
     if found:
         raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})
 

@@ -17,7 +17,7 @@ from automations.db.tables import Form as FormRow
 from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import event_key, form_submission_key
 from automations.domain.events import NewEvent
-from automations.domain.forms import schema
+from automations.domain.forms import data_checks, schema
 from automations.domain.forms.uploads import Upload
 from automations.domain.principals import Principal
 from automations.domain.statuses import SubmissionStatus
@@ -161,7 +161,7 @@ def validate(
     """
     parsed = schema.FormSchema.model_validate(form.schema)
     settled, errors = uploads.resolve(session, form.workspace_id, parsed, data, sent)
-    errors = schema.check(parsed, data) | errors
+    errors = data_checks.check(parsed, data) | errors
     if errors:
         raise ValidationFailed(
             {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}

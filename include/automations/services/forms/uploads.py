@@ -10,8 +10,8 @@ from automations.db.access import rate_limits
 from automations.db.session import Session
 from automations.db.tables import Document
 from automations.domain.forms import uploads
-from automations.domain.forms.schema import FormSchema, replace_files
-from automations.domain.forms.uploads import Upload
+from automations.domain.forms.schema import FormSchema
+from automations.domain.forms.uploads import Upload, replace_files
 from automations.errors import TooLarge
 from automations.kit.values import JSON
 from automations.services.forms import quotas

@@ -15,7 +15,7 @@ from typing import Any
 from automations.db.session import Session
 from automations.db.tables import Run, Wait
 from automations.db.waits import waits
-from automations.domain.forms import schema
+from automations.domain.forms import data_checks, schema
 from automations.domain.forms.uploads import Upload
 from automations.domain.people import IN_AIRFLOW, mailbox
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitKind, WaitStatus
@@ -212,7 +212,7 @@ def _fitting(session: Session, run: Run, question: Question, given: SubmittedAns
     settled, errors = uploads.resolve(session, run.workspace_id, form, data, given.sent)
     if approved:
         # With a rejection the form need not be complete.
-        errors = schema.check(form, data) | errors
+        errors = data_checks.check(form, data) | errors
     if errors:
         raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})
     return settled or given.data

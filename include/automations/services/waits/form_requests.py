@@ -15,7 +15,7 @@ from automations.db.runs import effects, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, FormRequest, JobKind, Run
 from automations.db.waits import waits
-from automations.domain.forms.schema import unknown_fields
+from automations.domain.forms.data_checks import unknown_fields
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, StepError
