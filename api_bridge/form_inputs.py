@@ -1,15 +1,12 @@
-"""A form on a public page: the inputs that are shown, and what was filled into them."""
+"""Reads what was filled into a form on a public page."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 
@@ -31,17 +28,14 @@ _MAX_INPUTS = 5_000
 """Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
 _MAX_OPTIONS = 50_000
 """Of all items of a section that a page offers: each is an element, anew in every item."""
-_NUMBERS = ("number", "currency", "rating")
-_LISTS = ("checkbox", "multiselect")
-_AS_IT_IS = (*_LISTS, *_NUMBERS, *FILES, "yesno", "signature")
-"""The types whose inputs show no text, or other things than texts as none."""
+NUMBERS = ("number", "currency", "rating")
+LISTS = ("checkbox", "multiselect")
 _TWICE = "is there more than once: send it once"
 _NO_FILE = "takes no file"
-_ANSWERS = {
+ANSWERS = {
     **dict.fromkeys(("yes", "true", "1", "on"), True),
     **dict.fromkeys(("no", "false", "0", "off"), False),
 }
-Problems = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,53 +44,6 @@ class SentFile:
 
     name: str
     content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One field as it is shown.
-
-    Args:
-        name: of the input; the path of what is wrong with its value, too.
-    """
-
-    field: FormField
-    name: str
-    id: str
-    value: Any
-    wrong: Sequence[str]
-    focused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One item of a repeatable section."""
-
-    number: int
-    place: str
-    inputs: Sequence[Input]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One section as it is shown: with inputs, or with items when it is repeatable."""
-
-    section: Section
-    id: str
-    inputs: Sequence[Input]
-    items: Sequence[Item]
-    wrong: Sequence[str]
-    focused: bool
-
-    @property
-    def may_add(self) -> bool:
-        """Whether there may be one more item."""
-        return len(self.items) < _most(self.section)
-
-    @property
-    def may_remove(self) -> bool:
-        """Whether there may be one item less."""
-        return len(self.items) > self.section.bounds.least
 
 
 @dataclass(slots=True)
@@ -117,12 +64,6 @@ class FormInput:
     page: str = ""
 
 
-def takes_files(schema: Mapping[str, Any]) -> bool:
-    """Whether a form has a field for a file."""
-    sections = FormSchema.model_validate(schema).sections
-    return any(field.type in FILES for section in sections for field in section.fields)
-
-
 def reason(form: FormData) -> str | None:
     """Why somebody decides so, as the page of a decision has sent it; None when it says nothing."""
     return normalise_breaks(single_text(form, "reason") or "").strip() or None
@@ -131,39 +72,6 @@ def reason(form: FormData) -> str | None:
 def edits(form: FormData) -> bool:
     """Whether an item was added or removed, so that nothing is sent yet."""
     return ADD in form or REMOVE in form
-
-
-def build_groups(
-    schema: Mapping[str, Any],
-    data: Mapping[str, Any],
-    problems: Problems | None = None,
-    focus: str | None = None,
-) -> list[Group]:
-    """The sections of a form with what is known, or was typed, and what is wrong with it."""
-    groups = []
-    for place, section in enumerate(FormSchema.model_validate(schema).sections):
-        path, here = f"data.{section.items_key}", f"s{place}"
-        inputs: list[Input] = []
-        items: list[Item] = []
-        if section.repeatable:
-            for index, item in enumerate(_items(section, data)):
-                name, known = f"{path}.{index}", item if isinstance(item, Mapping) else {}
-                made = _inputs(section, name, f"{here}i{index}", known, problems or {}, focus)
-                items.append(Item(index + 1, name.removeprefix("data."), made))
-        else:
-            inputs = _inputs(section, "data", here, data, problems or {}, focus)
-        wrong = (problems or {}).get(path, ()) if section.repeatable else ()
-        groups.append(Group(section, here, inputs, items, wrong, path == focus))
-    return groups
-
-
-def elsewhere(groups: Sequence[Group], problems: Problems) -> Problems:
-    """What is wrong, but with no input of the page."""
-    names = {f"data.{group.section.items_key}" for group in groups if group.section.repeatable}
-    for group in groups:
-        rows = [group.inputs, *(item.inputs for item in group.items)]
-        names |= {input_.name for row in rows for input_ in row}
-    return {path: messages for path, messages in problems.items() if path not in names}
 
 
 def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] = ()) -> FormInput:
@@ -230,32 +138,7 @@ def _names(section: Section, path: str) -> set[str]:
     return {_wire_name(f"{path}.{key}") for key in shown}
 
 
-def _items(section: Section, data: Mapping[str, Any]) -> list[Any]:
-    given = data.get(section.items_key)
-    items = given if isinstance(given, list) else []
-    return items + [{}] * (section.bounds.least - len(items))
-
-
-def _inputs(
-    section: Section,
-    path: str,
-    place: str,
-    data: Mapping[str, Any],
-    problems: Problems,
-    focus: str | None,
-) -> list[Input]:
-    inputs: list[Input] = []
-    to_focus = path == focus
-    for number, field in enumerate(section.fields):
-        name = f"{path}.{field.key}"
-        focused = to_focus and field.type not in DISPLAY
-        to_focus = to_focus and not focused
-        value, wrong = _to_input(field, data.get(field.key)), problems.get(name, ())
-        inputs.append(Input(field, name, f"{place}f{number}", value, wrong, focused))
-    return inputs
-
-
-def _most(section: Section) -> int:
+def max_items(section: Section) -> int:
     """The most items of a section that a page has."""
     bounds = section.bounds
     options = sum(len(field.options) for field in section.fields)
@@ -268,8 +151,8 @@ def _number_of_items(section: Section, form: FormData) -> int:
     shown = str(form.get(_wire_name(f"items.{section.items_key}"), "0"))
     said = int(shown) if re.fullmatch(_PLACE, shown) else 0
     number = max([said, *(place + 1 for place in _places(section, form))])
-    if number > _most(section):
-        message = f"must have at most {_most(section)} items"
+    if number > max_items(section):
+        message = f"must have at most {max_items(section)} items"
         raise ValidationFailed({f"data.{section.items_key}": [message]})
     return number
 
@@ -285,7 +168,7 @@ def _edit_items(section: Section, items: list[Any], form: FormData) -> str | Non
     """Add or remove the item that was asked for; what to focus then."""
     key = section.items_key
     added, removed = (_wire_name(str(form.get(name, ""))) for name in (ADD, REMOVE))
-    if added == _wire_name(key) and len(items) < _most(section):
+    if added == _wire_name(key) and len(items) < max_items(section):
         items.append({})
         return f"data.{key}.{len(items) - 1}"
     for index in range(len(items)):
@@ -336,9 +219,9 @@ def _file(name: str, files: Sequence[SentFile], filled: FormInput) -> dict[str, 
 
 def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput) -> Any:
     options = [option.value for option in field.options]
-    if field.type in _LISTS and not options:
+    if field.type in LISTS and not options:
         return [line for one in given for line in normalise_breaks(one).split("\n") if line]
-    if field.type in _LISTS:
+    if field.type in LISTS:
         return list(map(as_they_were(options), given))
     if not given:
         return None
@@ -346,12 +229,12 @@ def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput)
         filled.problems[name] = [_TWICE]
     match field.type:
         case "yesno":
-            return _ANSWERS.get(given[0].lower(), given[0])
+            return ANSWERS.get(given[0].lower(), given[0])
         case "datetime":
             return _read_time(field, given[0])
         case "table_fill":
             return _rows(normalise_breaks(given[0]))
-        case kind if kind in _NUMBERS:
+        case kind if kind in NUMBERS:
             return _number(name, given[0], filled)
         case _:
             return as_it_was(given[0], options)
@@ -382,32 +265,3 @@ def _read_time(field: FormField, text: str) -> str:
         return in_zone(text, field.timezone)
     except ValueError:
         return text
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _to_input(field: FormField, value: Any) -> Any:
-    """A value as its input shows it."""
-    if field.type == "yesno" and isinstance(value, str):
-        return _ANSWERS.get(value.lower(), value)
-    if field.type in _LISTS and not field.options and isinstance(value, list):
-        return "\n".join(map(_as_text, value))
-    if field.type not in _AS_IT_IS and value is not None:
-        value = _as_text(value)
-    if field.type != "datetime" or value is None:
-        return value
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError:
-        return value
-    if instant.tzinfo is not None:
-        try:
-            instant = instant.astimezone(ZoneInfo(field.timezone)).replace(tzinfo=None)
-        except OverflowError:
-            # The first and last days of the calendar are in no other zone.
-            return value
-    if instant.microsecond:
-        return instant.isoformat()
-    return instant.isoformat(timespec="seconds" if instant.second else "minutes")

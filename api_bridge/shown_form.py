@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from api_bridge import form_inputs, pages
+from api_bridge import form_groups, pages
 from automations.services.waits.form_requests import FormView
 
 TEMPLATE = "form.html"
@@ -22,7 +22,7 @@ def page(
 ) -> Response:
     """The page of a form, with what was typed into it and what is wrong with that."""
     values = view.prefill if typed is None else typed
-    groups = form_inputs.build_groups(view.schema, values, problems, focus)
+    groups = form_groups.build(view.schema, values, problems, focus)
     return pages.page(
         TEMPLATE,
         status,
@@ -30,7 +30,7 @@ def page(
         groups=groups,
         # A link of one's own is for one answer anyway.
         mark=None if view.recipient else secrets.token_urlsafe(12),
-        files=form_inputs.takes_files(view.schema),
+        files=form_groups.takes_files(view.schema),
         problems=problems or {},
-        elsewhere=form_inputs.elsewhere(groups, problems or {}),
+        elsewhere=form_groups.elsewhere(groups, problems or {}),
     )

@@ -10,7 +10,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData
 
-from api_bridge import form_inputs, pages
+from api_bridge import form_groups, form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.endpoint_marks import any_query, behind
 from api_bridge.routing import Router
@@ -163,14 +163,14 @@ def _page(
 ) -> Response:
     groups = None
     if view.form is not None:
-        groups = form_inputs.build_groups(view.form, typed.data if typed else {}, problems, focus)
+        groups = form_groups.build(view.form, typed.data if typed else {}, problems, focus)
     return pages.page(
         TEMPLATE,
         status,
         view=view,
         groups=groups,
         reason=typed.reason if typed else "",
-        files=view.form is not None and form_inputs.takes_files(view.form),
+        files=view.form is not None and form_groups.takes_files(view.form),
         problems=problems or {},
-        elsewhere=form_inputs.elsewhere(groups or [], problems or {}),
+        elsewhere=form_groups.elsewhere(groups or [], problems or {}),
     )

@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge import form_inputs
+from api_bridge import form_groups, form_inputs
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import csrf, responses, urls
 from api_bridge.console.form_data import Posted, text, texts
@@ -105,7 +105,7 @@ def _asking(
     asked = _one(caller, run_id)
     groups = None
     if asked.form is not None:
-        groups = form_inputs.build_groups(asked.form, typed or {}, problems)
+        groups = form_groups.build(asked.form, typed or {}, problems)
     return responses.page(
         request,
         "approval.html",
@@ -114,7 +114,7 @@ def _asking(
         one=asked,
         groups=groups,
         reason=text(form, "reason") if form is not None else "",
-        files=asked.form is not None and form_inputs.takes_files(asked.form),
+        files=asked.form is not None and form_groups.takes_files(asked.form),
         problems=problems or {},
-        elsewhere=form_inputs.elsewhere(groups or [], problems or {}),
+        elsewhere=form_groups.elsewhere(groups or [], problems or {}),
     )

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from api_bridge import form_inputs, pages, shown_form
+from api_bridge import form_groups, pages, shown_form
 from api_bridge.console import queries, responses, texts
 from api_bridge.console.form_data import Posted, check_sure, text, yes_or_no
 from api_bridge.console.queries import Text
@@ -72,7 +72,7 @@ def show(request: Request, caller: Viewer, form_id: str) -> Response:
             form=form,
             link=f"{get_settings().bridge_base}/api/forms/{form.id}/public",
             fields=sum(len(section.fields) for section in schema.sections),
-            takes_files=form_inputs.takes_files(form.schema),
+            takes_files=form_groups.takes_files(form.schema),
             kinds=sorted(CONTENT_TYPES),
             most_files=MAX_FILES,
             most_bytes=MAX_BYTES // 1_000_000,
