@@ -1,4 +1,4 @@
-"""What an endpoint's author says of it, where the endpoint stands."""
+"""Decorators by which an endpoint says how it is to be served."""
 
 from __future__ import annotations
 
@@ -34,48 +34,48 @@ def marks_of(endpoint: Callable[..., Any]) -> Marks:
 
 
 def slow(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that waits for more than the database: its threads are not the others'."""
+    """Mark an endpoint that waits for more than the database: it gets a thread of another pool."""
     return _mark(endpoint, slow=True)
 
 
 def searching(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint whose statement may take seconds, by what somebody asks for."""
+    """Mark an endpoint whose query may take seconds, depending on what is asked for."""
     return _mark(endpoint, searching=True)
 
 
 def changing(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that waits while somebody else gives the same table another shape."""
+    """Mark an endpoint that may wait for somebody who changes the shape of the same table."""
     return _mark(endpoint, changing=True)
 
 
 def heavy(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that takes much, in a process of its own or here: few are at once."""
+    """Mark an endpoint that takes much memory or CPU: few of them run at once."""
     return _mark(endpoint, slow=True, heavy=True)
 
 
 def hashing(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that hashes a password: others that wait keep nobody from signing in."""
+    """Mark an endpoint that hashes a password: its threads are kept free for signing in."""
     return _mark(endpoint, hashing=True)
 
 
 def outside(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that acts, or waits, outside of the database, and so commits step by step.
+    """Mark an endpoint that acts or waits outside of the database, and so commits step by step.
 
-    What any other one does under an ``Idempotency-Key`` is one transaction with its answer.
+    What any other endpoint does under an ``Idempotency-Key`` is one transaction with its answer.
     """
     return _mark(endpoint, outside=True)
 
 
 def any_query(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint whose address may have parameters that nobody here has named."""
+    """Mark an endpoint that accepts query parameters that it does not declare."""
     return _mark(endpoint, any_query=True)
 
 
 def behind(look: Callable[[Request], Response | None]) -> Callable[[Endpoint], Endpoint]:
-    """Mark an endpoint that everybody may ask: large bodies are read where its address is known.
+    """Mark a public endpoint that reads large bodies only for addresses that exist.
 
     Args:
-        look: refuses an address that is unknown, by an answer or an error; for a thread.
+        look: refuses an unknown address with a response or an error; called in a thread.
     """
     return lambda endpoint: _mark(endpoint, look=look)
 

@@ -1,6 +1,6 @@
-"""Permits that are held for a while: of all together, of a workspace and of a caller, each so many.
+"""Permits that are held for a while, limited in total, per workspace and per caller.
 
-So nobody takes those of everybody, however many keys, sessions or addresses they have.
+So nobody can take all of them, however many keys, sessions or addresses they have.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 Limits = Mapping[str, int]
-"""How many permits there are, by the names of whom they are counted for."""
+"""The number of permits by the name of whom they are counted for."""
 
 
 class Permits:
-    """Those of one kind, in this process."""
+    """The permits of one kind, in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
     def has_room(self, limits: Limits) -> bool:
-        """Whether one more is left of each."""
+        """Whether all of these limits have room for one more."""
         with self._lock:
-            return self._are_left(limits)
+            return self._has_room(limits)
 
     @contextmanager
     def hold(self, limits: Limits) -> Iterator[bool]:
-        """Hold one of each within the block, as long as one is left; gives whether it was."""
+        """Hold one permit of each within the block, if all have room; yields whether they had."""
         with self._lock:
-            is_held = self._are_left(limits)
+            is_held = self._has_room(limits)
             if is_held:
                 self._taken.update(limits.keys())
         try:
@@ -39,8 +39,8 @@ class Permits:
             if is_held:
                 with self._lock:
                     self._taken.subtract(limits.keys())
-                    # Of who holds nothing, nothing is kept.
+                    # Drops the names whose count is zero.
                     self._taken += Counter()
 
-    def _are_left(self, limits: Limits) -> bool:
+    def _has_room(self, limits: Limits) -> bool:
         return all(self._taken[name] < most for name, most in limits.items())

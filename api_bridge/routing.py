@@ -1,4 +1,4 @@
-"""How routes are served: the endpoint and the writing of its answer go to one thread together."""
+"""Routes that run an endpoint and serialize its answer together, in one thread."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from automations.kit.storable import showable
 
 
 class Route(APIRoute):
-    """A route whose endpoint, when it is no coroutine, is served by one change of thread.
+    """A route whose endpoint, unless it is a coroutine, costs a single change of thread.
 
-    FastAPI's own way makes three, and reads and writes JSON in the event loop, where a long one
-    keeps everybody waiting; and it reads the body before it looks at who asks.
+    FastAPI makes three, and parses and serializes JSON in the event loop, where a long document
+    keeps everybody waiting; and it reads the body before it checks who asks.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -64,11 +64,11 @@ class Route(APIRoute):
         return handle_parsed
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """HEAD is for whatever GET is for, so that who checks a link finds it."""
+        """Match HEAD wherever GET matches, for programs that check links."""
         return super().matches(self._as_get(scope))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; what a HEAD has in its body is left out by the server."""
+        """Answer the request; the server drops the body of an answer to HEAD."""
         if self._as_get(scope) is scope:
             await super().handle(scope, receive, send)
         else:
@@ -80,7 +80,7 @@ class Route(APIRoute):
 
 
 class Router(APIRouter):
-    """A router whose routes are served so."""
+    """A router of such routes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=Route, **options)
@@ -116,7 +116,7 @@ def _whose(values: dict[str, Any]) -> str:
 def _response(found: Any, status: int, values: dict[str, Any]) -> Response:
     if isinstance(found, Response):
         return found
-    # What the endpoint has said about its answer beside what is in it.
+    # The status and headers that the endpoint has set on the ``Response`` it was given.
     said = next((value for value in values.values() if isinstance(value, Response)), None)
     status = (said.status_code if said is not None else None) or status
     if is_body_allowed_for_status_code(status):
@@ -133,5 +133,5 @@ def _json(found: Any) -> bytes:
     try:
         return to_json(found, inf_nan_mode="null")
     except ValueError:
-        # One thing that was stored too deep does not keep all the others of a list away.
+        # One value that is nested too deep must not keep the rest of a list from being shown.
         return to_json(showable(found), inf_nan_mode="null")

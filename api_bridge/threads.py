@@ -1,7 +1,7 @@
-"""Where requests' blocking work is done: in few threads, which then seldom wait for each other.
+"""The threads that do requests' blocking work.
 
-Each kind of waiting has threads of its own, so that none keeps the others away: for the database,
-which answers in milliseconds; for other services, which may take a minute; and for passwords.
+Each kind of waiting has its own threads, so that none blocks the others: for the database, which
+answers in milliseconds; for other services, which may take a minute; and for hashing passwords.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ T = TypeVar("T")
 
 SLOW_THREADS = 40
 MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 20, 8
-"""Requests that may wait for other services at once: half of the threads are left to the others."""
+"""Requests that may wait for other services at once: half of the threads are left to others."""
 MAX_HEAVY, MAX_HEAVY_OF_A_WORKSPACE, MAX_HEAVY_OF_A_CALLER = 6, 3, 2
-"""Of those, the ones that have a process with hundreds of megabytes made for them, or read files of
-millions of values."""
+"""Of those, the ones that start a process of hundreds of megabytes, or read files of millions of
+values."""
 _PASSWORD_THREADS = 4
-"""Each try takes 19 MiB and a core."""
+"""Each hash takes 19 MiB and a core."""
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do what asks the database, in a thread of the pool.
+    """Run database work in a thread of the pool.
 
-    What waits for others than the database has no place there: it would keep the threads from
-    everybody else; see ``endpoint_marks.slow``.
+    Not for work that waits for other services, which would block the pool for everybody; see
+    ``endpoint_marks.slow``.
     """
     return await _in(_pool(), partial(work, *args, **kwargs))
 
 
 async def in_search_thread(work: Callable[[], T], whose: str) -> T:
-    """Do what may keep the database for seconds; it waits where others of its kind are done.
+    """Run a query that may take seconds; such queries wait for each other.
 
-    Half of the threads are left to what is quick, and half of the others to other workspaces.
+    Half of the threads are left to quick work, and half of the rest to other workspaces.
     """
     async with _limits_here().searches.hold(whose):
         return await in_thread(work)
 
 
 async def in_change_thread(work: Callable[[], T], whose: str) -> T:
-    """Do what is quick, but for as long as somebody changes what it is to be done with.
+    """Run quick work that may have to wait for somebody who changes the same table.
 
-    Beside searches it leaves a thread at least to all else, where there are three or more.
+    Together with searches it leaves at least one thread to all else, if there are three or more.
     """
     async with _limits_here().changes.hold(whose):
         return await in_thread(work)
 
 
 class _Limits:
-    """What an event loop gives threads of the pool to, beside what is quick."""
+    """How many threads of the pool an event loop gives to work that is not quick."""
 
     def __init__(self) -> None:
         threads = get_settings().bridge_threads
@@ -79,11 +79,11 @@ def _limits_here() -> _Limits:
 async def in_slow_thread(
     work: Callable[[], T], caller: Principal | None, *, heavy: bool = False
 ) -> T:
-    """Do what waits for other services, or for processes.
+    """Run work that waits for other services or for processes.
 
     Raises:
-        TooManyRequests: so many requests of the same caller or workspace wait already; or, of those
-            that are heavy, of all.
+        TooManyRequests: too many requests of the same caller or workspace are waiting already; or,
+            if it is heavy, too many heavy ones of anybody.
     """
     with _waiting.hold(_limits(caller, heavy=heavy)) as is_held:
         if not is_held:
@@ -92,7 +92,7 @@ async def in_slow_thread(
 
 
 async def in_password_thread(work: Callable[[], T]) -> T:
-    """Do what hashes a password."""
+    """Run work that hashes a password."""
     return await _in(_password_pool(), work)
 
 
@@ -115,7 +115,7 @@ def _limits(caller: Principal | None, *, heavy: bool) -> dict[str, int]:
 
 
 _waiting = Permits()
-"""Of requests that wait for others than the database now."""
+"""Held by the requests that are waiting for other services now."""
 
 
 @lru_cache(maxsize=1)

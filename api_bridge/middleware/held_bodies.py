@@ -1,4 +1,4 @@
-"""How many bytes of bodies are held at once, of each sender and of all together."""
+"""Limits how many bytes of request bodies are in memory at once, per sender and in total."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import ClassVar
 from automations.errors import TooManyRequests, Unavailable
 
 MAX_HELD, MAX_HELD_OF_ONE = 256_000_000, 64_000_000
-"""In one process. Four of the largest bodies of one sender; the others' have room beside them."""
+"""In one process: four of the largest bodies of one sender, with room left for others."""
 MAX_HELD_OF_STRANGERS = 128_000_000
-"""Of all whom nobody knows: addresses are cheap, and the members have room beside them."""
+"""For all unauthenticated senders together: addresses are cheap, and members need room, too."""
 _RETRY_AFTER = 5
 
 
 class HeldBody:
-    """What is held of one body; it counts until it is let go.
+    """The bytes in memory of one body; they count until they are released.
 
     Args:
-        sender: a workspace, or the address of whom nobody knows.
+        sender: a workspace, or the network of an unauthenticated sender.
         is_known: whether it is a workspace.
     """
 
@@ -36,17 +36,17 @@ class HeldBody:
 
     @classmethod
     def total_held(cls) -> int:
-        """How many bytes all together have here now."""
+        """The bytes of all bodies in this process."""
         with cls._lock:
             return cls._of.total()
 
     @classmethod
     @contextmanager
     def holding(cls, workspace_id: str, size: int) -> Iterator[None]:
-        """Hold what was a body of a workspace's before, while it is read once more.
+        """Count a workspace's body again, while it is read from where it was stored.
 
         Raises:
-            TooManyRequests, Unavailable: as for ``more``.
+            TooManyRequests, Unavailable: as for ``grow``.
         """
         held = cls(workspace_id, is_known=True)
         try:
@@ -56,11 +56,11 @@ class HeldBody:
             held.release()
 
     def grow(self, size: int) -> None:
-        """Hold so many bytes more.
+        """Count more bytes.
 
         Raises:
-            TooManyRequests: the sender has so many bodies here already.
-            Unavailable: all senders together have, or all whom nobody knows.
+            TooManyRequests: the sender has reached its limit.
+            Unavailable: all senders together, or all unauthenticated ones, have reached theirs.
         """
         with self._lock:
             if self._of[self._sender] + size > MAX_HELD_OF_ONE:
@@ -76,7 +76,7 @@ class HeldBody:
             self._size += size
 
     def release(self) -> None:
-        """Hold nothing any more."""
+        """Count nothing any more."""
         with self._lock:
             for counter in self._counters:
                 counter[self._sender] -= self._size

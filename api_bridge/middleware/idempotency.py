@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a POST that is sent again gets the answer that it has had."""
+"""``Idempotency-Key``: a POST that is sent again gets the same answer as before."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 
 _REPLAYED = ("idempotent-replayed", "true")
 _NOT_STORED = (401, 403, 429)
-"""Refusals that the same request need not meet again."""
+"""Refusals that the same request may not meet again, so that they are not stored."""
 
 
 class Idempotency:
-    """Carries out a POST with an ``Idempotency-Key`` once; for those who say who they are.
+    """Carries out a POST with an ``Idempotency-Key`` once, if its caller is authenticated.
 
     Args:
-        marks: what the route's endpoint was marked as.
+        marks: those of the route's endpoint.
     """
 
     def __init__(self, app: App, marks: Marks) -> None:
@@ -53,7 +53,7 @@ class Idempotency:
         if scope["type"] != "http" or scope["method"] != "POST" or key is None or who is None:
             await self._app(scope, receive, send)
             return
-        # Whole already: the request guard has read it.
+        # In one piece, since the request guard has read it already.
         body = (await receive()).get("body", b"")
         marks = self._marks
         permits = _permits.setdefault(asyncio.get_running_loop(), _Permits())
@@ -61,7 +61,7 @@ class Idempotency:
             try:
                 begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, marks)
             except NotAuthenticated:
-                # The route refuses it, and notes that.
+                # The route itself refuses the request, and logs that.
                 await self._app(scope, replay(body, receive), send)
                 return
             except (DomainError, DatabaseUnavailable) as error:
@@ -97,12 +97,12 @@ class Idempotency:
             ],
             b"".join(parts).decode("latin-1"),
         )
-        # Kept before it is sent: a client that has seen an answer gets the same one again.
+        # Stored before it is sent, so that a client which has seen an answer gets the same again.
         try:
             await in_thread(_end, claim, answer)
         except DatabaseUnavailable as away:
             if not self._marks.outside:
-                # Nothing of what the answer says has come to be.
+                # The transaction failed, so nothing of what the answer says has happened.
                 await _refuse(away, scope, receive, send)
                 return
             log.warning("The answer of an idempotent request is not kept: %s", away.__cause__)
@@ -111,10 +111,10 @@ class Idempotency:
 
 
 class _Permits:
-    """How many requests with keys are carried out at once: each has a connection for so long."""
+    """Limits how many requests with keys run at once, since each holds a connection meanwhile."""
 
     def __init__(self) -> None:
-        # No more could go on: each of them needs a thread now and then.
+        # More could not make progress, since each of them needs a thread now and then.
         threads = get_settings().bridge_threads
         self._quick = FairSemaphore(threads, per_key=threads)
         self._waiting = FairSemaphore(threads, per_key=threads // 2)
@@ -127,11 +127,11 @@ class _Permits:
 
 
 _permits: WeakKeyDictionary[asyncio.AbstractEventLoop, _Permits] = WeakKeyDictionary()
-"""Of each process's event loop, for all routes together."""
+"""One for each event loop, shared by all routes."""
 
 
 def _who(headers: dict[bytes, bytes]) -> Who | None:
-    """What tells who asks: by an API key, else by a session."""
+    """A function that authenticates the caller, by an API key or else by a session."""
     scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme:
         key = token.strip()
@@ -141,7 +141,7 @@ def _who(headers: dict[bytes, bytes]) -> Who | None:
 
 
 def _workspace(scope: Scope) -> str:
-    """Of who asks, as far as that is known: the route may be everybody's."""
+    """The caller's workspace; empty for a public route, which does not know the caller."""
     caller: Principal | None = scope.get("state", {}).get("caller")
     return "" if caller is None else caller.workspace_id
 
@@ -149,7 +149,7 @@ def _workspace(scope: Scope) -> str:
 def _begin(scope: Scope, key: str, who: Who, body: bytes, marks: Marks) -> Claim | Stored:
     caller = who()
     digest = hashlib.sha256()
-    # Who asks is a part of the request: another one might not be allowed this answer.
+    # The caller is part of the request's identity: others might not be allowed to see the answer.
     for part in (
         str(caller.key_id or caller.session_id).encode(),
         scope["method"].encode(),

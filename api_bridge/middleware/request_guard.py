@@ -1,4 +1,4 @@
-"""What a request must pass before its endpoint: who asks, what for, and only then its body."""
+"""Guards a route: checks who asks, then the query and the headers, and only then reads the body."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from automations.kit.networks import network
 _SAFE = ("GET", "HEAD")
 _PLAIN = ("", "identity")
 _SMALL_BODY = 64_000
-"""Bytes that are read before anybody looks at the address, which would be read twice."""
+"""Bytes; for a body that is no larger, the address is not looked up an extra time beforehand."""
 BODY_TIMEOUT = 300
-"""In which a body must have come; 16 MB take so long at half a megabit a second."""
+"""Seconds within which a body must arrive; 16 MB take as long at half a megabit a second."""
 
 
 class RequestGuard:
-    """Stands before one route.
+    """The guard of one route.
 
     Args:
-        admit: checks who asks; None where everybody may.
-        query: the parameters that the route knows; None where it takes any.
-        look: where everybody may ask, why not by this address, before a large body is read.
+        admit: authenticates the caller; None for a public route.
+        query: the parameters that the route knows; None if it accepts any.
+        look: of a public route, refuses an unknown address before a large body is read.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RequestGuard:
         try:
             body = await _read(receive, announced, limit, held)
             if body is None:
-                # Whoever has sent it is gone: nothing is done with a half, and nobody to be told.
+                # The sender is gone: half a body is not processed, and there is nobody to answer.
                 return
             await self._app(scope, replay(body, receive), send)
         finally:
@@ -80,7 +80,7 @@ class RequestGuard:
 
 
 def _announced_length(request: Request) -> int | None:
-    """How long the body is said to be."""
+    """The length of the body according to its header."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else None
 
@@ -93,7 +93,7 @@ def _held_body(request: Request) -> HeldBody:
 
 
 async def _read(receive: Receive, length: int | None, limit: int, held: HeldBody) -> bytes | None:
-    """The whole body, or None when it breaks off."""
+    """The whole body, or None if it breaks off."""
     parts: list[bytes] = []
     size = 0
     until = asyncio.get_running_loop().time() + BODY_TIMEOUT
@@ -112,7 +112,7 @@ async def _read(receive: Receive, length: int | None, limit: int, held: HeldBody
         held.grow(len(part))
         parts.append(part)
         if not message.get("more_body"):
-            # Not every server or proxy sees that less came than was announced.
+            # Not every server or proxy notices that less arrived than was announced.
             return b"".join(parts) if length in (None, size) else None
 
 
@@ -121,7 +121,7 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """What gives a body that was read before once more."""
+    """A ``receive`` that returns a body that was already read."""
     given = False
 
     async def read() -> MutableMapping[str, Any]:

@@ -81,7 +81,7 @@ class Reconciler:
         stopping.wait(_LEAD_INTERVAL)
 
     def poll(self, *, active: bool) -> None:
-        """Ask Airflow what is new: while nothing goes on, mostly of people's actions alone."""
+        """Ask Airflow what is new; while no run is active, mostly only for people's actions."""
         if self._looks.is_due() or active or self._user_actions.are_any():
             self.follow()
             self._holds.poll_when_due()
@@ -94,11 +94,11 @@ class Reconciler:
     def is_active() -> bool:
         """Whether a run is unfinished, or a DAG is gone."""
         with unit_of_work() as session:
-            # A DAG that is gone comes back by our doing, which nobody's action tells of.
+            # We ourselves bring back a DAG that is gone, so no person's action reports that.
             return runs.is_any_unfinished(session) or held_up.is_any_gone(session)
 
     def repair(self) -> None:
-        """Put right what a process that died has left, every now and then; Airflow is not asked."""
+        """Repair, from time to time, what dead processes have left; without asking Airflow."""
         if not self._repairs.is_due():
             return
         with unit_of_work() as session:
@@ -124,7 +124,7 @@ class Reconciler:
             watermarks.put(session, _MARK, began.isoformat())
 
     def sweep(self) -> None:
-        """Look at unfinished runs one by one, some at a time: a net below ``follow``."""
+        """Check unfinished runs one by one, some at a time: a safety net for ``follow``."""
         if not self._sweeps.is_due():
             return
         with unit_of_work() as session:
@@ -137,7 +137,7 @@ class Reconciler:
             state = self._orchestrator.run_state(dag, run.in_airflow)
             if state is not None:
                 self._apply_alone(state)
-            # With its DAG it goes on as soon as that is back; see services.runs.lost_dags.
+            # Without its DAG, the run goes on once that is back; see services.runs.lost_dags.
             elif self._orchestrator.knows(dag):
                 self._end_deleted(run, self._orchestrator.deleted_by(dag, run.in_airflow))
 
@@ -145,19 +145,19 @@ class Reconciler:
     def _end_deleted(seen: Run, by: str | None) -> None:
         with unit_of_work() as session:
             run = runs.lock_run(session, seen.id)
-            # Another DagRun may be on its way, or there, by now.
+            # By now, another DagRun may be there or on its way.
             if run is not None and run.dispatched_at == seen.dispatched_at:
                 error = f"The DagRun was deleted in Airflow{f' by {by}' if by else ''}."
                 runs.end_run(session, run.id, RunStatus.FAILED, error)
 
     @staticmethod
     def compact_counts() -> None:
-        """Keep the numbers of runs few rows each."""
+        """Sum up the counts of runs, so that they stay few rows."""
         with unit_of_work() as session:
             run_counts.compact(session)
 
     def _apply_alone(self, state: DagRunState) -> None:
-        """Apply what Airflow says of one run; what is wrong with it holds up no other one."""
+        """Apply Airflow's state of one run; an error in it must not hold up the others."""
         try:
             self.apply(state)
         except (OrchestratorError, DatabaseUnavailable):
@@ -166,7 +166,7 @@ class Reconciler:
             log.exception("What Airflow says of %s of %s is left", state.run_id, state.dag_id)
 
     def apply(self, state: DagRunState) -> None:
-        """Bring one of our runs to what Airflow says of it."""
+        """Bring one of our runs in line with Airflow's state of it."""
         automation = workflow_id(state.dag_id)
         if automation is None:
             return
@@ -175,15 +175,15 @@ class Reconciler:
             run = runs.lock_run(session, run_id) or self._record_run(session, automation, state)
             if run is None or run.workflow_id != automation:
                 return
-            # A run that goes on after a clear is revived by its first step, which knows of it.
+            # After a clear, the first step that runs revives the run, since it knows of the clear.
             succeeded = state.state == DagRunStatus.SUCCESS
             waits_in = overrides.waiting(session, run) if succeeded else None
             if succeeded and waits_in is None:
                 self._complete(session, run)
         if waits_in is not None:
             self._complete_marked(state, run.id, waits_in)
-        # Most have failed by a step of ours, which has said why. One that is retried is said to
-        # have failed until Airflow is told so, and by what was read before that.
+        # Most runs fail in a step of ours, which has recorded why. One that is being retried still
+        # counts as failed in Airflow until that is told, and in states that were read before.
         if (
             state.state == DagRunStatus.FAILED
             and run.status in (RunStatus.COMPLETED, *UNFINISHED)
@@ -198,7 +198,7 @@ class Reconciler:
                     self._fail(session, run.id, _describe(replace(failure, note=note)))
 
     def _complete_marked(self, state: DagRunState, run_id: str, waits_in: str) -> None:
-        """End a run that waited in a step which somebody has marked."""
+        """Complete a run that was waiting in a step which somebody has marked."""
         stands = self._orchestrator.task_state(state.dag_id, state.run_id, waits_in)
         skipped = {waits_in} if stands == "skipped" else set()
         with unit_of_work() as session:
@@ -244,14 +244,14 @@ _AGREES = {
     DagRunStatus.SUCCESS: frozenset({RunStatus.COMPLETED}),
     DagRunStatus.FAILED: frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
 }
-"""How a run of ours may stand for what Airflow says of it to be nothing new."""
+"""The statuses of our runs that agree with each state of Airflow's."""
 
 
 def _differing(states: Sequence[DagRunState]) -> list[DagRunState]:
-    """Those that a run of ours does not stand as yet.
+    """The states that our runs do not agree with.
 
-    A run is read several times while it goes on, and most end by themselves: only few are looked at
-    one by one, for which each one's row has to be locked.
+    Runs are read repeatedly while they go on, and most end without us: so only a few need to be
+    handled one by one, which takes a lock on the row.
     """
     ids = {
         (state.dag_id, state.run_id): published.run_id(workflow, state.run_id)

@@ -1,4 +1,4 @@
-"""What a step type is: a config model, metadata, and a synchronous ``run``."""
+"""The base class of step types: a config model, metadata, and a synchronous ``run``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Subject(StrEnum):
-    """What a step's config may name by its id."""
+    """The kinds of things that a step's config may name by id."""
 
     FORM = "form"
     TABLE = "table"
@@ -45,13 +45,13 @@ class StepContext:
     """What a step may know and use while it runs.
 
     Args:
-        idempotency_key: the same for every attempt at one effect; changes when a user redoes it.
+        idempotency_key: the same for every attempt at an effect; another one after a clear.
         attempt: 1 for the first attempt.
-        render: renders one text with the run's names; ``missing_ok`` gives None for a missing one,
-            ``kind`` is what the text is a part of.
-        connection: gives a connection of the host; nothing of its secrets is recorded afterwards.
-        kept: on resume, the output that the step had when it began to wait.
-        iterate: does the steps of a loop's config for each of some items.
+        render: renders one text with the run's names; ``missing_ok`` returns None for a missing
+            one, ``kind`` is the kind of document that the text is part of.
+        connection: returns a connection of the host; its secrets are masked from then on.
+        kept: on resume, the step's output when it began to wait.
+        iterate: runs the steps of a loop's config for each of some items.
         traceparent: the trace that the step belongs to, for services that continue it.
         timezone: the automation's own time zone.
     """
@@ -80,36 +80,36 @@ EXAMPLE_INPUT: Mapping[str, JSON] = {
     "amount": 1200,
     "days": 2,
 }
-"""What a run is given in which a step of any type can do what its example says."""
+"""An input with which the examples of all step types can run."""
 
 C = TypeVar("C", bound=Model)
 
 
 class StepType(ABC, Generic[C]):
-    """One step type; its module's single public subclass is found by the registry."""
+    """One step type; the registry finds the single public subclass of each module."""
 
     type: ClassVar[str]
     title: ClassVar[str]
     Config: ClassVar[Any]
     example: ClassVar[Mapping[str, JSON]]
-    """A config for the documentation; tests try the type by it. It names ``EXAMPLE_INPUT`` only."""
+    """A config for the documentation and for tests; its templates only use ``EXAMPLE_INPUT``."""
     outputs: ClassVar[Mapping[str, str]] = {}
-    """What its output holds: descriptions by field, for the documentation."""
+    """Descriptions of its output's fields, for the documentation."""
     arms: ClassVar[tuple[str, ...]] = ()
-    """Names of the config's nested step lists, one of which may be chosen by the outcome."""
+    """Names of the config's nested step lists; the outcome may choose one of them."""
     body: ClassVar[tuple[str, ...]] = ()
-    """Names of the config's nested step lists that run inside of this step's own task."""
+    """Names of the config's nested step lists that run inside this step's own task."""
     repeats_for: ClassVar[str | None] = None
-    """The field of its config with the items for which its body is repeated; it is taken once."""
+    """The config's field with the items to repeat the body for; it is rendered only once."""
     falls_through: ClassVar[bool] = True
     """Whether a successful run may go on without taking an arm."""
     keeps: ClassVar[bool] = False
-    """Whether what its config says is kept where members read it: it may then name no secret."""
+    """Whether its config is stored where members can read it, so that it must not name a secret."""
     pauses: ClassVar[bool] = False
     """Whether the step always parks the run; its operator is then a sensor."""
 
     heavy: ClassVar[bool] = False
-    """Whether it is always done by its own task: it may take minutes, or much of the machine."""
+    """Whether it always runs in its own task, since it may take minutes or many resources."""
 
     def calls_back(self, config: C) -> bool:
         """Whether the step hands out ``{{callback.url}}`` and waits for it to be called."""
@@ -118,7 +118,7 @@ class StepType(ABC, Generic[C]):
     def is_idempotent(self, config: C) -> bool:
         """Whether a repeat under the same idempotency key changes nothing and gives the same.
 
-        A loop records many such steps together, and every other one before it goes on.
+        A loop records many such steps at once, but any other step before it goes on.
         """
         return False
 
@@ -127,14 +127,14 @@ class StepType(ABC, Generic[C]):
         return self.pauses or self.calls_back(config)
 
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
-    """How long it may take when the definition does not say."""
+    """Its timeout, unless the definition has one."""
 
     refers_to: ClassVar[Mapping[str, Subject]] = {}
-    """What its config names by id, by the field; of parts of a list as
-    ``attachments.document_id``."""
+    """The config's fields that hold ids, and of what; ``attachments.document_id`` for parts of a
+    list."""
 
     def unavailable(self, config: C, workspace_id: str, ports: Ports) -> str | None:
-        """Why a step cannot run as things are set up, asked when its automation is activated."""
+        """Why a step cannot run in this installation; asked when its automation is activated."""
         conn_id: str | None = getattr(config, "conn_id", None)
         if conn_id is None or is_template(conn_id):
             return None
@@ -149,5 +149,5 @@ class StepType(ABC, Generic[C]):
         raise TypeError(f"{self.type} does not wait")  # a wait is only made by types that resume
 
     def overridden(self, answer: Answer) -> dict[str, JSON]:
-        """What the step puts out when somebody marks it as done while it waits."""
+        """The step's output if somebody marks it as done while it waits."""
         return {"decidedBy": answer.by, "override": True}

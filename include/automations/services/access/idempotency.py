@@ -1,9 +1,9 @@
 """Requests that are carried out once, however often they are sent.
 
-What a request does and the answer that it gets are one transaction: after a crash either both are
-there, or neither is. A request that acts outside of the database cannot be so. It is kept before
-it is carried out, and when it is sent again after a crash, it is carried out again, its effects
-under the same keys.
+The work of a request and its answer are one transaction: after a crash, either both are there or
+neither is. That is impossible for a request that acts outside of the database. Such a request is
+recorded before it is carried out; if it is sent again after a crash it is carried out again, with
+its effects under the same keys.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Request:
     """A request that its sender may send again.
 
     Args:
-        sha256: of all that makes it another one.
+        sha256: of everything that distinguishes it from other requests.
         outside: whether it acts outside of the database, and so commits step by step.
-        slow: whether it may take long, so that it has no connection of the pool's.
+        slow: whether it may take long, so that it must not hold a connection of the pool.
     """
 
     workspace_id: str
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer, headers and body as bytes in latin-1."""
+    """An answer; headers and body are bytes, decoded as latin-1."""
 
     status: int
     headers: Sequence[tuple[str, str]]
@@ -51,15 +51,14 @@ class Stored:
 
 
 class Claim:
-    """The right to carry out a request, which ends with the process that has it.
+    """The right to carry out a request, which is lost if the process dies.
 
-    Each has to be ended by ``finish``, ``refuse`` or ``abandon``.
+    Every claim must be ended by ``finish``, ``refuse`` or ``abandon``.
     """
 
     def __init__(self, request: Request, id_: str, transaction: SharedTransaction) -> None:
         self.id = id_
-        """Under which effects outside are made: the same when the request was lost and is sent
-        again."""
+        """The key of effects outside: the same if the request is lost and sent again."""
         self._request = request
         self._transaction = transaction
 
@@ -92,28 +91,28 @@ class Claim:
             self._transaction.commit()
 
     def refuse(self) -> None:
-        """Commit what was noted of a refused request, and let the key be used again."""
+        """Commit what was logged of a refused request, and let its key be used again."""
         with _closing(self._transaction), self._transaction.join():
             with unit_of_work() as session:
                 idempotency.forget(session, self._request.workspace_id, self._request.key)
             self._transaction.commit()
 
     def abandon(self) -> None:
-        """Undo what was done of a failed request, and let it be sent again."""
+        """Roll back a failed request, and let it be sent again."""
         self._transaction.close()
 
 
 def begin(request: Request) -> Claim | Stored:
-    """Claim a request, or get the answer that it has had.
+    """Claim a request, or return the stored answer if it was carried out before.
 
     Raises:
-        ValidationFailed: its key is none.
+        ValidationFailed: the key is not valid.
         RuleBroken: another request had this key.
         InProgress: a request with this key is being carried out now.
     """
     if not _KEY.fullmatch(request.key):
         raise ValidationFailed({"Idempotency-Key": ["must be 1 to 255 visible ASCII characters"]})
-    # Before anything is done: without a key of ours the answer could not be kept.
+    # First of all, since without an encryption key the answer could not be stored.
     vault.cipher()
     transaction = SharedTransaction(pooled=not (request.slow or request.outside))
     try:
@@ -141,7 +140,7 @@ def _lock(request: Request, transaction: SharedTransaction) -> IdempotencyKey | 
 
 
 def _note(request: Request, claim: Claim) -> None:
-    # Committed before anything is done outside, so that a repeat after a crash has the same keys.
+    # Committed before any effect outside, so that a repeat after a crash has the same key.
     with unit_of_work() as session:
         idempotency.put(
             session,

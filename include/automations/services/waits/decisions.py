@@ -1,6 +1,6 @@
-"""Answers to pauses, from the resume endpoint and from the callback page.
+"""Answers pauses, from the resume endpoint and from the page of an approver's link.
 
-The pause's row decides: whoever sets it from OPEN is first, everybody after gets a conflict.
+The pause's row decides: whoever changes it from OPEN is first, and everybody else gets a conflict.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from automations.tokens import hash_token
 
 @dataclass(frozen=True, slots=True)
 class CallbackView:
-    """What the page of a callback token shows."""
+    """What the page of an approver's link shows."""
 
     subject: str
     body: str
@@ -62,16 +62,16 @@ def resume(
     sent: Sequence[Upload] | None = None,
     reason: str | None = None,
 ) -> RunSummary:
-    """End the pause that a run is in, or be one of several who do.
+    """End a run's pause, or cast one of the votes that it needs.
 
     Args:
-        sent: the files that came with it from a page; None for what came without one.
-        reason: why it is decided so.
+        sent: the files that came with it from a page; None for an answer from elsewhere.
+        reason: the reason for the decision.
 
     Raises:
         NotFound: there is no such run in the workspace.
         Conflict: the run waits for nothing, or somebody was first.
-        NotAllowed: others are asked.
+        NotAllowed: others were asked.
         ValidationFailed: the decision or its data does not fit the pause.
     """
     with unit_of_work() as session:
@@ -107,7 +107,7 @@ def resume(
 
 
 def view(token: str) -> CallbackView:
-    """What a callback token asks, changing nothing.
+    """What an approver's link asks, without changing anything.
 
     Raises:
         NotFound: the token is unknown.
@@ -126,11 +126,11 @@ def decide(
     sent: Sequence[Upload] = (),
     reason: str | None = None,
 ) -> CallbackView:
-    """Answer by a callback token, once.
+    """Answer by an approver's link, once.
 
     Args:
         sent: the files that came with it.
-        reason: why it is decided so.
+        reason: the reason for the decision.
 
     Raises:
         NotFound, Gone: as in ``view``.
@@ -161,7 +161,7 @@ def receive(token: str, data: JSON) -> str:
     Raises:
         NotFound: the token is unknown.
         Gone: it was called before, or its run no longer waits.
-        ValidationFailed: what was sent cannot be kept.
+        ValidationFailed: what was sent cannot be stored.
     """
     if wrong := faults(data, "body"):
         raise ValidationFailed(wrong)
@@ -178,14 +178,14 @@ def receive(token: str, data: JSON) -> str:
             raise Gone("This callback was called already.")
         audit.record(session, "run.callback", run)
         wait = waits.open_wait_of(session, run.id)
-        # Called before its step waits, it is found when that begins.
+        # If it is called before its step waits, the step finds that when it begins to wait.
         if wait is not None and wait.key == callback.key:
             waits.answer(session, wait, waits.Ending(Decision.RESUMED, "callback", data))
         return run.id
 
 
 def is_callback(token: str) -> bool:
-    """Whether a token is one that a step has handed out to be called."""
+    """Whether a token belongs to a callback URL that a step has handed out."""
     with unit_of_work() as session:
         return callbacks.find(session, hash_token(token)) is not None
 
