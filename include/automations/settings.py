@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
+    InitSettingsSource,
     JsonConfigSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -27,10 +27,12 @@ from pydantic_settings import (
 )
 
 from automations.errors import SettingsFault
+from automations.kit import env_files
 from automations.kit.ages import parse_age
 from automations.kit.setting_types import Dsn, Names, Origins, Port, QueueUrl, Url, parts
 
 PREFIX = "AUTOMATIONS_"
+SETTINGS_FILE = "settings.env"
 MEGABYTE = 1024 * 1024
 ROOT = Path(__file__).resolve().parents[2]
 IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
@@ -98,7 +100,11 @@ def _airflow_home() -> str:
 
 def secrets_folder() -> Path:
     """Where containers are given secrets as files: ``AUTOMATIONS_SECRETS_DIR``, or Docker's."""
-    return Path(os.environ.get("AUTOMATIONS_SECRETS_DIR") or "/run/secrets").expanduser().absolute()
+    named = os.environ.get("AUTOMATIONS_SECRETS_DIR")
+    folder = Path(named or "/run/secrets").expanduser().absolute()
+    if named and not folder.is_dir():
+        raise SettingsFault([f"AUTOMATIONS_SECRETS_DIR: there is no folder {folder}"])
+    return folder
 
 
 class Settings(BaseSettings):
@@ -330,13 +336,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = default_home()
         files = secrets_folder()
-        written = home / "settings.env"
-        # What goes through each setting for a file that is not there doubles the time it takes.
-        of_home = [DotEnvSettingsSource(settings_cls, written)] if written.is_file() else []
         return (
             init_settings,
             env_settings,
-            *of_home,
+            InitSettingsSource(settings_cls, _read_file(home / SETTINGS_FILE)),
             SecretsSettingsSource(settings_cls, secrets_dir=files if files.is_dir() else None),
             JsonConfigSettingsSource(settings_cls, json_file=home / "secrets.json"),
         )
@@ -391,6 +394,16 @@ class Settings(BaseSettings):
     def answered_hosts(self) -> tuple[str, ...]:
         """The hosts that requests may be for, beside this machine's loopback."""
         return (*self.allowed_hosts, self.host, urlsplit(self.bridge_base).hostname or self.host)
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    """The settings that a file has, by their fields; an empty value is none."""
+    file = env_files.read(path)
+    if file.faults:
+        raise SettingsFault(file.faults)
+    values = {name.upper(): value for name, value in file.values.items() if value}
+    fields = {name: f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return {field: values[name] for field, name in fields.items() if name in values}
 
 
 @lru_cache(maxsize=1)

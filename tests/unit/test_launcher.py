@@ -453,6 +453,58 @@ def test_lines_of_the_settings_file_that_mean_nothing_are_refused(
     ]
 
 
+@pytest.mark.parametrize("quoted", ["{}", "'{}'", '"{}"'])
+def test_a_value_of_the_settings_file_is_as_it_is_written(home: Path, quoted: str) -> None:
+    # No shell reads it: nothing is put in for a name, which a password may have.
+    lines = f"AUTOMATIONS_SMTP_PASSWORD={quoted.format('a${HOME}$b#c')}\r\n"
+    (home / "settings.env").write_text(f"\ufeff{lines}", encoding="utf-8")
+    assert stack.open_home().smtp_password == "a${HOME}$b#c"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (
+            b"AUTOMATIONS_HOST=::1\n\nAUTOMATIONS_HOST=::2\n",
+            ", line 3: AUTOMATIONS_HOST is set in line 1 already",
+        ),
+        (b"AUTOMATIONS_SMTP_PASSWORD=p\xe4ss\n", ": is not UTF-8"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_taken_is_refused_in_words(
+    home: Path, written: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home / "settings.env"
+    path.write_bytes(written)
+    assert refused("status", capsys=capsys) == [f"{path}{told}"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/?b=c",
+        "https://a.example/#b",
+        "https://a b.example",
+        "https://a.example:99999",
+        "https://a.example:0",
+    ],
+)
+def test_an_address_that_no_path_can_be_put_behind_is_refused(
+    home: Path, environment: Environment, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.set(AUTOMATIONS_PUBLIC_URL=url)
+    (line,) = refused("status", capsys=capsys)
+    assert line.startswith("AUTOMATIONS_PUBLIC_URL: ")
+
+
+def test_a_folder_of_secrets_that_is_named_must_be_there(
+    home: Path, tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.set(AUTOMATIONS_SECRETS_DIR=str(tmp_path / "none"))
+    (line,) = refused("status", capsys=capsys)
+    assert line == f"AUTOMATIONS_SECRETS_DIR: there is no folder {tmp_path / 'none'}"
+
+
 def test_a_slip_in_the_environment_is_refused_and_what_is_others_is_not(
     home: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -491,6 +543,9 @@ def test_a_home_that_cannot_be_written_or_read_is_said(
     (line,) = refused("up", capsys=capsys)
     assert f"{tmp_path / 'secrets.json'} is not JSON" in line
     assert (tmp_path / "secrets.json").read_text() == "{"
+    (tmp_path / "secrets.json").write_text("[]")
+    (line,) = refused("up", capsys=capsys)
+    assert f"{tmp_path / 'secrets.json'} is no JSON object" in line
 
 
 @pytest.mark.slow

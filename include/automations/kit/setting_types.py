@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+_URL_SIGNS = re.compile(r"[^\s?#]+")
+"""Paths are put behind: neither a query nor a fragment may be in between."""
+
 
 def _is_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname or not _URL_SIGNS.fullmatch(value):
         raise ValueError("must be a URL such as https://automations.example.com")
+    if url.port == 0:  # one that is no number below 65536 is told by itself
+        raise ValueError("must have a port of 1 to 65535, or none")
     return value
 
 

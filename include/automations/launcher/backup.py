@@ -17,11 +17,10 @@ from automations.launcher import pg_tools
 from automations.launcher.archive import BackupError, Manifest, pack, sha256
 from automations.launcher.secrets import GENERATORS, write_private
 from automations.launcher.setup import owner_key_file
-from automations.settings import Settings
+from automations.settings import SETTINGS_FILE, Settings
 
 SECRETS = "secrets.json"
 OWNER_KEY = "owner.key"
-SETTINGS = "settings.env"
 
 
 def databases(settings: Settings) -> dict[str, str]:
@@ -69,7 +68,7 @@ def _keep_secrets(settings: Settings, folder: Path) -> None:
     """Save those that are in force, wherever they are set."""
     secrets = {name: getattr(settings, name) for name in GENERATORS}
     write_private(folder / SECRETS, json.dumps(secrets, indent=2) + "\n")
-    for path in (owner_key_file(settings), settings.home / SETTINGS):
+    for path in (owner_key_file(settings), settings.home / SETTINGS_FILE):
         if path.exists():
             write_private(folder / path.name, path.read_text())
 

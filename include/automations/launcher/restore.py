@@ -19,12 +19,12 @@ from automations.db.tables.base import among
 from automations.domain.statuses import UNFINISHED
 from automations.launcher import pg_tools, stack
 from automations.launcher.archive import BackupError, Manifest, unpack
-from automations.launcher.backup import OWNER_KEY, SECRETS, SETTINGS, databases
+from automations.launcher.backup import OWNER_KEY, SECRETS, databases
 from automations.launcher.parts import embedded_postgres
 from automations.launcher.run_state import RunFolder
 from automations.launcher.secrets import write_private
 from automations.launcher.setup import owner_key_file
-from automations.settings import Settings, default_home, get_settings
+from automations.settings import SETTINGS_FILE, Settings, default_home, get_settings
 
 # What may have been on its way to Airflow when the backup was made; a start is made once only.
 _AGAIN = f"""
@@ -141,9 +141,9 @@ def _keep_files(settings: Settings, folder: Path) -> None:
         write_private(owner_key, (folder / OWNER_KEY).read_text())
     elif owner_key.exists():
         owner_key.unlink()
-    if (folder / SETTINGS).exists():
+    if (folder / SETTINGS_FILE).exists():
         # Not in force at once: they may name another machine's databases and ports.
-        shutil.copyfile(folder / SETTINGS, settings.home / f"{SETTINGS}.restored")
+        shutil.copyfile(folder / SETTINGS_FILE, settings.home / f"{SETTINGS_FILE}.restored")
     for path in (settings.home / "run").glob("migrated-*.json"):
         path.unlink()
 

@@ -56,12 +56,14 @@ def ensure_secrets(home: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, str]:
+    # Never made anew: what is encrypted could not be read any more.
+    problem, known = "is no JSON object", None
     try:
-        known: dict[str, str] = json.loads(path.read_text())
+        known = json.loads(path.read_text())
     except ValueError as error:
-        # Never made anew: what is encrypted could not be read any more.
-        problem = f"{path} is not JSON ({error}): it holds this home's secrets, restore it"
-        raise SettingsFault([problem]) from error
+        problem = f"is not JSON ({error})"
+    if not isinstance(known, dict):
+        raise SettingsFault([f"{path} {problem}: it holds this home's secrets, restore it"])
     return known
 
 

@@ -9,11 +9,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from dotenv.parser import parse_stream
-
 from automations.errors import SettingsFault
+from automations.kit import env_files
 from automations.launcher.airflow_config import OVERRIDE
-from automations.settings import PREFIX, Settings
+from automations.settings import PREFIX, SETTINGS_FILE, Settings
 
 SECRET = "AUTOMATIONS_SECRET_"  # noqa: S105 -- how names of secrets begin
 """What a secret of the whole installation begins with."""
@@ -32,36 +31,21 @@ def apply(home: Path) -> None:
     Raises:
         SettingsFault: names every line and variable that means nothing.
     """
-    path = home / "settings.env"
-    found, faults = _read(path)
-    places = {name: f"{path}, line {line}" for name, (_, line) in found.items()}
-    for name, place in places.items():
+    path = home / SETTINGS_FILE
+    file = env_files.read(path)
+    faults = list(file.faults)
+    for name, line in file.lines.items():
         if problem := _problem(name):
-            faults.append(f"{place}: {problem}")
+            faults.append(f"{path}, line {line}: {problem}")
     for name in sorted(os.environ):
         # Others may have variables that begin like ours; only what looks like a slip is refused.
         if name.startswith(PREFIX) and (meant := _slip(name)):
             faults.append(f"the environment: {name} is no setting: {meant} is meant?")
     if faults:
         raise SettingsFault(faults)
-    for name, (value, _) in found.items():
+    for name, value in file.values.items():
         if name.startswith((OVERRIDE, SECRET)):
             os.environ.setdefault(name, value)
-
-
-def _read(path: Path) -> tuple[dict[str, tuple[str, int]], list[str]]:
-    """Values and lines by name, and what cannot be read."""
-    found: dict[str, tuple[str, int]] = {}
-    faults = []
-    if path.exists():
-        with path.open(encoding="utf-8") as file:
-            for binding in parse_stream(file):
-                line = binding.original.line
-                if binding.error or (binding.key is not None and binding.value is None):
-                    faults.append(f"{path}, line {line}: is not NAME=value")
-                elif binding.key is not None:
-                    found[binding.key] = (binding.value or "", line)
-    return found, faults
 
 
 def _problem(name: str) -> str | None:

@@ -45,9 +45,10 @@ GROUPS: Mapping[str, Sequence[str]] = {
 }
 _ABOUT = """\
 A setting is an environment variable, or a line `NAME=value` of `<home>/settings.env`; the
-environment goes first. An empty value is none; several names are written with commas. What a
-running home was started with holds until it is started anew. `./automations` refuses wrong values
-and misspelt names before it does anything. What is in neither may be a file that is called as the
+environment goes first. An empty value is none; several names are written with commas; `${NAME}`
+stands for itself, and a value with ` #` in it needs quotes. What a running home was started with
+holds until it is started anew. `./automations` refuses wrong values, misspelt names and a name that
+the file has twice before it does anything. What is in neither may be a file that is called as the
 setting, in lower case, such as `/run/secrets/automations_smtp_password`."""
 _ABOUT_SECRETS = """\
 Each home makes its own when it begins, and keeps them in `<home>/secrets.json`. They are set by
