@@ -8,40 +8,58 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from tests.bench.measuring import tree
 
-Used = Mapping[tuple[int, float], float]
-"""Seconds by process: its pid and when it was created."""
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a process has used so far.
+
+    Args:
+        seconds: with its children that have ended.
+    """
+
+    part: str
+    seconds: float
+    parent: int
+
+
+Used = Mapping[tuple[int, float], Process]
+"""By pid and time of creation."""
 
 
 def used(pids: Iterable[int]) -> Used:
-    """What processes have used so far, with their children that have ended."""
+    """What processes have used so far."""
     found = {}
     for process in tree(pids):
         with suppress(psutil.NoSuchProcess):
-            found[process.pid, process.create_time()] = seconds_of(process)
+            known = Process(part_of(process), _seconds_of(process), process.ppid())
+            found[process.pid, process.create_time()] = known
     return found
 
 
 def by_part(before: Used, pids: Iterable[int]) -> dict[str, float]:
     """Seconds that the parts of an engine have used since.
 
-    What a process has used that was begun and has ended meanwhile is its parent's.
+    What a process has used that has ended meanwhile is its parent's.
     """
-    found: dict[str, float] = defaultdict(float)
-    for process in tree(pids):
-        with suppress(psutil.NoSuchProcess):
-            since = before.get((process.pid, process.create_time()), 0.0)
-            found[part_of(process)] += seconds_of(process) - since
+    now, found = used(pids), defaultdict[str, float](float)
+    parts = {pid: process.part for (pid, _), process in now.items()}
+    for key, process in now.items():
+        found[process.part] += process.seconds - (before[key].seconds if key in before else 0.0)
+    for key in before.keys() - now.keys():
+        # All that it has ever used is counted with its parent now.
+        if (parent := parts.get(before[key].parent)) is not None:
+            found[parent] -= before[key].seconds
     return dict(found)
 
 
-def seconds_of(process: psutil.Process) -> float:
-    """What one process has used, with its children that have ended."""
+def _seconds_of(process: psutil.Process) -> float:
     times = process.cpu_times()
     ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
     return float(times.user + times.system + ended)
