@@ -31,6 +31,7 @@ TEXTS: Mapping[str, str] = {
     "builder.empty": "No steps yet. Add the first one with the plus sign.",
     "builder.enable": "Enable",
     "builder.fault": "not with this data:",
+    "builder.fault_row": "row {number}: ",
     "builder.in_flight": "{n} run is in flight: it continues on the version that it started "
     "with.|{n} runs are in flight: they continue on the version that they started with.",
     "builder.input_key": "Name of field {number}",

@@ -52,6 +52,8 @@ _templates.globals.update(
     operator_word=words.operator,
     severity_word=words.severity,
     source_word=words.source,
+    size_word=words.size,
+    format_word=words.file_format,
 )
 
 

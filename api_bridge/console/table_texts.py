@@ -42,7 +42,6 @@ TEXTS: Mapping[str, str] = {
     "filter.value": "Value",
     "import.about": "See what a file would add before anything is added.",
     "import.again": "Read again",
-    "import.bytes": "{n} bytes",
     "import.charset": "Encoding",
     "import.columns": "Columns of the table",
     "import.columns_hint": "The first line names columns, by key or by name.",
@@ -108,7 +107,9 @@ TEXTS: Mapping[str, str] = {
     "shape.make": "Create table",
     "shape.name": "Name of the table",
     "shape.new": "New table",
-    "shape.options": "Options, one per line; quote those that contain “ = ”",
+    "shape.options": "Options",
+    "shape.options_about": "One per line. “pl = Poland” keeps pl and shows Poland; an option that "
+    "itself contains “ = ” stands in quotes.",
     "shape.options_hint": "pl = Poland",
     "shape.remove": "Remove",
     "shape.required": "required",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -24,6 +24,13 @@ from tests.console.screenshots import addresses, serving, signed_in, unhurried
 pytestmark = pytest.mark.slow
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+LOOKS: tuple[tuple[Literal["light", "dark"], dict[str, Any]], ...] = (
+    ("light", {"type": "tag", "values": WCAG}),
+    ("dark", {"type": "rule", "values": ["color-contrast"]}),
+)
+DESK, PHONE = (1280, 720), (390, 844)
+WIDTHS = (360, 769, 820, 961, 1024, 1180, 1280)
+"""Of phones, of tablets either way, and on both sides of where the navigation moves."""
 
 
 @pytest.fixture
@@ -39,25 +46,35 @@ def opened(chromium: Chromium, url: str, token: str | None, faults: list[str], *
     return page
 
 
-def test_every_page_is_accessible_in_light_and_dark(
+def test_every_page_is_accessible_and_fits_on_a_desk_and_on_a_phone_in_light_and_dark(
     chromium: Chromium, url: str, there: Sample
 ) -> None:
     things.add_history(there)
     faults: list[str] = []
     found: dict[str, list[str]] = {}
-    for scheme in ("light", "dark"):
-        page = opened(chromium, url, there.tokens["OWNER"], faults, color_scheme=scheme)
-        for name, path in addresses(there).items():
-            if name == "error":
-                continue  # its status is written to the browser's console
-            page.goto(f"{url}{path}")
-            result = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
-            assert len(result.response["passes"]) > 10, name
-            for one in result.response["violations"]:
-                nodes = [node["html"][:160] for node in one["nodes"]][:3]
-                found.setdefault(f"{name} {scheme} {one['id']}", []).extend(nodes)
-        page.context.close()
+    wide: list[str] = []
+    page = opened(chromium, url, there.tokens["OWNER"], faults)
+    for name, path in addresses(there).items():
+        if name == "error":
+            continue  # its status is written to the browser's console
+        page.goto(f"{url}{path}")
+        for width, height in (DESK, PHONE):
+            page.set_viewport_size({"width": width, "height": height})
+            # Of all rules, only that of contrasts depends on the scheme.
+            for scheme, rules in LOOKS:
+                page.emulate_media(color_scheme=scheme)
+                result = Axe().run(page, options={"runOnly": rules})
+                assert result.response["passes"], name
+                for one in result.response["violations"]:
+                    nodes = [node["html"][:160] for node in one["nodes"]][:3]
+                    found.setdefault(f"{name} {scheme} {width} {one['id']}", []).extend(nodes)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": height})
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wide.append(f"{name} {width}")
+    page.context.close()
     assert found == {}
+    assert wide == []
     assert faults == []
 
 
@@ -73,6 +90,21 @@ def test_a_run_s_page_follows_it_without_being_loaded_anew(
         runs.end_run(session, there.runs["running"], RunStatus.COMPLETED, None)
     expect(page.locator("h1 .badge")).to_have_text("Completed")
     assert page.evaluate("window.same") is True
+    assert faults == []
+
+
+def test_the_button_of_the_theme_changes_what_the_reader_s_system_shows(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    page = opened(chromium, url, there.tokens["VIEWER"], faults, color_scheme="dark")
+    page.goto(f"{url}/console/start")
+    ground = "getComputedStyle(document.body).colorScheme"
+    for pressed, shown in (("Light theme", "light"), ("Dark theme", "dark")):
+        expect(page.locator("[data-theme-form] button:visible")).to_have_count(1)
+        page.get_by_role("button", name=pressed).click()
+        expect(page.locator("html")).to_have_attribute("data-theme", shown)
+        assert page.evaluate(ground) == shown
     assert faults == []
 
 
@@ -108,22 +140,6 @@ def test_a_run_is_started_by_the_keyboard_alone(
     expect(page.locator("h1 .badge")).to_have_text("Running")
     assert "/console/runs/" in page.url
     assert faults == []
-
-
-def test_a_phone_shows_no_page_wider_than_itself(
-    chromium: Chromium, url: str, there: Sample
-) -> None:
-    context = unhurried(chromium, viewport={"width": 360, "height": 740})
-    context.add_cookies(
-        [{"name": "automations_session", "value": there.tokens["OWNER"], "url": url}]
-    )
-    page = context.new_page()
-    wide = []
-    for name, path in addresses(there).items():
-        page.goto(f"{url}{path}")
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            wide.append(name)
-    assert wide == []
 
 
 def test_every_page_is_light_with_all_that_it_loads(

@@ -149,6 +149,9 @@ def test_a_template_is_shown_with_what_it_would_come_to(building: Building, ther
     assert building.about("f:config.subject").endswith(": 200")
     building.do("keep:", {"f:config.body": "{{input.nobody}}"})
     assert building.about("f:config.body").startswith("not with this data:")
+    building.open("step.risky")
+    said = "row 1: 'input.amount' is not there in this run"
+    assert said in building.browser.text
     building.do("at:sample")
     building.do("at:step.hello", {"sample": '{"input": {"nobody": "Somebody"}}'})
     assert building.about("f:config.body") == "becomes Somebody"

@@ -124,7 +124,7 @@ class TestTemplates:
         owner.open(f"{ROOT}/templates")
         self.upload(owner, f"{ROOT}/templates", "Offer.docx", letter("Dear {{ client.name }}"))
         page = owner.path
-        assert (owner.heading(), "client.name" in owner.text) == ("Offer docx", True)
+        assert (owner.heading(), "client.name" in owner.text) == ("Offer DOCX", True)
         self.upload(owner, page, "Offer.md", b"Hello {{ who }}", name="Greeting")
         made = templates.get(there.workspace, page.rpartition("/")[2])
         assert (made.name, made.format, made.version) == ("Greeting", "markdown", 2)

@@ -111,6 +111,8 @@ class TestEvidence:
         page = f"/console/evidence/{there.things['ORG_MEMBERS']}"
         owner.open(page)
         assert "OWNER" in owner.text
+        (run,) = owner.root.xpath("//dt[.='Captured by run']/following-sibling::dd[1]/a")
+        assert run.text == "KYC review"
         shown = owner.answer.text
         (link,) = owner.root.xpath("//a[@download]/@href")
         content = owner.open(link).content

@@ -21,7 +21,6 @@ from automations.errors import NotFound, RuleBroken, StepError, ValidationFailed
 from automations.services.documents import documents, templates
 from automations.services.documents.documents import CONTENT_TYPES, Document
 from automations.services.runs import browsing
-from automations.services.workflows import overviews
 
 ROOT = "/console/documents"
 router = Router(prefix=ROOT, tags=["documents"])
@@ -109,7 +108,7 @@ def show(request: Request, caller: Viewer, document_id: str, view: Text = "") ->
             is_converted=kind == "docx",
             written=written[:_MAX_TEXT],
             is_cut=len(written) > _MAX_TEXT,
-            automation=_automation(caller.workspace_id, document.run_id),
+            automation=browsing.automation_name(caller.workspace_id, document.run_id),
             names={one.id: one.name for one in templates.list_all(caller.workspace_id)},
         )
     )
@@ -152,14 +151,3 @@ def _kind(document: Document) -> str:
     if document.format in _TEXTS:
         return "text"
     return document.format if document.format in ("pdf", "docx") else "other"
-
-
-def _automation(workspace_id: str, run_id: str | None) -> str | None:
-    """The name of the automation whose run made it; None when the run is not kept any more."""
-    if run_id is None:
-        return None
-    try:
-        workflow_id = browsing.automation_of(workspace_id, run_id)
-    except NotFound:
-        return None
-    return overviews.names(workspace_id).get(workflow_id, workflow_id)

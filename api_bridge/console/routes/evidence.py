@@ -18,6 +18,7 @@ from automations.domain.principals import Principal
 from automations.errors import ValidationFailed
 from automations.services.evidence import evidence
 from automations.services.evidence.sources import ADMINS_ONLY, SOURCES
+from automations.services.runs import browsing
 
 ROOT = "/console/evidence"
 router = Router(prefix=ROOT, tags=["evidence"])
@@ -50,6 +51,7 @@ def show(request: Request, caller: Viewer, snapshot_id: str) -> Response:
         one=found,
         query={name: value for name, value in found.query.items() if value},
         rows=_first_rows(content),
+        automation=browsing.automation_name(caller.workspace_id, found.run_id),
         max_characters=_MAX_CHARACTERS,
     )
 

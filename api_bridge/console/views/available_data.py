@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ _MAX_OFFERED = 60
 """Values of one group: who wants others knows their names."""
 _MAX_DEPTH = 4
 _NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+_PLACE = re.compile(r"^(\d+)(?:\.\w+)?: ")
 _AT_ONCE = ("input", "submission", "trigger")
 
 
@@ -145,8 +147,14 @@ def preview(value: Any, names: Mapping[str, JSON]) -> Preview | None:
     try:
         made = render(value, names, where="")
     except StepError as error:
-        return Preview(str(error).removeprefix(": ").lstrip(". "), True)
+        said = str(error).removeprefix(": ").lstrip(". ")
+        return Preview(_PLACE.sub(_name_row, said, count=1), True)
     return Preview(_format(made), False)
+
+
+def _name_row(place: re.Match[str]) -> str:
+    """Where in a list something is amiss, as the rows beside it are counted."""
+    return texts.text("builder.fault_row", number=int(place[1]) + 1)
 
 
 def _has_template(value: Any) -> bool:

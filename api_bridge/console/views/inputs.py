@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
+from api_bridge import shown_values
 from api_bridge.console.form_data import text
 from api_bridge.console.views.typed_values import object_of
 from automations.errors import ValidationFailed
@@ -134,7 +135,7 @@ def _field(
     return Field(
         key=key,
         name=name,
-        label=str(schema.get("title") or key),
+        label=str(schema.get("title") or shown_values.label(key)),
         hint=str(schema.get("description") or ""),
         control=control,
         type=input_type,

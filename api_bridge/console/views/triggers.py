@@ -9,13 +9,15 @@ from typing import Any
 
 from api_bridge.console import texts
 from api_bridge.console.views import timestamps
-from automations.definitions.triggers import ScheduleTrigger
+from automations.definitions.triggers import FILTERS, ScheduleTrigger
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import WorkflowStatus
 from automations.kit import common_clock
 
 _TIME = re.compile(r"(\d{1,2}) (\d{1,2}) (\S+) (\S+) (\S+)")
 _EVERY = re.compile(r"\*/(\d{1,2}) \* \* \* \*")
+_NAMED = frozenset({*FILTERS, "RUN_FAILED"})
+"""Types of events that have words."""
 _WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAYS = {str(number): day for number, day in enumerate(_WEEK)}
 
@@ -27,7 +29,7 @@ def describe(definition: Mapping[str, Any]) -> str:
         case "schedule":
             return _schedule(trigger, definition.get("timezone"))
         case "event":
-            return texts.text("trigger.event", type=str(trigger.get("triggerType")))
+            return _event(str(trigger.get("triggerType")))
         case "form_submission" | "webhook" | "manual" as kind:
             return texts.text(f"trigger.{kind}")
         case other:
@@ -41,6 +43,12 @@ def next_due(definition: Mapping[str, Any], status: str) -> datetime | None:
         return None
     schedule = ScheduleTrigger.model_validate(trigger).schedule(definition.get("timezone"))
     return schedule.next_after(common_clock.now())
+
+
+def _event(kind: str) -> str:
+    """An event that the product itself tells of in words; else as its sender has named it."""
+    key = f"trigger.{kind}" if kind in _NAMED else "trigger.event"
+    return texts.text(key, type=kind)
 
 
 def _schedule(trigger: Mapping[str, Any], timezone: str | None) -> str:

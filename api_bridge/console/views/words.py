@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
+from jinja2.filters import do_filesizeformat
+
 from api_bridge.console import texts
 from automations.kit.comparison import Operator
 
@@ -28,6 +30,7 @@ _ICONS = {
     "table_operations": "table",
 }
 OPERATORS: tuple[str, ...] = get_args(Operator)
+_MAX_ABBREVIATION = 4
 _MAX_VALUE_LENGTH = 60
 """Characters of a value in a grid: the row's own page has all of them."""
 
@@ -50,6 +53,16 @@ def origin(trigger_type: str) -> str:
 def period(name: str) -> str:
     """How far a list goes back."""
     return texts.text(f"period.{name}")
+
+
+def size(count: int) -> str:
+    """How large a file is, in the unit that people read."""
+    return do_filesizeformat(count).replace("Byte", "byte")
+
+
+def file_format(name: str) -> str:
+    """A file's format as it is written: PDF, but Markdown."""
+    return name.upper() if len(name) <= _MAX_ABBREVIATION else name.capitalize()
 
 
 def severity(name: str) -> str:

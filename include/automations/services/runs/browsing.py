@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from automations.db.runs import run_lists
 from automations.db.session import reading
 from automations.db.tables import Run
-from automations.db.workflows import versions
+from automations.db.workflows import versions, workflows
 from automations.domain.runs import ListedRun, RunFilter, RunStory
 from automations.errors import NotFound
 from automations.kit import cursors
@@ -44,6 +44,17 @@ def automation_of(workspace_id: str, run_id: str) -> str:
     with reading() as session:
         run = run_lists.find(session, workspace_id, run_id)
         return _there(run, run_id).workflow_id
+
+
+def automation_name(workspace_id: str, run_id: str | None) -> str | None:
+    """The name of the automation that a run is of; None where the run is not kept any more."""
+    if run_id is None:
+        return None
+    with reading() as session:
+        run = run_lists.find(session, workspace_id, run_id)
+        if run is None:
+            return None
+        return workflows.names(session, workspace_id).get(run.workflow_id, run.workflow_id)
 
 
 def story(workspace_id: str, run_id: str) -> RunStory:
