@@ -10,14 +10,14 @@ from automations.definitions.triggers import FILTERS
 
 @pytest.mark.parametrize("kind", [*FILTERS, "RUN_FAILED"])
 def test_an_event_of_the_product_s_own_is_said_in_words(kind: str) -> None:
-    said = triggers.in_words({"trigger": {"type": "event", "triggerType": kind}})
+    said = triggers.describe({"trigger": {"type": "event", "triggerType": kind}})
     assert said.startswith("When a ")
     assert "_" not in said
 
 
 def test_an_event_of_somebody_else_s_keeps_the_name_that_it_was_given() -> None:
     trigger = {"type": "event", "triggerType": "ORDER_PAID"}
-    assert triggers.in_words({"trigger": trigger}) == "On ORDER_PAID"
+    assert triggers.describe({"trigger": trigger}) == "On ORDER_PAID"
 
 
 @pytest.mark.parametrize(

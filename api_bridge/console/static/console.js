@@ -156,12 +156,12 @@ document.addEventListener("click", (event) => {
   for (const other of box.form.querySelectorAll("input[type=checkbox]")) other.checked = box.checked;
 });
 
-// One popup at a time; Escape and a click elsewhere close it.
+// One popup at a time; Escape and a click elsewhere close it. Escape closes the menu of a phone, too.
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.confirm[open]")) if (!open.contains(event.target)) open.open = false;
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") for (const open of document.querySelectorAll("details.confirm[open]")) { open.open = false; open.querySelector("summary").focus(); }
+  if (event.key === "Escape") for (const open of document.querySelectorAll("details:is(.confirm, .menu)[open]")) { open.open = false; open.querySelector("summary").focus(); }
   const typing = event.target.matches("input, textarea, select");
   const search = document.querySelector("input[type=search]");
   if (event.key === "/" && !typing && search) { event.preventDefault(); search.focus(); }
