@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,21 @@ def test_who_has_not_said_where_our_database_is_is_told_so(
 ) -> None:
     assert cli.main(["migrate"]) == 1
     assert "AUTOMATIONS_DATABASE_DSN: must be the address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("key", "--name", " "), "must have 1 to 200 characters"),
+        (("key", "--name", "x" * 201), "must have 1 to 200 characters"),
+        (("run", "a", "--timeout", "nan"), "must be a number of seconds"),
+        (("run", "a", "--timeout", "-1"), "must be a number of seconds"),
+    ],
+)
+def test_what_an_option_cannot_be_is_said(
+    command: Sequence[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        parser().parse_args(command)
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err

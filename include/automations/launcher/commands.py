@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -91,7 +92,7 @@ def _add_everywhere(add: Add) -> None:
         help="A workspace of its own, such as sales; made when there is none of that name.",
     )
     key.add_argument("--role", choices=ROLES, default="OWNER")
-    key.add_argument("--name", default="command line")
+    key.add_argument("--name", type=_name, default="command line")
     invited = add(
         "invite", "Print a link by which somebody sets a password for the console, once, in 3 days."
     )
@@ -127,7 +128,7 @@ def _add_everywhere(add: Add) -> None:
     started.add_argument("automation", help="Its id, its key, or its name if no other has it.")
     started.add_argument("--input", metavar="JSON", default="{}", help="An object: its input.")
     started.add_argument(
-        "--timeout", type=float, default=60, metavar="SECONDS", help="How long to look on; 60."
+        "--timeout", type=_seconds, default=60, metavar="SECONDS", help="How long to look on; 60."
     )
     for command in (applied, compared, written, started):
         command.add_argument(
@@ -139,6 +140,23 @@ def _slug(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
         raise argparse.ArgumentTypeError("must be lower-case letters, digits and hyphens")
     return text
+
+
+def _name(text: str) -> str:
+    """As ``kit.titles`` has it, which needs what is not installed yet."""
+    if not 1 <= len(text.strip()) <= 200:
+        raise argparse.ArgumentTypeError("must have 1 to 200 characters")
+    return text.strip()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError("must be a number of seconds")
+    return seconds
 
 
 def _age(text: str) -> timedelta:
