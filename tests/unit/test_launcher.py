@@ -28,6 +28,8 @@ from automations.launcher.airflow_config import (
     parts_environment,
     write_passwords,
 )
+from automations.launcher.archive import BackupError, Manifest, pack
+from automations.launcher.backup import backup
 from automations.launcher.cli import main
 from automations.launcher.fork_server import ForkServer
 from automations.launcher.logs import show
@@ -546,6 +548,18 @@ def test_a_home_that_cannot_be_written_or_read_is_said(
     (tmp_path / "secrets.json").write_text("[]")
     (line,) = refused("up", capsys=capsys)
     assert f"{tmp_path / 'secrets.json'} is no JSON object" in line
+
+
+def test_a_backup_that_cannot_be_written_is_refused_and_leaves_nothing(
+    home: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BackupError, match="is a folder: name a file in it"):
+        backup(stack.open_home(), tmp_path)
+    lost = Manifest("now", "3", "17", {}, {"gone.dump": "0"})
+    (tmp_path / "parts").mkdir()
+    with pytest.raises(FileNotFoundError):
+        pack(tmp_path / "saved.tar", tmp_path / "parts", lost)
+    assert not list(tmp_path.glob("saved.tar*"))
 
 
 @pytest.mark.slow

@@ -43,13 +43,18 @@ def pack(target: Path, folder: Path, manifest: Manifest) -> None:
     fresh.unlink(missing_ok=True)
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
     handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            for name in (MANIFEST, *manifest.sha256):
-                tar.add(folder / name, name)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(target)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                for name in (MANIFEST, *manifest.sha256):
+                    tar.add(folder / name, name)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(target)
+    except BaseException:
+        # It holds the secrets.
+        fresh.unlink()
+        raise
 
 
 def unpack(source: Path, folder: Path) -> Manifest:

@@ -36,11 +36,20 @@ def backup(settings: Settings, target: Path) -> Manifest:
     """Save everything to a file.
 
     Raises:
-        BackupError: a database cannot be dumped.
+        BackupError: a database cannot be dumped, or the file not be written.
     """
     target = target.absolute()
     if not target.parent.is_dir():
         raise BackupError(f"There is no folder {target.parent}.")
+    if target.is_dir():
+        raise BackupError(f"{target} is a folder: name a file in it.")
+    try:
+        return _save(settings, target)
+    except OSError as error:
+        raise BackupError(f"{error.filename or target}: {error.strerror}") from error
+
+
+def _save(settings: Settings, target: Path) -> Manifest:
     with ExitStack() as held:
         # Beside the target, where there is room, and for nobody else's eyes.
         made = tempfile.mkdtemp(prefix=".backup-", dir=target.parent)
