@@ -1,4 +1,4 @@
-"""What Airflow's audit log says of people's actions, in our words."""
+"""Reads people's actions from Airflow's audit log."""
 
 from __future__ import annotations
 

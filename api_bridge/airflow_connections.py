@@ -1,4 +1,4 @@
-"""Connections of Airflow's for what the bridge itself does of steps: their tests."""
+"""Reads connections from Airflow for step tests in the bridge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What request bodies have in common."""
+"""The base class of request bodies, and their limits."""
 
 from __future__ import annotations
 

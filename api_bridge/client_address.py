@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer, or whom a trusted proxy speaks for."""
+"""The address that a request comes from: the peer's, or one named by a trusted proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 over HTTP: one in JSON, a batch, or one whose attributes are headers."""
+"""Parses CloudEvents 1.0 over HTTP: structured, batched or binary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: what a client may send before anybody looks at it, and how long it may take.
+"""Limits of client connections: sizes and times before a request is complete.
 
 The server beneath bounds neither: heads without an end, requests behind requests that nobody waits
 for, and clients that say nothing would take the memory, the event loop or the last file descriptor.

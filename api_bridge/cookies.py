@@ -1,4 +1,4 @@
-"""The console's cookie: what is in it, and who may use it."""
+"""The console's session cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients may write of an automation, as JSON schemas: the model, and what surrounds it."""
+"""JSON schemas of what clients may write of an automation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that were denied are noted as security events, without anything secret."""
+"""Records denied requests as security events, without anything secret."""
 
 from __future__ import annotations
 

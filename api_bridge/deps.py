@@ -1,4 +1,4 @@
-"""Who asks, and whether they may."""
+"""Dependencies of routes: authenticate the caller, and check their role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as answers: to be saved under their name, never to be shown as a page of ours."""
+"""Responses that are files to save, and are never rendered as a page of ours."""
 
 from __future__ import annotations
 

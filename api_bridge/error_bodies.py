@@ -1,4 +1,4 @@
-"""How an error is written: the platform's envelope, or RFC 9457 for who asks for that."""
+"""The body of an error: the platform's envelope, or RFC 9457 for clients that accept that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Domain errors become HTTP here, once, in the platform's one envelope."""
+"""Maps domain errors to HTTP, in one place, in the platform's envelope."""
 
 from __future__ import annotations
 

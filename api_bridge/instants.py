@@ -1,4 +1,4 @@
-"""Instants in queries and bodies."""
+"""The type of instants in queries and bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON that a route declares: read and checked in a thread, once."""
+"""Reads and validates the JSON body of a route, in a thread, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists that are bare in answers: a header leads to their next page."""
+"""``Link`` headers for lists that are bare arrays."""
 
 from __future__ import annotations
 

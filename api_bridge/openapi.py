@@ -1,4 +1,4 @@
-"""The API's description: OpenAPI 3.1, with the errors that it really answers."""
+"""The API's description in OpenAPI 3.1, with the errors that it really returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public pages: how they are protected, rendered, and how their forms are read."""
+"""Public pages: how they are protected and rendered, and how their forms are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a list is asked for."""
+"""Query parameters of paged lists."""
 
 from __future__ import annotations
 

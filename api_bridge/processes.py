@@ -1,4 +1,4 @@
-"""One of several processes of a bridge, which share its port."""
+"""One of several processes of a bridge that share its port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages say that need no account, a mailed decision and a form; the console has it, too."""
+"""The texts of pages that need no account (decisions, forms), which the console uses, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters that an address may have behind its question mark."""
+"""Refuses query parameters that a route does not know."""
 
 from __future__ import annotations
 

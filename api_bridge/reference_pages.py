@@ -1,4 +1,4 @@
-"""The API's reference as pages, ``/docs`` and ``/redoc``, without anything of others' servers.
+"""The pages ``/docs`` and ``/redoc``, which load nothing from other servers.
 
 They are on the origin of the console's sessions: a script that a third party serves there could do
 all that a member may.

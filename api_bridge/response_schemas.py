@@ -1,4 +1,4 @@
-"""What the API answers, as JSON schemas: the client's types, to which schemathesis holds us."""
+"""JSON schemas of the API's answers, made from the client's types; schemathesis checks them."""
 
 from __future__ import annotations
 

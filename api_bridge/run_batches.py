@@ -1,4 +1,4 @@
-"""Runs as the plugin's route in Airflow's server takes them, and what it says of each."""
+"""Serializes runs for the plugin's route in Airflow's server, and reads its results."""
 
 from __future__ import annotations
 

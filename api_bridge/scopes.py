@@ -1,4 +1,4 @@
-"""Scopes: what an API key is limited to below its role, as ``<tag>:<verb>`` of the routes.
+"""Scopes, which limit an API key below its role: ``<tag>:<verb>`` of the routes.
 
 A route asks for its tag with ``read`` (GET) or ``write`` (everything else); a few, which are
 worth a key of their own, ask for a name of theirs instead.

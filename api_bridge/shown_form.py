@@ -1,4 +1,4 @@
-"""The page of a form, as whoever fills it in sees it."""
+"""Renders the page of a form for whoever fills it in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of any kind as pages show them: what they are called, as JSON, and as tables."""
+"""Renders values of any kind for pages: with titles, as JSON, and as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An address with a slash too many leads to the one without."""
+"""Redirects addresses with a trailing slash to those without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tasks have returned, as JSON that a step can use.
+"""Converts what tasks have returned to JSON that a step can use.
 
 Airflow keeps what JSON has no kind for, such as the rows of a query, under the name of its class:
 ``{"__classname__": "builtins.tuple", "__version__": 1, "__data__": [1, 2]}``, and its API gives

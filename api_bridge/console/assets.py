@@ -1,4 +1,4 @@
-"""The console's own style, script and pictures: each at an address that changes with it."""
+"""The console's style sheet, script and pictures, at addresses that change with their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens in forms: only a page of ours, shown to the same browser, can have a form's right one."""
+"""CSRF tokens: only a page of ours, shown to the same browser, has the right one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms with buttons that change the form itself, as "add a column" does, beside one that saves it.
+"""Forms with buttons that change the form itself, such as "add a column", besides saving it.
 
 Nothing is kept between two clicks but what the form holds.
 """

@@ -1,4 +1,4 @@
-"""Errors as pages, for whoever loads a page: what is wrong, and what to do."""
+"""Errors as pages: what is wrong, and what to do."""
 
 from __future__ import annotations
 

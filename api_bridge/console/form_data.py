@@ -1,4 +1,4 @@
-"""What a page's form has sent."""
+"""Reads what a page's form has sent."""
 
 from __future__ import annotations
 

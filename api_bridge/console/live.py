@@ -1,4 +1,4 @@
-"""Pages that follow what happens: server-sent events, by one question a second for all of them."""
+"""Live pages: server-sent events, from one query per second for all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leads to the console's pages: entries in groups, each for those whom its page is for."""
+"""The console's navigation: groups of entries, for those who may see the pages."""
 
 from __future__ import annotations
 

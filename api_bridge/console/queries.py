@@ -1,4 +1,4 @@
-"""What a list's form asks for: empty inputs ask for nothing."""
+"""Parses the queries of lists; empty inputs ask for nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console's answers: pages with their headers, and where a form leads when it was taken."""
+"""The console's responses: pages with their headers, and redirects after forms."""
 
 from __future__ import annotations
 

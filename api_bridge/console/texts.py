@@ -1,4 +1,4 @@
-"""All that the console says, in one place: a template has no words of its own."""
+"""All texts of the console: templates have no words of their own."""
 
 from __future__ import annotations
 

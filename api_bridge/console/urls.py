@@ -1,4 +1,4 @@
-"""Addresses that a page was given to lead on to: only those of the console itself."""
+"""Builds addresses within the console, and refuses others to redirect to."""
 
 from __future__ import annotations
 

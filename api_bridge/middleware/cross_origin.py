@@ -1,4 +1,4 @@
-"""Pages of other origins may call the API where a setting names them; without it none may."""
+"""CORS: pages of other origins may call the API if a setting names them."""
 
 from __future__ import annotations
 

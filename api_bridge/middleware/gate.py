@@ -1,4 +1,4 @@
-"""The first thing that a request meets: it gets an id and an address, and says one thing only."""
+"""The outermost middleware: gives requests an id and an address, and refuses ambiguous ones."""
 
 from __future__ import annotations
 

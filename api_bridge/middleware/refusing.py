@@ -1,4 +1,4 @@
-"""What all middleware is written with, and how it refuses a request."""
+"""Types for middleware, and how it refuses a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of every request: a span while it lasts, then a metric and a line in the log."""
+"""Telemetry of every request: a span, a metric and a log line."""
 
 from __future__ import annotations
 

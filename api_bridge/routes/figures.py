@@ -1,4 +1,4 @@
-"""Figures: what became of runs over a time, as numbers."""
+"""Statistics of runs over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the bridge lives, and whether it can work."""
+"""Liveness and readiness of the bridge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an automation is due next."""
+"""The next dates of a schedule."""
 
 from __future__ import annotations
 

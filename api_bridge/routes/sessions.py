@@ -1,4 +1,4 @@
-"""Signing in to the console with a password, and who one is."""
+"""Signing in to the console with a password, and the current session."""
 
 from __future__ import annotations
 

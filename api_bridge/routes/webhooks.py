@@ -1,4 +1,4 @@
-"""Webhooks: the public URL of each automation that has one, and a new one for an old one."""
+"""Webhooks: the public URL of each automation that has one, and its rotation."""
 
 from __future__ import annotations
 

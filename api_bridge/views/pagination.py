@@ -1,4 +1,4 @@
-"""How an answer says where its page stands in the list: the specification has several ways."""
+"""Pagination in answers, in the several forms that the specification has."""
 
 from __future__ import annotations
 

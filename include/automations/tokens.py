@@ -1,4 +1,4 @@
-"""Secrets in links: derived, so that a repeat or a reminder carries the same one."""
+"""Tokens for secret links, derived from a key so that a repeat or a reminder has the same one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the parts together for a process: the one place that knows which adapter plays a role."""
+"""Wires a process together: the one place that knows which adapter plays which role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of which versions of Airflow the tables are known, so that something may be written to them."""
+"""The versions of Airflow whose tables we know well enough to write to them."""
 
 from __future__ import annotations
 

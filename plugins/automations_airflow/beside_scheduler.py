@@ -1,4 +1,4 @@
-"""Starts what is done beside the scheduler: by threads of its process, in Airflow's database."""
+"""Starts our threads in the scheduler's process, which work in Airflow's database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this Airflow is the launcher's own, or somebody else's that automations are in."""
+"""Whether this Airflow is the launcher's own, or another one that automations are installed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which DAGs of an Airflow are ours: those of automations, and that which runs operators."""
+"""Which DAGs of an Airflow are ours: automations, and the one that runs operators."""
 
 from __future__ import annotations
 

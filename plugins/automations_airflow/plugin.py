@@ -1,4 +1,4 @@
-"""The one Airflow plugin: what Airflow must know of automations.
+"""The Airflow plugin: all that we register with Airflow.
 
 It imports the step code, so that workers and parsing processes, forks all, find it imported.
 """

@@ -1,4 +1,4 @@
-"""What the dag-processor does otherwise than by itself: it rests, and lets what changed go first.
+"""Changes the dag-processor's loop: it sleeps while idle, and parses changed files first.
 
 Airflow's dag-processor asks each second, of every bundle, whether there is something new. Of ours
 it can be told: with nothing to parse it rests for some seconds, and is woken when an automation is

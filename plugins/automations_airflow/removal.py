@@ -1,4 +1,4 @@
-"""Takes what is of automations from an Airflow's database, while that Airflow is down.
+"""Removes everything of automations from an Airflow's database, while that Airflow is down.
 
 Run as ``python -m automations_airflow.removal`` where Airflow's own commands are run.
 """

@@ -1,4 +1,4 @@
-"""Secrets and connections that are kept in Airflow, or in the secrets backend behind it."""
+"""Secrets and connections that are stored in Airflow, or in its secrets backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator for hand-written DAGs: what a task has read becomes rows of tables."""
+"""An operator for hand-written DAGs that syncs what a task has read into rows of tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a template may refer to at a place of a draft, and what it would come to there."""
+"""The names that a template may use at a place of a draft, with sample values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row's values as inputs, and what was typed into them: what was not touched stays as it is."""
+"""A row's values as inputs, and back; untouched values stay as they are."""
 
 from __future__ import annotations
 

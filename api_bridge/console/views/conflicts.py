@@ -1,4 +1,4 @@
-"""Conflicts: what whoever saves second is told of what others have changed since their page."""
+"""Conflicts: what others have changed since the page of whoever saves second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A definition that is being written, drawn as one reads it, with places for further steps."""
+"""A draft of a definition as the builder shows it, with places for further steps."""
 
 from __future__ import annotations
 

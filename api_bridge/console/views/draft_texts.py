@@ -1,4 +1,4 @@
-"""A draft as a text that people write: YAML of the whole, JSON of data to try it with."""
+"""A draft as text: YAML of the whole, JSON of its sample data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A definition's steps as one reads them: lists in lists, with what became of each."""
+"""A definition's steps as nested lists, with the result of each in a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A form that is being written: its sections and fields as they are drawn, and what is typed."""
+"""The form designer's sections and fields as inputs, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table's rows as a grid: what of them is asked for, and how their values are shown."""
+"""A table's rows as a grid: its filter and order, and the cells."""
 
 from __future__ import annotations
 

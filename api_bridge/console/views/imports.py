@@ -1,4 +1,4 @@
-"""A file of rows that is looked at: how it is to be read, and what of it is refused."""
+"""The preview of a file of rows: how to read it, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input of a run as rows that people fill in: what a JSON schema of flat fields says."""
+"""A run's input schema as rows to fill in, if it is flat."""
 
 from __future__ import annotations
 

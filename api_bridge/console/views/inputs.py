@@ -1,4 +1,4 @@
-"""A flat JSON schema as a form: a field for each property that people can fill in."""
+"""A flat JSON schema as a form: one field per property."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An integration as a form: the fields that its type has, and what was typed into them."""
+"""An integration as a form, and back: the fields of its type."""
 
 from __future__ import annotations
 

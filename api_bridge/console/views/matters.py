@@ -1,4 +1,4 @@
-"""A matter as a form, and back: what was not touched stays, whoever has changed it meanwhile.
+"""A matter as a form, and back; untouched fields stay, whoever has changed them meanwhile.
 
 Beside each input stands a mark of the value that it was made with. By it one sees what the reader
 has changed, and whether somebody else has, too.

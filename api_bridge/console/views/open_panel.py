@@ -1,4 +1,4 @@
-"""Which part of a draft is open beside its flow, and how addresses and forms name it."""
+"""Which part of a draft is open next to its flow, and its name in addresses and forms."""
 
 from __future__ import annotations
 

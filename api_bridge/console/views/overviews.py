@@ -1,4 +1,4 @@
-"""An automation as lists and the heads of its pages show it."""
+"""Automations as lists and page headings show them."""
 
 from __future__ import annotations
 

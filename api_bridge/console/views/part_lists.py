@@ -1,4 +1,4 @@
-"""Parts of a form that stand in a list, and the buttons that add, move and remove them."""
+"""Lists of parts in a form, with buttons that add, move and remove them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline as a form: its source, and where the columns of its tables are in a record."""
+"""A pipeline as a form, and back: its source, and the mapping of columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a document template takes, as data to try it with."""
+"""Sample data for a document template, made from its names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as its page tells it."""
+"""What the page of a run shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written in the fields of a draft: as inputs hold it, and as it is read from them again.
+"""The fields of a draft as inputs, and back.
 
 What somebody has not touched stays exactly what it was, also where an input could not show it.
 """

@@ -1,4 +1,4 @@
-"""What was filled into a form, as its fields name it."""
+"""The values of a submission under the names of its form's fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial of an automation as the builder tells it: what each step would do, in order."""
+"""A trial as the builder shows it: what each step would do, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Triggers as people say them, and when one is due next."""
+"""Describes triggers in words, and when they are next due."""
 
 from __future__ import annotations
 

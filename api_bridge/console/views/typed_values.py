@@ -1,4 +1,4 @@
-"""JSON values as texts that people type, and back.
+"""JSON values as text to type, and back.
 
 An input for any value takes both: a text that is JSON stands for its value, any other one for
 itself. So ``12`` is a number, ``"12"`` a text of two digits. An input for JSON takes nothing else.

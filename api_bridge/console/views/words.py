@@ -1,4 +1,4 @@
-"""Statuses, types and values as words and marks."""
+"""Words and marks for statuses, types and values."""
 
 from __future__ import annotations
 

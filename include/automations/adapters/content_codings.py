@@ -1,4 +1,4 @@
-"""Unpacks answers piece by piece, so that no piece grows beyond what may be kept of the whole."""
+"""Decompresses answers in small pieces, so that a bomb cannot fill memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP transport whose connections all end at one moment.
+"""An HTTP transport with one deadline for everything that its connections do.
 
 A timeout of the library's is for one piece of an answer: whoever sends a byte now and then (of a
 status line, of headers, of the frames of what is packed) would hold us for as long as they like.

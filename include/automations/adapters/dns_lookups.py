@@ -1,4 +1,4 @@
-"""The addresses of a name, within a time: the system's resolver knows no other than its own."""
+"""Resolves names within a deadline, which the system's resolver cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speaks HTTP to the outside, never to the inside: the SSRF guard.
+"""The HTTP client for outside services, with the guard against SSRF.
 
 The name is resolved once; if any of its addresses is not public the request is refused, otherwise
 the connection goes to that very address, so that a second answer of the name server changes

@@ -1,4 +1,4 @@
-"""What people wrote, as headers of a mail: it arrives as it was written, and adds no header.
+"""Encodes people's texts as headers of a mail, unchanged and without adding headers.
 
 Encoded here, since the standard library's newer classes take an encoded word within a text for what
 it decodes to, line breaks and all, and each Python in its own way.

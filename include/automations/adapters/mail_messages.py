@@ -1,4 +1,4 @@
-"""Mails as bytes: what their headers, texts and files are on the wire."""
+"""Serializes mails: headers, texts and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slack's SDK, speaking by our own client for HTTP; loaded when it is needed.
+"""Slack's SDK over our own HTTP client; imported only when it is needed.
 
 By itself it would follow redirects with the token, use the proxies of the environment, and read
 answers without an end.

@@ -1,4 +1,4 @@
-"""How one signs in to Slack, and what a connection of Airflow's says of it."""
+"""How to sign in to Slack, and how an Airflow connection says it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends spans over OTLP/HTTP, as the standard ``OTEL_*`` variables say."""
+"""Exports spans over OTLP/HTTP, as configured by the standard ``OTEL_*`` variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose certificates services are believed by: the machine's own authorities, and the public ones.
+"""The authorities whose certificates are trusted: the machine's own, and the public ones.
 
 A context is made once for each kind of service: to read the authorities takes 20 to 40 ms of
 processor time, which is more than all else that a step costs.

@@ -1,4 +1,4 @@
-"""Verifies deliveries as Standard Webhooks, GitHub and Stripe sign them, or by a shared header."""
+"""Verifies webhook signatures of Standard Webhooks, GitHub and Stripe, or a shared header."""
 
 from __future__ import annotations
 

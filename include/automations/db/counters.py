@@ -1,4 +1,4 @@
-"""What has happened so far, counted: read for the metrics, and compacted now and then."""
+"""Counters of what has happened: read for the metrics, and compacted from time to time."""
 
 from __future__ import annotations
 

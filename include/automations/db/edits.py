@@ -1,4 +1,4 @@
-"""How edits of either kind go on: with one more change, or back to a state before it."""
+"""How edits of automations and forms go on: with one more change, or back to an earlier state."""
 
 from __future__ import annotations
 

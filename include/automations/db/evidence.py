@@ -1,4 +1,4 @@
-"""The chains of evidence as they are stored."""
+"""The stored chains of evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How things stand at this moment, by indexes that hold nothing but what is not yet done."""
+"""Gauges of the current state, read from small partial indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists in the order of their instants: parts of their queries that are the same for all."""
+"""Keyset pages of lists ordered by time: the parts of their queries that are common to all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutual exclusion of processes, ended by PostgreSQL when its holder dies."""
+"""Locks between processes, which PostgreSQL releases when their holder dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings our database to the newest schema."""
+"""Migrates our database to the newest schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the users of a workspace were told."""
+"""The notifications of members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables in parts, one for each month: made ahead, and dropped whole when all in them is old.
+"""Monthly partitions of tables: created ahead, and dropped when all in them is old.
 
 What is of a month that has no part lies in the part ``default``, so that nothing is ever refused.
 Whoever makes or drops a part keeps all others from the table for that moment, and so gives up soon

@@ -1,4 +1,4 @@
-"""Deletes what is old, page by page; evidence, documents and whatever is in hand stay."""
+"""Deletes what is old, page by page; never evidence, documents or what is still in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets as they are stored: encrypted."""
+"""The stored secrets, encrypted."""
 
 from __future__ import annotations
 

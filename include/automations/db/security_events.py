@@ -1,4 +1,4 @@
-"""Security events as they are stored."""
+"""The stored security events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far periodic readers have come."""
+"""Watermarks: how far periodic readers have read."""
 
 from __future__ import annotations
 

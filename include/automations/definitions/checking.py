@@ -1,4 +1,4 @@
-"""Checks of a definition when it is saved: orders, ids and the names in its templates."""
+"""Checks a definition when it is saved: orders, ids and the names in its templates."""
 
 from __future__ import annotations
 

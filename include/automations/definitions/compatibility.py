@@ -1,4 +1,4 @@
-"""Whether a run that has stopped can go on by another version of its automation."""
+"""Whether a stopped run can go on with another version of its automation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of a definition that is being written: steps are added, moved, copied and taken out.
+"""Edits a definition: adds, moves, copies and removes steps.
 
 What is changed is JSON that need not be valid yet. A change gives a new value and leaves the old
 one as it is, so that it can be taken back.

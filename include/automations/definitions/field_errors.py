@@ -1,4 +1,4 @@
-"""What is wrong with a definition, by field and in words."""
+"""The errors of a definition, by field and in plain words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Definitions as files: YAML or JSON, one automation or several, as teams keep them in git."""
+"""Definitions as files in YAML or JSON, one automation or several, to keep in git."""
 
 from __future__ import annotations
 

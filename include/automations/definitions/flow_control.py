@@ -1,4 +1,4 @@
-"""How many runs an automation may have, how often, and for what: limits per key."""
+"""Limits of an automation's runs per key: concurrency, rate and debounce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is configured of an outside service, by its type."""
+"""The configuration of integrations, by type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one comes from one page of an HTTP source to the next; a cursor is a text for each way."""
+"""The ways in which HTTP sources page: how to get from one page to the next."""
 
 from __future__ import annotations
 

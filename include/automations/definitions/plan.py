@@ -1,4 +1,4 @@
-"""A definition laid out as a graph: which node follows which, and what an outcome skips."""
+"""The graph of a definition: which node follows which, and what an outcome skips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How definitions refer to other automations: by id, and in files by key, which holds elsewhere."""
+"""References to other automations: by id, and in files by key, which is valid elsewhere."""
 
 from __future__ import annotations
 

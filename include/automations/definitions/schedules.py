@@ -1,4 +1,4 @@
-"""When a schedule is due: the one computation, for Airflow's timetable and for previews.
+"""Computes when a schedule is due, for Airflow's timetable and for previews alike.
 
 A cron expression is read on the wall clock of its zone. When clocks go forward, a time that does
 not exist is due as much later as they jump (02:30 at 03:30). When clocks go back, a time that comes

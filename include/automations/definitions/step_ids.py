@@ -1,4 +1,4 @@
-"""Ids of steps over changes: runs, logs and outputs refer to steps by them."""
+"""Keeps the ids of steps over changes, since runs, logs and outputs refer to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What starts a run: the trigger types, written flat or nested under ``config``."""
+"""The trigger types, written flat or nested under ``config``."""
 
 from __future__ import annotations
 

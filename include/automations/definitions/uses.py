@@ -1,4 +1,4 @@
-"""What a definition uses of its workspace: the secrets that it names, the types of its steps."""
+"""What a definition uses of its workspace: secrets that it names, types of its steps."""
 
 from __future__ import annotations
 

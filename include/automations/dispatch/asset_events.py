@@ -1,4 +1,4 @@
-"""Tells Airflow of changes that DAGs are scheduled on: of tables, runs, documents and evidence."""
+"""Reports changes of tables, runs, documents and evidence to Airflow as asset events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many runs Airflow is given at once: with thousands of them its scheduler slows down.
+"""Limits how many runs Airflow has at once, since thousands of them slow its scheduler down.
 
 An automation may take three times of what it leaves: alone it has three quarters of the room, two
 have three sevenths each, and there is room at once for a run of one that has none there.

@@ -1,4 +1,4 @@
-"""Sees which automations stand still in Airflow, since somebody has paused or deleted their DAG."""
+"""Notices automations that are held up, since somebody has paused or deleted their DAG."""
 
 from __future__ import annotations
 

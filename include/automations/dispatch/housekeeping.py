@@ -1,4 +1,4 @@
-"""What must be done now and then: ledgers are folded, parts of tables made, old things deleted."""
+"""Periodic work: compacts counters, creates partitions, deletes what is old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says when it is time again for what is done every now and then."""
+"""A timer for work that is done at intervals."""
 
 from __future__ import annotations
 

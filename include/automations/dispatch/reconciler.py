@@ -1,4 +1,4 @@
-"""Makes our runs agree with Airflow's: runs started, failed, cleared or ended in its UI."""
+"""Brings our runs in line with Airflow's: runs started, failed, cleared or ended in its UI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what people do to automations in Airflow's UI, and has it put on record here."""
+"""Reads what people did to automations in Airflow's UI, and records it here."""
 
 from __future__ import annotations
 

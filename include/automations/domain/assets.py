@@ -1,4 +1,4 @@
-"""Addresses by which DAGs of Airflow's name what is here, to be scheduled when it changes."""
+"""The URIs of our assets, by which other DAGs can be scheduled on changes here."""
 
 from __future__ import annotations
 

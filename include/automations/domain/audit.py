@@ -1,4 +1,4 @@
-"""The lines of the audit log and security events, as they are read and asked for."""
+"""Lines of the audit log and security events, and the filters for them."""
 
 from __future__ import annotations
 

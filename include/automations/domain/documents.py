@@ -1,4 +1,4 @@
-"""Documents as lists of them are asked for."""
+"""Filters for lists of documents."""
 
 from __future__ import annotations
 

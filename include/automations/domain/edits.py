@@ -1,4 +1,4 @@
-"""Rules of unsaved changes that automations and forms share.
+"""The rules for unsaved changes that automations and forms share.
 
 When typing on is one change with the letters before, and which of two windows is refused.
 """

@@ -1,4 +1,4 @@
-"""What an e-mail address is."""
+"""Parses and normalises e-mail addresses."""
 
 from __future__ import annotations
 

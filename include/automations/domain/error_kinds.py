@@ -1,4 +1,4 @@
-"""What kinds of errors steps fail with, and which of them another attempt may help."""
+"""The kinds of step errors, and which of them another attempt may help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events as they are read and asked for."""
+"""Events, and the filters for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How evidence is written, hashed and chained: the same everywhere, for ever."""
+"""How evidence is serialized, hashed and chained: this must never change."""
 
 from __future__ import annotations
 

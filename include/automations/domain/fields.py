@@ -1,4 +1,4 @@
-"""The kinds of fields that configs and definitions are made of."""
+"""The types of fields that configs and definitions consist of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of runs, as numbers: over a time, by step, by automation, and of what waits."""
+"""Statistics of runs: over time, by step, by automation, and of what waits."""
 
 from __future__ import annotations
 

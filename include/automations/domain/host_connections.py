@@ -1,4 +1,4 @@
-"""What connections of Airflow's must be for a step that is to use them."""
+"""The connections of Airflow's that steps may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a request proves by a secret who it is from."""
+"""The ways in which a request authenticates with a secret."""
 
 from __future__ import annotations
 

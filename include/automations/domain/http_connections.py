@@ -1,4 +1,4 @@
-"""What a connection of Airflow's says of requests, as Airflow's HttpHook reads it."""
+"""The request settings in an Airflow connection, as Airflow's HttpHook reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers that a request may be given."""
+"""The headers that a request may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a loop goes through, and what templates find of each item: ``loop.item`` and its likes."""
+"""The items of a loop, and the names that templates have for each: ``loop.item`` and so on."""
 
 from __future__ import annotations
 

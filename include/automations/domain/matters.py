@@ -1,4 +1,4 @@
-"""Boards and matters: what they may hold."""
+"""Boards and matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to know of an installation in numbers."""
+"""The metrics of an installation."""
 
 from __future__ import annotations
 

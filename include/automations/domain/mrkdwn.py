@@ -1,4 +1,4 @@
-"""What is inserted into Slack's messages: its own marks in it show as they are written.
+"""Escapes what is inserted into Slack's messages.
 
 Without that, whoever sends a name or a title could call a whole channel by ``<!channel>``, or show
 one address and lead to another.

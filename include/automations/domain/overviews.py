@@ -1,4 +1,4 @@
-"""Automations with what became of their runs."""
+"""Automations with their runs, as lists show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who somebody is, whichever key, session, link or user of Airflow they come by.
+"""The identity of a person, by whichever key, session, link or Airflow user they act.
 
 An identity is a text: ``key:<id>``, ``member:<id>``, ``mail:<address>`` or ``airflow:<user>``. One
 person may have several; ``services.access.people`` knows which belong together.

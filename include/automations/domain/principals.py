@@ -1,4 +1,4 @@
-"""Who asks for something, and how far their role reaches."""
+"""Who makes a request, and what their role allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the body of an answer over HTTP is: by what its Content-Type says, not by how it looks."""
+"""Decodes the body of an HTTP answer by its Content-Type, never by its looks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs as they are read and asked for."""
+"""Runs, and the filters for them."""
 
 from __future__ import annotations
 

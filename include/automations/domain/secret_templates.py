@@ -1,4 +1,4 @@
-"""The secrets that one attempt at a step uses: read when they are named, hidden when recorded.
+"""The secrets of one attempt at a step: read when they are named, masked when recorded.
 
 What is recorded is also what later steps of the run see: a secret that a service echoes is ``***``
 in ``steps.<name>``, so a step that needs the secret names it itself.

@@ -1,4 +1,4 @@
-"""The words for how things stand: in the database, in the API and in code the same."""
+"""The statuses, which are the same in the database, in the API and in code."""
 
 from __future__ import annotations
 

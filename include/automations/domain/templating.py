@@ -1,4 +1,4 @@
-"""User templates: rendered from plain JSON, within bounds, with the place in every error."""
+"""Renders the templates of users from plain JSON, within bounds, with the place in every error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a delivery to a webhook URL becomes: an event's data, without secrets."""
+"""Turns a delivery to a webhook URL into an event's data, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Automations as they are read."""
+"""Automations, and the filters for them."""
 
 from __future__ import annotations
 

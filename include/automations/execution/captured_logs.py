@@ -1,4 +1,4 @@
-"""Log lines of steps that are done before Airflow has their tasks.
+"""Captures the log lines of steps that run before Airflow has their tasks.
 
 They are kept with the step, and are written into its task's log once there is one.
 """

@@ -1,4 +1,4 @@
-"""Tests of one step with given data: the step is done for real, outside of any run of its own.
+"""Tests one step with given data: it runs for real, outside of any other run.
 
 What it comes to stays on record as a run whose trigger type is ``test``, so that an effect is
 never without a trace. Such a run does not come to Airflow, and does not go on or wait.

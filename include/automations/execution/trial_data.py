@@ -1,4 +1,4 @@
-"""What tests of steps and trials of automations share: the data that they find, and the step."""
+"""What step tests and trials share: their data, and the step to attempt."""
 
 from __future__ import annotations
 

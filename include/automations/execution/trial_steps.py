@@ -1,4 +1,4 @@
-"""One step of a trial: attempted by ports that do nothing, and its pause passed.
+"""One step of a trial: attempted with ports that have no effect, its pause ended by a sample.
 
 Secrets are looked up and never used: where one is named, ``***`` stands for it.
 """

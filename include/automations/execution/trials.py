@@ -1,4 +1,4 @@
-"""Trials: a whole automation gone through with sample data, where nothing outside is done.
+"""Trials: a whole automation is run through with sample data, without effects outside.
 
 Each step is attempted as in a run, by ports that only tell what would be done. What a step can find
 out without an effect is real; what others would have answered is a sample's, or that of an earlier

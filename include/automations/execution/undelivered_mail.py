@@ -1,4 +1,4 @@
-"""Mails that could not be delivered when their step had paused or ended; the run goes on."""
+"""Reports mails that could not be delivered after their step had ended; the run goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine tells its host (an Airflow task) to do next; the host knows nothing else."""
+"""The engine's verdicts: what its host (an Airflow task) must do next."""
 
 from __future__ import annotations
 

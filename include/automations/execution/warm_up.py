@@ -1,4 +1,4 @@
-"""A run that nobody sees: what takes long the first time is done before a process is forked."""
+"""A run that is rolled back, which warms a process up before it is forked."""
 
 from __future__ import annotations
 

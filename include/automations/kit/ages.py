@@ -1,4 +1,4 @@
-"""How old something must be, as people write it."""
+"""Parses ages, such as ``90d``, as people write them."""
 
 from __future__ import annotations
 

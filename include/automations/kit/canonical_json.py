@@ -1,4 +1,4 @@
-"""JSON in one canonical form, whose hash shows whether it was changed: of runs, of values."""
+"""JSON in one canonical form, whose hash shows whether a value was changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How instants are written and read."""
+"""Parses and formats instants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time it is by the one clock that all processes go by: the database's.
+"""The current time by the one clock that all processes share: the database's.
 
 Machines have clocks of their own, which differ and are set. A moment that one process has written
 is compared by another one with what is now: were each to take its own, a pause would end hours

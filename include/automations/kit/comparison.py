@@ -1,4 +1,4 @@
-"""How two JSON values are compared."""
+"""Compares two JSON values by an operator."""
 
 from __future__ import annotations
 

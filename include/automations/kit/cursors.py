@@ -1,4 +1,4 @@
-"""Opaque cursors: where a list goes on, for lists in an order of (instant, id)."""
+"""Opaque cursors for lists ordered by (instant, id)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text in the charset that it says to be in: by its mark, its header, or its own first line."""
+"""Decodes text in its declared charset: by its byte order mark, its header, or its first line."""
 
 from __future__ import annotations
 

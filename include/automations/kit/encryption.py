@@ -1,4 +1,4 @@
-"""Encrypts what is kept secret in our database."""
+"""Encrypts the secrets that our database stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The beginning of a value as text, for people: as long as it may be, at no more than its cost."""
+"""The beginning of a value as text, at a cost that depends only on the excerpt's length."""
 
 from __future__ import annotations
 

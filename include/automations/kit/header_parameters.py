@@ -1,4 +1,4 @@
-"""Parameters behind a header's value, such as the charset of a Content-Type: found in one go.
+"""Parses the parameters of a header's value, such as the charset of a Content-Type, in linear time.
 
 The standard library's reader takes a time that grows with the square of what it reads, and decodes
 with whatever codec it is told, which are more than charsets.

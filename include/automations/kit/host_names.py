@@ -1,4 +1,4 @@
-"""The host that a request is for: what its ``Host`` header names, and who is answered to.
+"""Parses the ``Host`` header, and checks it against the hosts that we answer for.
 
 A page of somebody else whose name leads to this machine (DNS rebinding) sends that name as the
 Host: who answers to it lets the page read what only this machine may.

@@ -1,4 +1,4 @@
-"""JSON as senders write it: in any charset, and only what can be kept as it is."""
+"""Parses JSON as it is sent: in any charset, refusing what could not be stored unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that are made of what people call something, such as ``unit_price`` of "Unit price"."""
+"""Makes keys from names, such as ``unit_price`` from "Unit price"."""
 
 from __future__ import annotations
 

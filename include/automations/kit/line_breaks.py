@@ -1,4 +1,4 @@
-"""Line breaks as browsers send them, and texts found again that were sent so."""
+"""Normalises the line breaks that browsers send, and recognises texts that were changed only so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is different between two texts, line by line, in a time that grows with their length.
+"""The differences between two texts, line by line, in linear time.
 
 Python's ``difflib`` takes minutes for a few thousand lines of which many are alike. So lines that
 each text has once are matched first, in one pass, and it is asked of what is between them only, as

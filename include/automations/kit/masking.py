@@ -1,4 +1,4 @@
-"""Hides secret values in what is recorded, also where they were encoded on their way."""
+"""Hides secret values in what is recorded, even if they were encoded."""
 
 from __future__ import annotations
 

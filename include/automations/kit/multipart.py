@@ -1,4 +1,4 @@
-"""Bodies in several parts, as browsers, services and programs of mail write them (RFC 2046)."""
+"""Parses multipart bodies as browsers, services and mail programs write them (RFC 2046)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose an address is, for what is counted per address."""
+"""The network that an address belongs to, for limits that count per address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that were written, kept as exactly as they were written or not at all.
+"""Parses numbers exactly as they were written, or not at all.
 
 Whole numbers are kept at any length. Others are double precision, as they are in JavaScript and in
 most senders: what that would change is refused.

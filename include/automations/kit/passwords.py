@@ -1,4 +1,4 @@
-"""Passwords: which are too easy to guess, and what is kept of the others (argon2id)."""
+"""Passwords: refuses those that are too easy to guess, and hashes the others (argon2id)."""
 
 from __future__ import annotations
 

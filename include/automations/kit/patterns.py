@@ -1,4 +1,4 @@
-"""Regular expressions that users write: matched by an engine that never goes back, within bounds.
+"""Regular expressions of users, matched by an engine without backtracking, within bounds.
 
 Rust's engine takes time in proportion to the text and to the pattern with its repetitions written
 out, which `(?:[^x]{1,99}y?){1,99}` makes large: half a minute for 100,000 characters.

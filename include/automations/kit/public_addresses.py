@@ -1,4 +1,4 @@
-"""Which addresses are on the public internet: everything but what is set aside for a purpose.
+"""Which addresses are on the public internet: all but those reserved for a purpose.
 
 The list is our own, since that of Python's ``ipaddress`` differs from version to version. Sources,
 as of 2025-10-09, each with every block that it has, also those said to be globally reachable:

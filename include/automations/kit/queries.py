@@ -1,4 +1,4 @@
-"""Queries and web forms: values by name, as JSON writes them."""
+"""Query strings and web forms as JSON: values by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where values are in records: keys and places in lists, with dots between them."""
+"""Paths to values in records: keys and indexes, separated by dots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linux's lists of system calls: what a process, and whatever it starts, may still ask the kernel.
+"""Filters the system calls of a process and its children, by Linux's seccomp.
 
 A list holds for good. Calls that are not on it fail with EPERM; another processor's calls, by which
 a list of numbers could be got around, end the process.

@@ -1,4 +1,4 @@
-"""What settings may be, as a text has them."""
+"""Parses the types of settings from text."""
 
 from __future__ import annotations
 

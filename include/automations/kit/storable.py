@@ -1,4 +1,4 @@
-"""What the database keeps of JSON that comes from outside."""
+"""Whether JSON from outside can be stored in the database."""
 
 from __future__ import annotations
 

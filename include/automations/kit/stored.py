@@ -1,4 +1,4 @@
-"""Values that were written down by another version of this code, and are read by this one."""
+"""Reads values that another version of this code has stored."""
 
 from __future__ import annotations
 

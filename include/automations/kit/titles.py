@@ -1,4 +1,4 @@
-"""What things are called by people: never by blanks only."""
+"""The type of titles and names: not blank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What JSON may hold, how errors in it are told, and how values are taken from other objects."""
+"""Types of JSON values, and conversions to and from other objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every part of Airflow is started with: one environment, no configuration file."""
+"""The environment with which every part of Airflow is started; there is no configuration file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of Airflow: how many of each, and what each is started and asked by."""
+"""The parts of Airflow: how many of each, how each is started and probed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file that a backup is: a tar of dumps and secrets, with a manifest of what they are."""
+"""The backup file: a tar of dumps and secrets, with a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backups: both databases as of one moment, and the secrets without which they cannot be read."""
+"""Makes backups: both databases as of one time, and the secrets needed to read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A part's process: how it is started, or forked, and what is known of it."""
+"""A part's process: how it is started or forked, and its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of ``./automations`` and their options, read without anything installed."""
+"""The parser of ``./automations``, which needs nothing that is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says whether the chains of evidence hold."""
+"""``./automations verify-evidence``: verifies the chains of evidence."""
 
 from __future__ import annotations
 

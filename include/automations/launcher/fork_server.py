@@ -1,4 +1,4 @@
-"""Asks a process that has everything imported to fork a part's process.
+"""Asks a process that has imported everything to fork a part's process.
 
 The fork becomes this process's own child: whoever forks it ends, and orphans are adopted here.
 """

@@ -1,4 +1,4 @@
-"""The parts' logs, printed."""
+"""Prints the parts' logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One part of an installation: what its process is, and how it is asked."""
+"""One part of an installation: its process, and its probe."""
 
 from __future__ import annotations
 

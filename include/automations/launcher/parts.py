@@ -1,4 +1,4 @@
-"""The parts of an installation: what is started, in which order, and how it is asked."""
+"""The parts of an installation, in the order in which they start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: the binaries of a wheel, started by a launcher of our own.
+"""The embedded PostgreSQL: the binaries from a wheel, started by our own launcher.
 
 TCP on the loopback only: a socket file would limit the length of the home's path. PostgreSQL
 refuses to run as root, so for root it runs as another user that exists on the machine.

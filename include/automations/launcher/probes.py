@@ -1,4 +1,4 @@
-"""Whether a part works, found out by asking it."""
+"""Probes: whether a part works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes by identity: a pid alone may belong to somebody else by now."""
+"""Identifies processes by pid and start, since pids are reused."""
 
 from __future__ import annotations
 

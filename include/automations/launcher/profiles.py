@@ -1,4 +1,4 @@
-"""What an installation on this machine consists of: how many of each part, at which ports."""
+"""The profile of an installation on this machine: how many of each part, at which ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the launcher shows: one line for each part, and a summary at the end."""
+"""What the launcher prints: one line per part, and a summary at the end."""
 
 from __future__ import annotations
 

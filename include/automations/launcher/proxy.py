@@ -1,4 +1,4 @@
-"""The proxy of several bridges and api-servers: HAProxy, with the file that it is started by."""
+"""The proxy in front of several bridges and api-servers: HAProxy, and its configuration."""
 
 from __future__ import annotations
 

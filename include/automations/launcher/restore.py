@@ -1,4 +1,4 @@
-"""Restoring a backup: into a home and databases that are empty, or told to be replaced."""
+"""Restores a backup into a home and databases that are empty or to be replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in a home: written by its supervisor, read by every other command."""
+"""What is running in a home: written by its supervisor, read by all other commands."""
 
 from __future__ import annotations
 

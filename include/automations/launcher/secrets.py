@@ -1,4 +1,4 @@
-"""The secrets of one installation: generated once, kept in ``<home>/secrets.json``."""
+"""The secrets of one installation: generated once, stored in ``<home>/secrets.json``."""
 
 from __future__ import annotations
 

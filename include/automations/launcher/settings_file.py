@@ -1,4 +1,4 @@
-"""``<home>/settings.env`` and the names of settings: one that means nothing is refused."""
+"""Reads ``<home>/settings.env``, and refuses unknown settings."""
 
 from __future__ import annotations
 

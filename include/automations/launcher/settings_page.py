@@ -1,4 +1,4 @@
-"""The page of all settings, made from what they are declared as."""
+"""Generates the page of all settings from their declarations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true before the parts start: migrated databases, a workspace, an owner key."""
+"""Prepares an installation before its parts start: databases, a workspace, an owner key."""
 
 from __future__ import annotations
 

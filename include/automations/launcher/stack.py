@@ -1,4 +1,4 @@
-"""Bringing one home up and down."""
+"""Brings one home up and down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What works at this moment, found out by asking every part."""
+"""``./automations status``: probes every part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue of Celery's workers: Redis or Valkey, with the file that it is started by."""
+"""The queue of Celery's workers: Redis or Valkey, and its configuration."""
 
 from __future__ import annotations
 

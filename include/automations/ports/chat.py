@@ -1,4 +1,4 @@
-"""Messages to a team's chat."""
+"""The port for messages to a team's chat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that a run starts."""
+"""The port for runs that a run starts."""
 
 from __future__ import annotations
 

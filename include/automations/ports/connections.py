@@ -1,4 +1,4 @@
-"""Connections that the steps' host keeps: how to reach a service, and how to sign in to it."""
+"""The port for connections of the host: how to reach a service, and how to sign in to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DAGs of the Airflow around us that are no automations."""
+"""The port for other DAGs of the Airflow around us."""
 
 from __future__ import annotations
 

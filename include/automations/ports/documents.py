@@ -1,4 +1,4 @@
-"""Documents: templates, rendering, keeping and sending."""
+"""The ports for documents: templates, rendering, storage and delivery."""
 
 from __future__ import annotations
 

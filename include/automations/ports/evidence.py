@@ -1,4 +1,4 @@
-"""Evidence: what is so at a moment, kept."""
+"""The port for evidence."""
 
 from __future__ import annotations
 

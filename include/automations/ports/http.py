@@ -1,4 +1,4 @@
-"""Requests to outside services, and what makes them."""
+"""The port for requests to outside services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail, and what sends it."""
+"""The port for mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to language models."""
+"""The port for language models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow, as dispatcher and reconciler use it."""
+"""The port for Airflow, as dispatcher and reconciler use it."""
 
 from __future__ import annotations
 

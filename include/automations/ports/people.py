@@ -1,4 +1,4 @@
-"""Forms, notices and matters: what people are asked and told."""
+"""The ports for forms, notifications and matters: what people are asked and told."""
 
 from __future__ import annotations
 

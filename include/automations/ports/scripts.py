@@ -1,4 +1,4 @@
-"""Scripts of users, and what runs them."""
+"""The port for scripts of users."""
 
 from __future__ import annotations
 

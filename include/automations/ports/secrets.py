@@ -1,4 +1,4 @@
-"""Secrets and connections that are kept outside of our own store."""
+"""The port for secrets and connections that are stored outside of our database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of tables, and what reads and writes them."""
+"""The port for rows of tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong in a step, as a value."""
+"""Turns errors in a step into failures, which are values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step answers: values that the engine records and Airflow's side acts on."""
+"""The outcomes of steps: values that the engine records and acts on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Airflow's Code tab shows of an automation: its own definition, as a file of it says it.
+"""The text of Airflow's Code tab for an automation: its definition, as in a file.
 
 Airflow keeps the text of the file that a DAG is in. Ours holds no definition, and many DAGs: when
 the row is written, in the dag-processor, the definition is put in its place.

@@ -1,4 +1,4 @@
-"""What Airflow's pages say of an automation and its steps, made from the definition."""
+"""The descriptions of an automation and its steps on Airflow's pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DAG in which operators of Airflow's providers are run for steps of automations."""
+"""The DAG that runs operators of Airflow's providers for steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators of Airflow's providers: found by their paths, made with arguments of JSON, listed."""
+"""Operators of Airflow's providers: found by path, made from JSON arguments, and listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Celery's executor, with no doubt about what a dead scheduler had sent to the queue."""
+"""Celery's executor, which knows for certain what a dead scheduler had sent to the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Celery is configured by where it runs tasks: its workers begin warm, and say that they live.
+"""Configures Celery's workers: they start warm, and write heartbeats.
 
 Named by ``[celery] celery_config_options``; imported by the scheduler and by each worker.
 """

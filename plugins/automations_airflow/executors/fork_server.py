@@ -1,4 +1,4 @@
-"""A process that has imported what parts of Airflow are made of, and forks them when asked.
+"""A process that has imported all that parts of Airflow need, and forks them on request.
 
 What takes most of a part's start is imports, and building the api-server's routes: seconds of a
 processor, on a busy machine a minute, in which nothing goes on when the part has died. A fork has

@@ -1,4 +1,4 @@
-"""Knows the processes behind Airflow's jobs, so that what a dead one had is taken over at once.
+"""Knows the processes behind Airflow's jobs, so that those of a dead one are taken over at once.
 
 Airflow takes a scheduler or a triggerer for dead when its heartbeat is old, and what is a long
 time for a dead one is a short time for a starved one; a dead dag-processor it never notices. So

@@ -1,4 +1,4 @@
-"""A task that a worker does by itself, as Airflow's tables have it: taken, held and given back.
+"""Tasks that a worker runs itself, in Airflow's tables: taken, held and given back.
 
 What the Execution API does when a task's process begins, and each few seconds later, for a process
 that may reach Airflow's database. Each is one conditional statement: whoever has changed the task

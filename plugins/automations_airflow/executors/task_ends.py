@@ -1,4 +1,4 @@
-"""Tells the process of a task that was killed from one that Airflow itself has ended.
+"""Tells a task's process that was killed from one that Airflow itself has ended.
 
 Airflow ends what was cleared or marked meanwhile, or has lost its server: no fault of the step.
 """

@@ -1,4 +1,4 @@
-"""Imports and a first run, done once in the scheduler: tasks' processes are forked from it warm."""
+"""Warms the scheduler up, so that the processes of tasks are forked from it warm."""
 
 from __future__ import annotations
 

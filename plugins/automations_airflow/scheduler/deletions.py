@@ -1,4 +1,4 @@
-"""Sees in Airflow's audit log that somebody has deleted the DAG of an automation.
+"""Notices in Airflow's audit log that somebody has deleted the DAG of an automation.
 
 Airflow forgets the DAG, its DagRuns and when its file was parsed; the file is there as before, and
 would be parsed again after ten minutes. Airflow's API says nothing of it meanwhile, as it shows the

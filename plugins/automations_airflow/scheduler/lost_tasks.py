@@ -1,4 +1,4 @@
-"""Finds tasks of this machine whose processes are gone, where Celery's executor runs them.
+"""Finds tasks of this machine whose processes are gone, if Celery's executor runs them.
 
 What is lost with a worker of Celery's Airflow notices when its heartbeat is old, and that has to
 be minutes, since a starved one is late as well. That a process is gone is known at once. So such a

@@ -1,4 +1,4 @@
-"""Marks in Airflow the tasks that were done ahead, or left out, as if each had run by itself.
+"""Marks in Airflow the tasks that were done ahead or skipped, as if each had run by itself.
 
 Beside the scheduler, since task processes may not reach Airflow's database. One leg of a run is one
 transaction: all of its tasks are marked, or none. None is when anything is not as it was when the

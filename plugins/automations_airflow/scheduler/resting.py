@@ -1,4 +1,4 @@
-"""Has the scheduler look more often while automations have something to do, and be woken for more.
+"""Makes the scheduler loop faster while automations have work, and wakes it when more comes.
 
 A run of an automation begins at once: while there is one to look at, the scheduler looks for work
 ten times a second. With none it sleeps as its own option says, and is woken by whoever makes one or

@@ -1,4 +1,4 @@
-"""What is done beside the scheduler: a thread of its process that survives a lost database."""
+"""The base class of our threads in the scheduler's process, which survive a lost database."""
 
 from __future__ import annotations
 

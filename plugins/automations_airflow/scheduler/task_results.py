@@ -1,4 +1,4 @@
-"""Forgets what Celery's workers have said of ended tasks, which Airflow has long noted."""
+"""Deletes the results of ended tasks that Celery's workers have stored and Airflow has read."""
 
 from __future__ import annotations
 

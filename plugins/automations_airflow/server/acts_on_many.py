@@ -1,4 +1,4 @@
-"""A route in Airflow's api-server that tells the bridge what was done to several runs at once.
+"""A route in Airflow's api-server that reports bulk actions on runs to the bridge.
 
 Airflow's own API shows the entries of its audit log by the DAG that they name, and those of a list
 of runs name "~": it shows them to nobody, and who has marked or cleared them would be unknown.

@@ -1,4 +1,4 @@
-"""DagRuns some of whose steps were done before Airflow had the run.
+"""Creates DagRuns some of whose steps were done before Airflow had the run.
 
 Their rows, and those of their tasks, are inserted in the state that the run is in by then: done,
 skipped, or still to be done by Airflow. No row that was there before is changed.

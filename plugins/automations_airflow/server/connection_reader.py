@@ -1,4 +1,4 @@
-"""A route in Airflow's api-server that gives the bridge a connection, sealed by our own key.
+"""A route in Airflow's api-server that gives the bridge a connection, encrypted with our key.
 
 A test of a step is done by the bridge, which does not reach where Airflow keeps its connections.
 What is given is of use to nobody who has not the installation's encryption key.

@@ -1,4 +1,4 @@
-"""What the plugin adds to Airflow's api-server, imported there alone.
+"""The apps that the plugin adds to Airflow's api-server, imported only there.
 
 Every process of Airflow's imports the plugin, each task's, too, and none but the api-server needs
 a web framework.

@@ -1,4 +1,4 @@
-"""The events of assets that have started runs, as Airflow has them: it shows them with the DagRun.
+"""The asset events that have started runs, so that Airflow shows them with the DagRun.
 
 Who listens to Airflow's events is not told their ids, so that one is known by what was told of it.
 """

@@ -1,4 +1,4 @@
-"""Writes what is logged into the log of another task than the one whose process this is."""
+"""Logs into the log of another task than the one whose process this is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step reads and writes, as OpenLineage is told it where Airflow's provider of it is there.
+"""The data that a step reads and writes, for OpenLineage, if Airflow's provider of it is there.
 
 The provider asks the operator itself. Inlets and outlets would not do: it knows none of our
 addresses, and an outlet is an event, which is told to Airflow already when something has changed.

@@ -1,4 +1,4 @@
-"""One operator class per step type; a sensor where the type always waits."""
+"""The operator classes, one per step type; a sensor if the type always waits."""
 
 from __future__ import annotations
 

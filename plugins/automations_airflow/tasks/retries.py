@@ -1,4 +1,4 @@
-"""How a failed try becomes Airflow's retry: the engine decides whether and when.
+"""Turns a failed try into Airflow's retry; the engine decides whether and when.
 
 Airflow counts one number of tries of a task. Of ours there are three kinds: attempts of the step,
 which the engine counts; deaths of its process, which it counts, too, and is told of; and tries in

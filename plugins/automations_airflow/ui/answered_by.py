@@ -1,4 +1,4 @@
-"""Has Airflow show who has answered by a link or the API, and not the bridge, which passes it on.
+"""Has Airflow show who answered by a link or the API, instead of the bridge that passes it on.
 
 Airflow knows an answer by the user who brings it. The bridge says beside it whose it is, and in the
 process that stores it, the api-server, that is put in the place of the bridge's own name.

@@ -1,4 +1,4 @@
-"""What Airflow is to check of a field, beside that which its form is made of.
+"""The JSON schema by which Airflow validates a field, in addition to the one its form is made from.
 
 A form looks at the top of a field's schema alone, and keeps limits by changing what is typed; what
 is under ``allOf`` is checked all the same, and refused in words. Only such keywords come there of

@@ -1,4 +1,4 @@
-"""Where Airflow's UI shows the console: an entry of its own, and tabs of DAGs, runs and tasks."""
+"""The places of the console in Airflow's UI: a menu entry, and tabs of DAGs, runs and tasks."""
 
 from __future__ import annotations
 

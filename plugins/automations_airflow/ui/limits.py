@@ -1,4 +1,4 @@
-"""Limits of fields, which Airflow's forms would keep by changing what is typed, without a word.
+"""Limits of fields, which Airflow's forms would enforce by silently changing what is typed.
 
 A number's input sets what is over its ``maximum`` to that as soon as it is left; a text's takes no
 more than ``maxLength``, and cuts what is pasted. They look at the schema itself alone: under

@@ -1,4 +1,4 @@
-"""Texts and data of somebody's as Markdown, of which Airflow's pages make what they show."""
+"""Escapes texts and data of people for the Markdown of Airflow's pages."""
 
 from __future__ import annotations
 

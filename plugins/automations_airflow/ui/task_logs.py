@@ -1,4 +1,4 @@
-"""Reads the logs of tasks where they are written: all parts of Airflow are on this machine.
+"""Reads the logs of tasks from files, since all parts of Airflow are on this machine.
 
 Airflow asks the worker's or triggerer's log server for the log of every task that runs or waits,
 also when it has read the file itself. Here there is none, which it said in each of these logs.

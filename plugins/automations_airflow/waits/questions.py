@@ -1,4 +1,4 @@
-"""A question as Airflow's Required Actions show it: what is asked, of whom, until when, and a form.
+"""A question as Airflow's Required Actions page shows it, with its form.
 
 Airflow's own form wants what is required of whoever rejects, too, so nothing of it is required
 there: what an approval lacks is refused by us, and said where the question is asked once more.

@@ -1,4 +1,4 @@
-"""Resumes sleeping tasks as soon as what they wait for is over.
+"""Resumes sleeping tasks as soon as their pauses are over.
 
 A trigger does so, too, and is what can be relied on; but between a task that goes to sleep and its
 trigger, and between a trigger that fires and the scheduler, are rounds of a second each: some two

@@ -1,4 +1,4 @@
-"""What wakes a sleeping task: the clock, or a notification that its wait has ended."""
+"""The trigger that wakes a sleeping task: at a time, or when its wait is notified as ended."""
 
 from __future__ import annotations
 

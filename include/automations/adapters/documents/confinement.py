@@ -1,4 +1,4 @@
-"""What the process that makes a document gives up, and with it every program that it starts."""
+"""What the process that renders a document gives up, together with all that it starts."""
 
 from __future__ import annotations
 

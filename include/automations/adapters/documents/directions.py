@@ -1,4 +1,4 @@
-"""Directions of text, said so that LibreOffice (7.4, at least) follows them.
+"""Rewrites text directions of a DOCX so that LibreOffice (7.4 or later) follows them.
 
 It reads past ``w:bdo`` and ``w:dir``, and draws what is in them as if they were not there; the
 characters of Unicode that stand for them it follows. Of a row with text that runs upwards or

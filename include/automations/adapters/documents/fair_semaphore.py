@@ -1,4 +1,4 @@
-"""A semaphore of which nobody may hold all places: so many makers of documents, and of one some."""
+"""A semaphore across processes of which nobody may hold all places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which characters of a document no font of this machine has."""
+"""Finds the characters of a document that no font of this machine has."""
 
 from __future__ import annotations
 

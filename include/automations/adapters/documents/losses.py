@@ -1,4 +1,4 @@
-"""What the small engine would not show of a DOCX, by name.
+"""What pandoc and typst would not show of a DOCX, by name.
 
 It has a look of its own for headings, lists, notes and the text around them; what is lost is what
 the document says beside that, or what cannot be placed at all.

@@ -1,4 +1,4 @@
-"""The numbers of a DOCX's lists and headings that the small engine does not write."""
+"""Writes the numbers of a DOCX's lists and headings that pandoc leaves out."""
 
 from __future__ import annotations
 

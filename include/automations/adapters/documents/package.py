@@ -1,4 +1,4 @@
-"""Whether a DOCX is a bounded package, so that it may be unpacked at all."""
+"""Checks that a DOCX is a package of bounded size before it is unpacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pandoc leaves out of a DOCX: its page, header and footer, as the typesetter's preamble."""
+"""The page, header and footer of a DOCX, which pandoc drops, as a preamble for typst."""
 
 from __future__ import annotations
 

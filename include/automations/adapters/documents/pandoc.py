@@ -1,4 +1,4 @@
-"""Pandoc: Markdown to DOCX, and DOCX to the typesetter's language."""
+"""Runs pandoc: Markdown to DOCX, and DOCX to typst."""
 
 from __future__ import annotations
 

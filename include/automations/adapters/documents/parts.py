@@ -1,4 +1,4 @@
-"""Whether the parts of a DOCX keep to themselves: no links to outside, no programs, no entities."""
+"""Checks that the parts of a DOCX are self-contained: no external links, programs or entities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of a DOCX: which of them the small engine can show."""
+"""Which pictures of a DOCX typst can show."""
 
 from __future__ import annotations
 

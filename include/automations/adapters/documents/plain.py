@@ -1,4 +1,4 @@
-"""A DOCX as pandoc understands it: what it shows, without what only a word processor reads."""
+"""Simplifies a DOCX for pandoc: keeps what is visible, drops what only word processors read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a template or a document, as the child reports it."""
+"""The problems of templates and documents, as the child process reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outside programs, within limits of their own."""
+"""Runs outside programs within limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays the role DocumentRenderer: starts a confined child for each document."""
+"""Implements the port DocumentRenderer: starts a confined child for each document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DOCX to PDF by LibreOffice, where it is installed."""
+"""Converts DOCX to PDF with LibreOffice, if it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The styles of a DOCX: what they say by themselves, and what they are based on."""
+"""Resolves the styles of a DOCX, with those that they are based on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jinja templates in DOCX and Markdown: which names they take, and filling them in."""
+"""Jinja templates in DOCX and Markdown: finds their names, and fills them in."""
 
 from __future__ import annotations
 

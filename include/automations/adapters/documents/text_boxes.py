@@ -1,4 +1,4 @@
-"""Text boxes of headers and footers, in the older form that LibreOffice puts in its place.
+"""Rewrites text boxes of headers and footers in the older form, which LibreOffice places right.
 
 Of a shape with text, LibreOffice (7.4, at least) draws the text of one in a header where the page
 begins, whatever the shape's place is. Word writes such a box in two forms; the older one (VML), and

@@ -1,4 +1,4 @@
-"""DOCX to PDF by pandoc and typst, where LibreOffice is not there."""
+"""Converts DOCX to PDF with pandoc and typst, if LibreOffice is not installed."""
 
 from __future__ import annotations
 

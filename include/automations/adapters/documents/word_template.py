@@ -1,4 +1,4 @@
-"""A DOCX of whose parts every one that shows text is a template, and so are its links."""
+"""A DOCX template: each of its parts that shows text is a template, and so are its links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How workspaces sign in to providers of language models."""
+"""The accounts of workspaces at providers of language models."""
 
 from __future__ import annotations
 

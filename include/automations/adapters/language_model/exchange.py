@@ -1,4 +1,4 @@
-"""Sends one question to a provider; the module that loads the vendors' libraries."""
+"""Sends one question to a provider; the only module that imports the vendors' libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request to a language model costs, by the public price lists."""
+"""The price of a request to a language model, by the public price lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns what went wrong with a language model into a step's error."""
+"""Translates errors of providers into step errors."""
 
 from __future__ import annotations
 

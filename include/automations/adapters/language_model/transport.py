@@ -1,4 +1,4 @@
-"""An HTTP transport that reads no more of an answer than it should have, and errors as errors."""
+"""An HTTP transport that limits the size of answers, and recognises errors sent with status 200."""
 
 from __future__ import annotations
 

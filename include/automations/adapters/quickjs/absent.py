@@ -1,4 +1,4 @@
-"""What scripts written for browsers, servers and other products name, and is not here."""
+"""Explains what scripts for browsers, servers and other products expect and is absent here."""
 
 from __future__ import annotations
 

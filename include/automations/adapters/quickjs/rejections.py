@@ -1,4 +1,4 @@
-"""Promises of a script that were rejected, and whose rejection nobody has handled.
+"""Tracks promises that a script has rejected without a handler.
 
 The engine tells of them by a hook that its Python binding does not pass on: so the hook is set by
 the engine's own interface in C.

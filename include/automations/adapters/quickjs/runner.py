@@ -1,4 +1,4 @@
-"""Starts the confined process for each script, and believes nothing that comes back from it."""
+"""Starts a confined process for each script, and trusts nothing that it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Idempotency keys as they are stored: with the answer, in the transaction of the work."""
+"""The stored idempotency keys: with the answer, in the transaction of the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts hits per key, exactly, over all processes: in a window that begins with its first hit."""
+"""Exact counts of hits per key over all processes, in a window that begins with the first hit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes in a span of time: of tables, runs, documents and evidence, as Airflow's assets."""
+"""Changes of tables, runs, documents and evidence in a span of time, as Airflow's assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events that are collected until no more come; each row becomes one run of the last of them."""
+"""Events that are collected by a debounce; each row becomes one run for the last of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the front doors need of the database, in few and plain statements: they are the hot path."""
+"""Receives events from outside in a few plain statements, since this is the hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions on submissions, and their changes before."""
+"""Decisions on submissions, and changes before that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told over PostgreSQL's notifications, heard by who waits for it."""
+"""Listens to PostgreSQL's notifications."""
 
 from __future__ import annotations
 

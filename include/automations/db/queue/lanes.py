@@ -1,4 +1,4 @@
-"""Lines of jobs that are due, one of each automation, and who comes next of them.
+"""Lanes of due jobs, one per automation, and whose turn is next.
 
 A job that is due is put into the line of its workspace and automation, both read from its subject.
 Workspaces take turns, within one its automations, and within one of these the oldest comes first:

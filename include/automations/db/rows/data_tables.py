@@ -1,4 +1,4 @@
-"""Tables of people's own."""
+"""The tables that people define."""
 
 from __future__ import annotations
 

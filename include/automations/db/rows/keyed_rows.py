@@ -1,4 +1,4 @@
-"""Rows that are known by their values in some columns: found, added and changed without doubles."""
+"""Rows identified by some of their columns: found, added and changed without duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that people look at before their rows are added to a table: one of each, for a day."""
+"""Uploaded files of rows, stored for a preview: one per person and table, for a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters and orders of rows as SQL on their JSON; every value is a bound parameter."""
+"""Filters and orders of rows, translated to SQL on their JSON; every value is a bound parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DagRuns of other DAGs that steps have asked for: asked for once, and ended once."""
+"""Runs of other DAGs that steps have requested: requested once, and ended once."""
 
 from __future__ import annotations
 

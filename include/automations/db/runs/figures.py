@@ -1,4 +1,4 @@
-"""Counts what became of runs: never more than the newest of them, by an index."""
+"""Statistics of runs, computed from at most the newest ones, by an index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes have done ahead of the orchestrator's tasks, and who is told of it."""
+"""What was done ahead of the orchestrator's tasks, for the scheduler to mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that Airflow works on: handed over, not ended, and not parked."""
+"""Runs that are active in Airflow: handed over, not ended, and not parked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps how far loops have come; see ``tables/loops.py``."""
+"""Stores the progress of loops; see ``tables/loops.py``."""
 
 from __future__ import annotations
 

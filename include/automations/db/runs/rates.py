@@ -1,4 +1,4 @@
-"""How often runs of a key have begun: counted by the runs themselves, in a window that slides."""
+"""How many runs of a key began in a sliding window; the runs themselves are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many runs there are, without counting them."""
+"""The numbers of runs by status, kept up to date, so that nobody counts rows."""
 
 from __future__ import annotations
 

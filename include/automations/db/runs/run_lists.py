@@ -1,4 +1,4 @@
-"""Reads runs of all automations of a workspace, and what pages show of one run."""
+"""Lists runs across the automations of a workspace, and reads what the page of a run shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runs of a key are in flight, and which wait for their turn.
+"""Slots: which runs of a key are in flight, and which wait for one.
 
 A run holds its slot for as long as it has not ended: nothing is counted that could get lost.
 """

@@ -1,4 +1,4 @@
-"""What all tables have in common."""
+"""The base of all table models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What metrics count: written by triggers, so that nothing that commits is missed."""
+"""The counters of metrics, written by triggers, so that no commit is missed."""
 
 from __future__ import annotations
 

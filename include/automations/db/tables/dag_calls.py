@@ -1,4 +1,4 @@
-"""DagRuns of DAGs that are not ours, which steps have asked for."""
+"""Runs of other DAGs that steps have requested."""
 
 from __future__ import annotations
 

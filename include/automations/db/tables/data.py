@@ -1,4 +1,4 @@
-"""Tables of people's own, and their rows."""
+"""The tables that people define, and their rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Document templates, the documents made of them, and to whom these were sent."""
+"""Document templates, the documents made from them, and their deliveries."""
 
 from __future__ import annotations
 

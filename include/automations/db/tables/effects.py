@@ -1,4 +1,4 @@
-"""What was done outside a run's own state, so that a repeat finds it done."""
+"""Effects outside a run's own state, recorded so that a repeat finds them done."""
 
 from __future__ import annotations
 

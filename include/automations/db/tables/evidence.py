@@ -1,4 +1,4 @@
-"""Evidence: what was so at a moment, chained so that no change stays hidden."""
+"""Evidence: snapshots, chained so that no change stays hidden."""
 
 from __future__ import annotations
 

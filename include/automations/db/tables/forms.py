@@ -1,4 +1,4 @@
-"""Forms and what is filled into them."""
+"""Forms and their submissions."""
 
 from __future__ import annotations
 

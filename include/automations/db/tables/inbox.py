@@ -1,4 +1,4 @@
-"""What is to be done: events, jobs, and what keeps count of them."""
+"""Work to do: events, jobs, and their counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far loops have come, so that they go on there after a crash or a pause."""
+"""The progress of loops, so that they resume after a crash or a pause."""
 
 from __future__ import annotations
 

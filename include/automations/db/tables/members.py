@@ -1,4 +1,4 @@
-"""The people of a workspace, and what they are told."""
+"""The people of a workspace, and their notifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines: where rows of tables come from, and what each sync did."""
+"""Pipelines: the sources of tables' rows, and the results of each sync."""
 
 from __future__ import annotations
 

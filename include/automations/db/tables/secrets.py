@@ -1,4 +1,4 @@
-"""Secrets and integrations; what is secret in them is encrypted before it comes here."""
+"""Secrets and integrations; secret values are encrypted before they are stored."""
 
 from __future__ import annotations
 

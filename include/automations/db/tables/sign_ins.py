@@ -1,4 +1,4 @@
-"""How members sign in to the console."""
+"""Passwords and sessions of members in the console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs that steps hand out, and what was sent to them."""
+"""Callback URLs that steps hand out, and what was sent to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks of the orchestrator that sleep until a pause of their run has ended."""
+"""Tasks of the orchestrator that sleep until a pause has ended."""
 
 from __future__ import annotations
 

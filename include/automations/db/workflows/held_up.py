@@ -1,4 +1,4 @@
-"""Automations whose runs stand still because of what somebody did in Airflow, as pausing a DAG."""
+"""Automations whose runs stand still because of somebody's act in Airflow, like pausing a DAG."""
 
 from __future__ import annotations
 

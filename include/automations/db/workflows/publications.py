@@ -1,4 +1,4 @@
-"""What the DAG bundle reads."""
+"""The published versions, as the DAG bundle reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unsaved changes of automations, one edit for each person, with the states to go back to."""
+"""Unsaved changes of automations: one edit per person, with states to undo to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs of DagRuns that are no automations': they are made, looked after and ended."""
+"""Jobs for runs of other DAGs: created, polled and ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs of events: what they start, at once or when no more of them come."""
+"""Jobs for events: matched at once, or after a debounce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that send one person one mail: they are asked, reminded, or sent a form.
+"""Jobs that send one mail to one person: a question, a reminder, or a form.
 
 Each person has jobs of their own, so that an address that cannot be reached delays nobody else.
 """

@@ -1,4 +1,4 @@
-"""Jobs of pipelines: syncs that read their source, and the schedules of these."""
+"""Jobs for pipelines: syncs, and their schedules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the handlers of jobs: every class of this package that names the kind that it handles."""
+"""Finds the job handlers: every class of this package that names its kind of job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs of runs: their start, their turn, their end, their retries."""
+"""Jobs for runs: start, admission, end and retry."""
 
 from __future__ import annotations
 

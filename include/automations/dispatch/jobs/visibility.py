@@ -1,4 +1,4 @@
-"""Which versions of automations Airflow has parsed, as far as one process knows."""
+"""Which versions of automations Airflow has parsed, as far as this process knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs of pauses: Airflow is told the answer, others are asked, and what it did is named."""
+"""Jobs for pauses: pass answers on to Airflow, escalate, and find out who decided there."""
 
 from __future__ import annotations
 

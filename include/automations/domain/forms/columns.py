@@ -1,4 +1,4 @@
-"""Columns for a form's fields: added as the form gets new ones, and never taken away."""
+"""The table columns for a form's fields: added with new fields, and never removed."""
 
 from __future__ import annotations
 

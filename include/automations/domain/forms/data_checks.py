@@ -1,4 +1,4 @@
-"""Whether data fits a form: as a JSON Schema, and in words for whoever has filled it in."""
+"""Checks data against a form: as a JSON Schema, with messages for whoever has filled it in."""
 
 from __future__ import annotations
 

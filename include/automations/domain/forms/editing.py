@@ -1,4 +1,4 @@
-"""Changes of a form that is being written: fields and sections are added, moved, copied, removed.
+"""Edits a form: adds, moves, copies and removes fields and sections.
 
 What is changed is JSON that need not be valid yet. A change gives a new value and leaves the old
 one as it is, so that it can be taken back.

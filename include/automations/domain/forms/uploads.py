@@ -1,4 +1,4 @@
-"""Files that people add to a form: which are taken, and under which name."""
+"""Files that people upload with a form: which are accepted, and under which names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Aggregates of a table's rows: what can be computed of which columns."""
+"""Aggregates of a table's rows, and which columns they apply to."""
 
 from __future__ import annotations
 

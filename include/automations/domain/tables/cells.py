@@ -1,4 +1,4 @@
-"""A row's value as a text that people type and files hold, and back: exactly, or not at all."""
+"""A row's values as text in inputs and files, and back: exactly, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: their columns, and whether a row fits them."""
+"""The columns of tables, and the check that a row fits them."""
 
 from __future__ import annotations
 

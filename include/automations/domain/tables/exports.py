@@ -1,4 +1,4 @@
-"""Rows as files: CSV, JSON and workbooks as they are, and CSV that spreadsheets open harmlessly."""
+"""Exports rows as CSV, JSON and workbooks, and as CSV that is harmless in spreadsheets."""
 
 from __future__ import annotations
 

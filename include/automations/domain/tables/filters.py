@@ -1,4 +1,4 @@
-"""Which rows of a table are asked for, and in which order."""
+"""Filters and orders of a table's rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many rows at once: from JSON, or from CSV whose texts become the columns' types."""
+"""Imports rows from JSON, or from CSV whose texts are converted to the columns' types."""
 
 from __future__ import annotations
 

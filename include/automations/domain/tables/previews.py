@@ -1,4 +1,4 @@
-"""What a file would add to a table, before anything is added: how it is read, and what is refused.
+"""Previews of imports: how a file is read, what it would add, and what is refused.
 
 What nobody has said is guessed, and shown: the charset, what separates values, whether the first
 line names columns, and which of them goes where.

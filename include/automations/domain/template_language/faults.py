@@ -1,4 +1,4 @@
-"""Why a template cannot be used, without the place where it stands."""
+"""The errors of templates, without their place."""
 
 from __future__ import annotations
 

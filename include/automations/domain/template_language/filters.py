@@ -1,4 +1,4 @@
-"""Filters: those of lists here, and with them the list of all."""
+"""The filters of lists, and the table of all filters."""
 
 from __future__ import annotations
 

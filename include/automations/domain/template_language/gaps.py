@@ -1,4 +1,4 @@
-"""What a rendering with gaps was given: something under its data's names, or nothing at all."""
+"""Whether a rendering with gaps inserted anything from its data, or only gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parsing templates within bounds: what is too long or nested too deeply is refused unread."""
+"""Parses templates within bounds: what is too long or too deeply nested is refused unread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a loop is: ``loop.index`` and its likes."""
+"""The state of a loop: ``loop.index`` and so on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a template may do, counted before it is done."""
+"""Limits the work of a template, which is counted before it is done."""
 
 from __future__ import annotations
 

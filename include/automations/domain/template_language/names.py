@@ -1,4 +1,4 @@
-"""Which names a template takes from outside, with their paths: ``submission.email``."""
+"""The names that a template takes from its data, with their paths: ``submission.email``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the signs between values do: on plain values, counted, and never beyond a bound."""
+"""The operators between values: on plain values, counted, and within bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests of ``is``; ``defined`` and ``undefined`` are the evaluation's own."""
+"""The tests of ``is``, except ``defined`` and ``undefined``."""
 
 from __future__ import annotations
 

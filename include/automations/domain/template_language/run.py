@@ -1,4 +1,4 @@
-"""What filters, predicates and functions of one rendering share."""
+"""The state that filters, predicates and functions of one rendering share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names a template has at a place: its blocks' from the innermost out, then its data's."""
+"""The names that are in scope at a place of a template: innermost blocks first, then its data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters that make texts and numbers."""
+"""Filters that return texts and numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What templates compute with: JSON values, and nothing that Python knows of them besides."""
+"""The values of templates: JSON, without any of Python's attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When two JSON values are the same: 1 and 1.0 are, 1 and true are not."""
+"""Equality of JSON values: 1 equals 1.0, but not true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats of texts that are checked: those for which people are shown an input of their own."""
+"""The formats of texts that are checked, for which pages have inputs of their own."""
 
 from __future__ import annotations
 

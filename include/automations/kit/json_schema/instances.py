@@ -1,4 +1,4 @@
-"""A value at its place while a schema is applied to it, and the validation that it is part of."""
+"""A value at its place while a schema is applied to it, and the validation it belongs to."""
 
 from __future__ import annotations
 

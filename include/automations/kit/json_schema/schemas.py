@@ -1,4 +1,4 @@
-"""Whether a schema can be used: its keywords have their forms, and its references lead inside."""
+"""Checks that a schema can be used: its keywords are well-formed, its references lead inside."""
 
 from __future__ import annotations
 

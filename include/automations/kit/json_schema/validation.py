@@ -1,4 +1,4 @@
-"""Whether a value is what a schema wants, and what it is not; each check is counted."""
+"""Validates a value against a schema, within a limit of work."""
 
 from __future__ import annotations
 

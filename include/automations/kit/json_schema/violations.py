@@ -1,4 +1,4 @@
-"""What a value is not, and how it is said."""
+"""The violations of a schema by a value, and their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as a hash; made, rotated and revoked by administrators."""
+"""API keys: shown once, stored as a hash; created, rotated and revoked by administrators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an empty database needs before it is used."""
+"""Creates what an empty database needs before it can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys that this process has checked a moment ago, so that not every request asks for its key.
+"""A cache of API keys that were verified recently, which saves a query per request.
 
 A key that this process revokes or rotates is forgotten at once; what another process does to one
 is known here when ``TTL`` is over.

@@ -1,4 +1,4 @@
-"""Which identities belong to one person: what one may not do twice, one may not do by a second key.
+"""Which identities belong to one person, so that nobody acts twice by using a second key.
 
 A key without a member is its maker's, who has seen its token. Keys that the launcher has made are
 all the operator's: whoever can call it holds every key that there is.

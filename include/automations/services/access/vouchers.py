@@ -1,4 +1,4 @@
-"""Signing in to the console by Airflow's word: its server vouches for a user, once and at once.
+"""Signing in to the console from Airflow, whose server vouches for a user, once.
 
 A voucher is for the browser that has asked for it, which is known by a cookie that Airflow's
 server sets and the bridge sees when both are at one host. Elsewhere whoever comes with one is asked

@@ -1,4 +1,4 @@
-"""The audit log's one entrance: ``record(session, "workflow.create", workflow)``.
+"""The only way to write the audit log: ``record(session, "workflow.create", workflow)``.
 
 Who acts is known per request: the bridge begins an origin and names the actor in it once the API
 key is checked. Threads that serve the request share that origin, since their contexts are copies.

@@ -1,4 +1,4 @@
-"""The metrics of the whole installation, read from the database by whichever bridge is asked."""
+"""The metrics of the whole installation, read from the database by any bridge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Security events: noted beside whatever was refused, and read by administrators."""
+"""Security events: recorded when something is refused, and read by administrators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What evidence is taken of: each source gives its rows as JSON objects, the oldest first."""
+"""The sources of evidence: each returns its rows as JSON objects, the oldest first."""
 
 from __future__ import annotations
 

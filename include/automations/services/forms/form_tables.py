@@ -1,4 +1,4 @@
-"""Tables of forms: made when a form is published; each submission from then on is a row."""
+"""Tables of forms: created when a form is published; from then on each submission is a row."""
 
 from __future__ import annotations
 

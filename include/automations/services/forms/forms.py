@@ -1,4 +1,4 @@
-"""Forms: made, changed and deleted; each change is a version."""
+"""Forms: created, changed and deleted; each change is a version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms as a list for people shows them: with how much was filled in."""
+"""Forms as the console lists them, with their numbers of submissions."""
 
 from __future__ import annotations
 

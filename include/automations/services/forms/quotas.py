@@ -1,4 +1,4 @@
-"""How much of what anybody may send is taken in a day: the database is not theirs to fill."""
+"""Daily limits on what the public may submit, so that nobody can fill the database."""
 
 from __future__ import annotations
 

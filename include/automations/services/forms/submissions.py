@@ -1,4 +1,4 @@
-"""Submissions: taken, changed while they are pending, then approved or rejected, once.
+"""Submissions: received, changed while pending, then approved or rejected, once.
 
 Each of these is an event, in the same transaction.
 """

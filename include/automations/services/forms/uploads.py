@@ -1,4 +1,4 @@
-"""The files of forms' data: uploaded with it, or documents that are there already."""
+"""The files in a form's data: uploaded with it, or existing documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What settings allow to workspaces of the Airflow around us, by patterns of names."""
+"""What settings allow to workspaces in Airflow, by patterns of names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mail server that a connection of Airflow's describes, as Airflow's SmtpHook reads it."""
+"""The mail server of an Airflow connection, as Airflow's SmtpHook reads it."""
 
 from __future__ import annotations
 

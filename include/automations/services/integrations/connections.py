@@ -1,4 +1,4 @@
-"""Connections of Airflow's that steps use: those that a setting allows, and nothing unmaskable."""
+"""Airflow connections for steps: those that a setting allows and whose secrets can be masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail of a workspace: by its own provider, else by the installation's server."""
+"""Sends a workspace's mail by its own provider, or by the installation's server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notifications: what the users of a workspace are told, and what they have read."""
+"""Notifications: messages to members, and which of them they have read."""
 
 from __future__ import annotations
 

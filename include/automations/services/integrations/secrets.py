@@ -1,4 +1,4 @@
-"""Secrets of a workspace: written by administrators, read by nobody but the steps that name them.
+"""Secrets of a workspace: written by administrators, read only by the steps that name them.
 
 ``AUTOMATIONS_SECRET_<NAME>`` in the environment is a secret of the whole installation, for every
 workspace that has none of that name; so is what the steps' host keeps under that name.

@@ -1,4 +1,4 @@
-"""The cipher of this installation."""
+"""The cipher for everything that this installation stores encrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boards as people look at them: a lane for each step, with the matters that are in it."""
+"""Boards as the console shows them: one lane per step, with the matters in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Syncs of records that a program hands over one after the other, as Airflow's tasks do."""
+"""Syncs whose records a program hands over in batches, as Airflow's tasks do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the source of a pipeline answers with, before anything is synced."""
+"""Probes the source of a pipeline before anything is synced."""
 
 from __future__ import annotations
 

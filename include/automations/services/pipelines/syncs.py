@@ -1,4 +1,4 @@
-"""Syncs of pipelines: what records did to the tables, and one event for each of these."""
+"""Syncs of pipelines: what records changed in the tables, and one event for each table."""
 
 from __future__ import annotations
 

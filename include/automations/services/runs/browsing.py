@@ -1,4 +1,4 @@
-"""Runs as pages show them: those of all automations, and one with all that led to it."""
+"""Runs as the console shows them: across automations, and one with its whole story."""
 
 from __future__ import annotations
 

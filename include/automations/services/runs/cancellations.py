@@ -1,4 +1,4 @@
-"""Ends runs that are not wanted any more, and those that they have started."""
+"""Cancels runs, and the runs that they have started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that runs start: the role ``ChildRuns`` played with our own database."""
+"""Runs started by runs: implements the port ``ChildRuns`` with our own database."""
 
 from __future__ import annotations
 

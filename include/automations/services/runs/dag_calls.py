@@ -1,4 +1,4 @@
-"""DAGs that are no automations, run by steps: the role ``OtherDags`` played by our database.
+"""Runs of other DAGs, started by steps: implements the port ``OtherDags`` with our database.
 
 What a step asks for is committed with a job, which brings it to Airflow: the DagRun's id is made
 from the step's key, so that neither a repeat of the step nor one of the job makes a second one. An

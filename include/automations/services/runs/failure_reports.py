@@ -1,4 +1,4 @@
-"""Tells a workflow for errors that a run has failed."""
+"""Starts the error workflow of an automation when a run has failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of runs: what became of those of a period, and what waits now."""
+"""Statistics of a period's runs, and of what waits now."""
 
 from __future__ import annotations
 

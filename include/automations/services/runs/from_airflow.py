@@ -1,4 +1,4 @@
-"""Runs that Airflow made itself, by its schedule or for a person in its UI, get a row of ours."""
+"""Records runs that Airflow itself created, by a schedule or for a person in its UI."""
 
 from __future__ import annotations
 

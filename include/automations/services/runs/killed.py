@@ -1,4 +1,4 @@
-"""What a worker notes of a task whose process was killed, where no executor tells the next one."""
+"""Records that a task's process was killed, if no executor tells the next process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of an automation whose DAG somebody has deleted in Airflow, and of its runs.
+"""Handles the deletion of an automation's DAG in Airflow: brings it back, with its runs.
 
 With the DAG all its DagRuns are gone. It is published anew, and its runs begin once more there:
 what their steps came to is known here, so that each goes on where it was.

@@ -1,4 +1,4 @@
-"""What runs spend on language models: the role ``Spending`` played with our own database."""
+"""Spending of runs on language models: implements the port ``Spending`` with our own database."""
 
 from __future__ import annotations
 

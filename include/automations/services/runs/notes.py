@@ -1,4 +1,4 @@
-"""What started a run, in a line for people who see its DagRun in Airflow."""
+"""The note of a run's DagRun in Airflow: who or what started the run."""
 
 from __future__ import annotations
 

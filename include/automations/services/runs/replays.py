@@ -1,4 +1,4 @@
-"""Runs once more: a new run with the same input, or the same run from where it failed."""
+"""Replays: a new run with the same input, or a retry of the same run from where it failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retention: old runs and what belongs to them are deleted, here and in Airflow."""
+"""Retention: deletes old runs and what belongs to them, here and in Airflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data to try templates with: that of an automation's last run."""
+"""Sample data for trying templates: that of an automation's last run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people have done in Airflow's UI: in the audit log, and in the logs of runs."""
+"""Records what people did in Airflow's UI: in the audit log, and in the logs of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as a list for people shows them: with how many rows they have."""
+"""Tables as the console lists them, with their numbers of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of rows: kept while somebody looks at what they would add, then added or forgotten."""
+"""Uploaded files of rows: stored for a preview, then added to the table or discarded."""
 
 from __future__ import annotations
 

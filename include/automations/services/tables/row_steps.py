@@ -1,4 +1,4 @@
-"""Rows as steps of automations write them: once for each key, the run being the cause."""
+"""Rows written by steps of automations: once per idempotency key, with the run as the cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records as rows of a table: many at once, with a handful of statements, without doubles."""
+"""Syncs records into a table's rows: many at once, in a few statements, without duplicates."""
 
 from __future__ import annotations
 

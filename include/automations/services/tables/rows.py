@@ -1,4 +1,4 @@
-"""Rows of tables; what is added or changed is an event in the same transaction."""
+"""Rows of tables; adding or changing one emits an event in the same transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: what their rows may hold."""
+"""Tables, with the columns that their rows may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms that runs send to people: made by a step, answered by a link of one's own."""
+"""Forms that runs send to people: requested by a step, submitted by a personal link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people are asked to decide, as a list for those who may."""
+"""The open decisions, as a list for those who may decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a question stands, for the page of Airflow's on which it is shown."""
+"""The current state of a question, for Airflow's Required Actions page."""
 
 from __future__ import annotations
 

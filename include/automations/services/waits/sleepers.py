@@ -1,4 +1,4 @@
-"""Tells the host which of its tasks sleep for a pause that is over, or will be in a moment."""
+"""Tells the host which of its sleeping tasks' pauses are over, or will be shortly."""
 
 from __future__ import annotations
 

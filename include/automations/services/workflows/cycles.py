@@ -1,4 +1,4 @@
-"""Automations that would run each other in a cycle, found when one of them is saved.
+"""Detects automations that would run each other in a cycle, when one of them is saved.
 
 Only ids that are written down are followed: where a template names the automation, the depth of
 the chain is bounded when it runs.

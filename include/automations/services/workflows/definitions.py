@@ -1,4 +1,4 @@
-"""Loads stored definitions; a version never changes, so a process keeps the ones it used."""
+"""Loads stored definitions; versions never change, so each process caches those it has used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A webhook's secret in an edit: its editor never sees it, and none is kept as it was typed.
+"""A webhook's secret in an edit: never shown to the editor, and never stored as plain text.
 
 Where an edit's definition has a secret it is one of these: ``HIDDEN``, for the one that is saved; a
 reference to a secret of the workspace; or ``new:`` and the sealed text of one that was typed.

@@ -1,4 +1,4 @@
-"""Edits: what somebody changes of an automation, kept at each change, and saved as a version.
+"""Edits of automations: unsaved changes of one person, stored as they type, saved as a version.
 
 Nothing of an edit has an effect before it is saved; it need not be valid until then. Each person
 has their own, and nobody's overwrites what another has saved meanwhile without being told.

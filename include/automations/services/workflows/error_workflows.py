@@ -1,4 +1,4 @@
-"""Automations that are started when a run of another one has failed."""
+"""Automations that are started when a run of another one fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Automations of a workspace as files hold them."""
+"""Exports automations of a workspace to files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which automations those of a file are: some that are there, or new ones."""
+"""Matches the automations in a file with existing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Applying definitions from files to a workspace."""
+"""Applies definitions from files to a workspace."""
 
 from __future__ import annotations
 

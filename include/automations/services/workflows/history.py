@@ -1,4 +1,4 @@
-"""The versions of an automation: who made them, what they say, and going back to one."""
+"""The versions of an automation: listed, compared, and restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Automations by their ids, for whoever cannot do without; there is none of another workspace."""
+"""Finds automations by id within a workspace, or raises NotFound."""
 
 from __future__ import annotations
 

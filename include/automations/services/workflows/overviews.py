@@ -1,4 +1,4 @@
-"""Automations as a list for people shows them: with what became of their runs."""
+"""Automations as the console lists them, with their runs."""
 
 from __future__ import annotations
 

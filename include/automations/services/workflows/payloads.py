@@ -1,4 +1,4 @@
-"""What clients send of automations: checked, and merged with what is stored."""
+"""Checks what clients send of automations, and merges it with what is stored."""
 
 from __future__ import annotations
 

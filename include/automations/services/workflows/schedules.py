@@ -1,4 +1,4 @@
-"""Schedules: since when they are in force, and what comes next."""
+"""Schedules: since when one is in force, and its next dates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what the steps of an automation name by id is there, when it is to begin."""
+"""Checks that what an automation's steps name by id exists, when it is activated."""
 
 from __future__ import annotations
 

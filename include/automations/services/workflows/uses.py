@@ -1,4 +1,4 @@
-"""Which automations use what of their workspace, for whoever is about to change it."""
+"""Which automations use a secret, table, form and the like, for whoever wants to change it."""
 
 from __future__ import annotations
 

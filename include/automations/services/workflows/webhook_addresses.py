@@ -1,4 +1,4 @@
-"""The webhook URLs of automations: secrets, of which only hashes are kept."""
+"""The webhook URLs of automations: secrets, of which only hashes are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes automations that were checked: one of them, or many in as few statements."""
+"""Writes automations that were checked: one, or many in as few statements."""
 
 from __future__ import annotations
 
