@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,8 @@ from automations_client.tables import Rows, Tables
 from automations_client.transport import Query, Transport
 from automations_client.workflows import Workflows
 
+_KEY = re.compile("[!-~]+")
+
 
 class Client:
     """A client of one workspace; threads may share it.
@@ -27,6 +30,9 @@ class Client:
         retries: how often a request is sent again when no answer comes or the API is busy.
         max_pause: how long to wait at most before a request is sent again; the API may wish
             for more, and then the request fails.
+
+    Raises:
+        ValueError: the address or the key can be none; without the key's own words.
     """
 
     def __init__(
@@ -38,11 +44,17 @@ class Client:
         retries: int = 3,
         max_pause: float = 30,
     ) -> None:
-        http = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
-            timeout=timeout,
-        )
+        if not _KEY.fullmatch(api_key):
+            # No header can hold it, and whoever sends it would repeat it in an error.
+            raise ValueError("The API key has blanks, line breaks or letters that no key has.")
+        try:
+            http = httpx.Client(
+                base_url=base_url,
+                headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
+                timeout=timeout,
+            )
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{base_url} is no address: {error}") from error
         self._transport = Transport(http, retries, max_pause)
         self.workflows = Workflows(self._transport)
         self.runs = Runs(self._transport)

@@ -96,6 +96,7 @@ class Transport:
                 wished = None
             else:
                 if answer.is_success:
+                    _check_type(answer, f"{method} {request.url}")
                     return answer
                 wished = _retry_after(answer.headers.get("retry-after"))
                 error_answer = api_error(answer, wished)
@@ -117,6 +118,12 @@ def address(*parts: str) -> str:
     if any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"An id is missing or none: {parts}")
     return "/api/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _check_type(answer: httpx.Response, where: str) -> None:
+    """Notice a proxy that answers in the API's place, such as with its page to sign in."""
+    if answer.headers.get("content-type", "").lower().startswith("text/html"):
+        raise Unreachable(f"{where}: a page has come, and no answer of the API")
 
 
 def _passes(error: ApiError) -> bool:

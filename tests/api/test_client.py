@@ -337,3 +337,22 @@ def test_the_key_does_not_follow_a_link_to_elsewhere(server: Answering, impatien
     assert page.next_cursor == "next"
     impatient.workflows.page(cursor=page.next_cursor)
     assert server.seen[-1][0] == "/api/workflows?limit=50&cursor=next"
+
+
+@pytest.mark.parametrize("key", ["sk_top\n", " sk_top", "sk_top\0", "sk_töp", ""])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match="The API key has blanks") as refused:
+        Client("http://127.0.0.1:9", key)
+    assert "top" not in str(refused.value)
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no address"):
+        Client("http://[::1", "sk_test")
+
+
+def test_a_page_of_a_proxy_is_no_answer(server: Answering, impatient: Client) -> None:
+    server.answers(b"<html>Sign in</html>", Content_Type="text/html; charset=utf-8")
+    for ask in (impatient.workflows.stats, impatient.workflows.export):
+        with pytest.raises(Unreachable, match="a page has come"):
+            ask()

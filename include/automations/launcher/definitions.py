@@ -100,8 +100,15 @@ def client(url: str | None) -> Client:
     """A client of this home's API, or of the one at an address.
 
     Raises:
-        LookupError: there is no key for it.
+        LookupError: there is no key for it, or the key or the address can be none.
     """
+    try:
+        return _client(url)
+    except ValueError as error:
+        raise LookupError(str(error)) from error
+
+
+def _client(url: str | None) -> Client:
     key = os.environ.get("AUTOMATIONS_API_KEY")
     if url is not None:
         if not key:
