@@ -70,7 +70,8 @@ def part_of(process: psutil.Process) -> str:
     command = process.cmdline()
     title = " ".join(command)
     if "postgres" in process.name():
-        # The server gives its processes titles: what they do, or for whom.
+        # The server gives its processes titles: what they do, or for whom. What those used that
+        # have ended is the server's.
         words = title.removeprefix("postgres: ").split()
         return "postgres: " + (" ".join(words[:2]) if title.startswith("postgres: ") else "server")
     if "express_worker" in title:

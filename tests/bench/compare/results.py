@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -58,8 +59,9 @@ class Row:
     @property
     def parts(self) -> dict[str, float]:
         """Milliseconds of processor time for each run, by part, the most first."""
-        names = {name for one in self.taken for name in one.parts}
-        spent = {name: median(one.parts.get(name, 0.0) for one in self.taken) for name in names}
+        grouped = [_grouped(one.parts) for one in self.taken]
+        names = {name for one in grouped for name in one}
+        spent = {name: median(one.get(name, 0.0) for one in grouped) for name in names}
         in_order = sorted(spent.items(), key=lambda item: -item[1])
         return {name: seconds / self.shape.runs * 1e3 for name, seconds in in_order}
 
@@ -138,6 +140,14 @@ class Results:
             shape, engine = Shape(**one["shape"]), str(one["engine"])
             taken = [Taken(**figures) for figures in one["taken"]]
             self._rows[shape.name, engine] = Row(shape, engine, taken)
+
+
+def _grouped(parts: Mapping[str, float]) -> dict[str, float]:
+    """The same with PostgreSQL's processes as one part: which of them ends when is chance."""
+    found: dict[str, float] = defaultdict(float)
+    for name, seconds in parts.items():
+        found["PostgreSQL" if name.startswith("postgres") else name] += seconds
+    return dict(found)
 
 
 def _rounded(value: Any) -> Any:
