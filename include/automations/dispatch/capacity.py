@@ -30,28 +30,28 @@ class Grant(NamedTuple):
 
 
 class Permits:
-    """What one worker holds of the room that there is: a permit for each run that it may start."""
+    """The permits of one worker: one for each run that it is about to start."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._held: Counter[str] = Counter()
 
     def look(self, session: Session, most: int) -> Grant:
-        """How many there are, up to ``most``; none when none is needed. Nobody else looks now."""
+        """How many there are, up to ``most``; none if no job needs one."""
         return self._capacity._look(session, most)
 
     def hold(self, lanes: Iterable[str]) -> None:
-        """Hold one for each run of these automations, until the end of the block."""
+        """Hold one for each run of these automations, until the block ends."""
         self._held = Counter(lanes)
         self._capacity._hold(self._held)
 
 
 class Capacity:
-    """The room for runs in Airflow, as one process sees it; safe to be used by several threads.
+    """The room for runs in Airflow, as one process sees it; thread-safe.
 
     Args:
-        limit: of the runs that Airflow works on.
-        kinds: of the jobs that need room; without one that is due nothing is counted.
+        limit: how many active runs Airflow may have.
+        kinds: the kinds of jobs that need room; runs are counted only while such a job is due.
     """
 
     def __init__(self, limit: int, kinds: Collection[str]) -> None:
@@ -63,12 +63,12 @@ class Capacity:
 
     @property
     def is_full(self) -> bool:
-        """Whether there was no room for a job that was due, when it was last looked for."""
+        """Whether a due job found no room at the last look."""
         return self._full
 
     @contextmanager
     def permits(self) -> Iterator[Permits]:
-        """Permits of a worker, none at first, which it holds until the end of the block."""
+        """Permits for a worker, none at first, which are returned when the block ends."""
         held = Permits(self)
         try:
             yield held
@@ -82,7 +82,7 @@ class Capacity:
         return not self._full
 
     def _look(self, session: Session, most: int) -> Grant:
-        # What comes to Airflow meanwhile is counted twice rather than not at all.
+        # A run that comes to Airflow meanwhile is counted twice rather than not at all.
         with self._lock:
             there = +self._in_flight
         counted = in_airflow.count_for_due(session, self._kinds)
@@ -98,7 +98,7 @@ class Capacity:
     def _hold(self, lanes: Counter[str]) -> None:
         with self._lock:
             self._in_flight.update(lanes)
-            # Some are due, and may not have the room that there is.
+            # Nothing was claimed, so the jobs that are due may not use the room that there is.
             self._full = not lanes
 
     def _give(self, lanes: Counter[str]) -> None:
@@ -107,6 +107,6 @@ class Capacity:
 
 
 def _share(free: int, there: int) -> int:
-    """How many more an automation may have that has so many; it then has three times the rest."""
+    """How many more runs an automation may have: together at most three times what is left."""
     over = _TIMES_WHAT_IS_LEFT * free - there
     return (over - 1) // (_TIMES_WHAT_IS_LEFT + 1) + 1 if over > 0 else 0

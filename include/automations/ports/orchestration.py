@@ -77,10 +77,10 @@ class DagRunFailure:
     """Why a DagRun has failed, as far as the orchestrator knows.
 
     Args:
-        marked_by: who has said that it has; None when its tasks did.
-        note: what they have written beside it.
-        tasks: the names of those that have failed.
-        error: what was last noted of one that could not be carried out.
+        marked_by: who marked it as failed; None if its tasks failed.
+        note: what they wrote with it.
+        tasks: the names of tasks that have failed.
+        error: the last error of a task that could not be carried out.
     """
 
     marked_by: str | None = None
@@ -90,7 +90,7 @@ class DagRunFailure:
 
 
 class ActionKind(StrEnum):
-    """The actions that are put on record."""
+    """The actions that are recorded."""
 
     MARK = "mark"
     CLEAR = "clear"
@@ -102,16 +102,16 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UserAction:
-    """What somebody has asked of Airflow, which notes it a moment before it is done.
+    """Something that somebody did in Airflow, which logs it shortly before it is done.
 
     Args:
         id: of the entry in Airflow's log.
         by: a user of Airflow.
-        run_id: the DagRun's; None for what concerns the whole DAG.
-        tasks: the ids of those that are named; none for a whole run.
-        state: what they, or the run, were marked as.
-        note: what was written beside it.
-        more: what else there is to know.
+        run_id: the DagRun's; None for an action on the whole DAG.
+        tasks: ids of tasks; empty for a whole run.
+        state: the state that they, or the run, were marked as.
+        note: what was written with it.
+        more: further details.
     """
 
     id: int
@@ -131,11 +131,11 @@ class DoneTask:
     """A task whose step was begun before the orchestrator had the run.
 
     Args:
-        state: ``done``, ``left_out``, or ``begun``, which is still the orchestrator's to do.
-        summary: small values for display, of one that was done.
-        targets: those that it goes on with, where its outcome decides that.
-        config: with what it was done, as it may be shown.
-        lines: for its log: of each when, as ISO 8601, how grave, by whom, and what.
+        state: ``done``, ``left_out``, or ``begun``, which the orchestrator is still to run.
+        summary: small values for display, if it was done.
+        targets: the tasks that it goes on with, if its outcome decides that.
+        config: its config in recordable form.
+        lines: for its log: each with the time in ISO 8601, level, logger and text.
     """
 
     task_id: str
@@ -154,9 +154,9 @@ class DoneBefore:
     """What was done of a run before the orchestrator had it.
 
     Args:
-        version: of the definition, by which it was done.
-        exact: whether the run cannot go on by another one.
-        ended: how the run has ended, ``success`` or ``failed``; None when it is to go on.
+        version: the version of the definition that it was done with.
+        exact: whether the run cannot go on with another version.
+        ended: how the run has ended, ``success`` or ``failed``; None if it is to go on.
     """
 
     version: int
@@ -172,8 +172,8 @@ class SourceEvent:
     """The event of an asset that has started a run.
 
     Args:
-        extra: what was told with it.
-        at: when it was recorded here, a moment after Airflow had it.
+        extra: the event's own data.
+        at: when it was recorded here, shortly after Airflow had it.
     """
 
     name: str
@@ -187,13 +187,13 @@ class SourceEvent:
 
 @dataclass(frozen=True, slots=True)
 class NewDagRun:
-    """A DagRun that is to be made.
+    """A DagRun to create.
 
     Args:
         note: what started it, for people.
-        by: who has started it.
-        before: what was done of it before; where that cannot be shown, its tasks find it recorded.
-        source: the event of an asset that has started it.
+        by: who started it.
+        before: what was done of it before; if that cannot be shown, its tasks find it recorded.
+        source: the asset event that started it.
     """
 
     dag_id: str
@@ -208,7 +208,7 @@ class NewDagRun:
 class Orchestrator(Protocol):
     """Airflow, as dispatcher and reconciler use it.
 
-    Every method raises OrchestratorUnavailable when it cannot be reached or is failing.
+    Every method raises OrchestratorUnavailable if Airflow cannot be reached or is failing.
     """
 
     def visible(self, dag_id: str) -> Visible | None:
@@ -216,12 +216,12 @@ class Orchestrator(Protocol):
         ...
 
     def start(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None]:
-        """Make DagRuns; those that exist are left as they are.
+        """Create DagRuns; those that exist are left as they are.
 
         Returns:
-            of each, in their order, why it could not be made: NotVisibleYet, when its DAG is
-            unknown, VersionGone, when it needs a version that is not known any more, or another
-            reason, which no other one shares. None when it is there.
+            for each, in order, why it could not be created: NotVisibleYet if its DAG is unknown,
+            VersionGone if it needs a version that is not known any more, or another reason that
+            concerns only this one. None if it is there.
         """
         ...
 
@@ -230,22 +230,22 @@ class Orchestrator(Protocol):
         ...
 
     def trigger(self, run: NewDagRun) -> None:
-        """Make a DagRun of a DAG that is no automation's; one that exists is left as it is.
+        """Create a DagRun of another DAG than an automation's; an existing one is left as it is.
 
         Raises:
             NotVisibleYet: there is no such DAG.
-            OrchestratorError: it refuses, and says why.
+            OrchestratorError: Airflow refuses; says why.
         """
         ...
 
     def return_values(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
-        """What the tasks of a DagRun have returned, by their ids; of mapped ones a list.
+        """The return values of a DagRun's tasks, by their ids; a list for mapped tasks.
 
         Args:
             limit: bytes, as JSON.
 
         Raises:
-            OrchestratorError: they are more, or Airflow does not show them.
+            OrchestratorError: they are larger, or Airflow does not show them.
         """
         ...
 
@@ -258,17 +258,17 @@ class Orchestrator(Protocol):
         ...
 
     def assets(self, scheme: str) -> Mapping[str, int]:
-        """The assets that DAGs name by addresses of a scheme: their ids there, by address."""
+        """The assets that DAGs name by URIs of a scheme: their ids in Airflow, by URI."""
         ...
 
     def change_asset(self, asset_id: int, extra: Mapping[str, Any]) -> None:
-        """Say that an asset has changed; one that is not there any more is nobody's."""
+        """Report that an asset has changed; ignored if the asset is not there any more."""
         ...
 
     def answer(
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
     ) -> bool:
-        """Answer a parked task; False when it was answered before, in Airflow.
+        """Answer a parked task; False if it was answered in Airflow before.
 
         Raises:
             NotVisibleYet: the task does not wait (yet).
@@ -276,14 +276,14 @@ class Orchestrator(Protocol):
         ...
 
     def fail(self, dag_id: str, run_id: str) -> None:
-        """End a DagRun that is still going; one that has ended is left as it is."""
+        """End a DagRun as failed; one that has ended is left as it is."""
         ...
 
     def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
-        """Clear the failed tasks of a DagRun that has failed, so that it goes on with them.
+        """Clear the failed tasks of a failed DagRun, so that it goes on with them.
 
         Args:
-            latest: by the newest version of the DAG, not by the one that it has had.
+            latest: with the newest version of the DAG, not with the one that it had.
 
         Raises:
             NotVisibleYet: it has not ended yet.
@@ -291,7 +291,7 @@ class Orchestrator(Protocol):
         ...
 
     def forget(self, dag_id: str, run_id: str) -> bool:
-        """Delete a DagRun; False when it is still going, and is left as it is."""
+        """Delete a DagRun; False if it has not ended, and is left as it is."""
         ...
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
@@ -303,32 +303,32 @@ class Orchestrator(Protocol):
         ...
 
     def knows(self, dag_id: str) -> bool:
-        """Whether it has the DAG, in whichever state."""
+        """Whether Airflow has the DAG, in any state."""
         ...
 
     def paused_dags(self) -> Set[str]:
-        """The DAGs of automations that somebody has paused, so that nothing of them goes on."""
+        """The DAGs of automations that somebody has paused, so that their runs stand still."""
         ...
 
     def paused_by(self, dag_id: str) -> tuple[str, datetime] | None:
-        """Who was the last to pause a DAG, and when, as far as that is known."""
+        """Who paused a DAG last, and when, if that is known."""
         ...
 
     def deleted_by(self, dag_id: str, run_id: str) -> str | None:
-        """Who has deleted a DagRun of a DAG that it has; None when that is not known."""
+        """Who deleted a DagRun of an existing DAG, if that is known."""
         ...
 
     def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
     ) -> tuple[list[UserAction], int]:
-        """A page of what people have done to automations between two instants, oldest first.
+        """A page of people's actions on automations between two instants, oldest first.
 
-        With it comes how many entries were read for it: fewer than the limit on the last page.
+        Also returns how many entries were read for it: fewer than the limit on the last page.
         """
         ...
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
-        """How a task stands; None when there is none, or it has not begun."""
+        """The state of a task; None if there is no such task, or it has not begun."""
         ...
 
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
@@ -336,5 +336,5 @@ class Orchestrator(Protocol):
         ...
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
-        """Who was the last to mark a task as done or skipped, as far as that is known."""
+        """Who marked a task as done or skipped last, if that is known."""
         ...

@@ -1,9 +1,9 @@
 """Lanes of due jobs, one per automation, and whose turn is next.
 
-A job that is due is put into the line of its workspace and automation, both read from its subject.
-Workspaces take turns, within one its automations, and within one of these the oldest comes first:
-so a burst of one delays nobody else. To find who is next costs as much as it gives, however many
-lines there are and however long they are.
+A job that is due is put into the lane of its workspace and automation, which are read from its
+subject. Workspaces take turns, and so do the automations of a workspace; within a lane the oldest
+job comes first. So a burst of one automation delays nobody else. The cost of finding the next jobs
+depends only on how many are taken, not on the number or the length of the lanes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OF_RUNS = (
 _OF_WAITS = (
     JobKind.ANSWER_WAIT, JobKind.ESCALATE_WAIT, JobKind.NAME_OVERRIDE,
 )  # fmt: skip
-# Somebody waits for a run that was started by hand, or by a delivery that is answered by its end.
+# Urgent, since somebody waits: runs started by hand, or by a delivery whose answer is the result.
 _OWNER = """
 run.workspace_id, run.workflow_id AS lane, CASE run.trigger_type
     WHEN 'manual' THEN true
@@ -51,7 +51,7 @@ _OWNERS: Mapping[tuple[JobKind, ...], str] = {
     " JOIN run ON run.id = form.run_id WHERE form.id = job.subject_id",
     (JobKind.CALL_DAG, JobKind.END_DAG_RUN): f"SELECT {_OWNER} FROM dag_call"  # noqa: S608 -- the words are ours
     " JOIN run ON run.id = dag_call.run_id WHERE dag_call.id = job.subject_id",
-    # By a part of it: what an index holds is limited, and the sender writes it.
+    # Cut, since the size of index entries is limited, and the sender chooses the key.
     (JobKind.MATCH_EVENT,): "SELECT workspace_id, left(trigger_key, 200) AS lane, false AS urgent"
     " FROM event WHERE event.id = job.subject_id",
     (JobKind.END_DEBOUNCE,): "SELECT workflow.workspace_id, workflow.id AS lane, false AS urgent"
@@ -70,8 +70,8 @@ _OWNERS: Mapping[tuple[JobKind, ...], str] = {
 OWNED = frozenset(kind for kinds in _OWNERS for kind in kinds)
 """The kinds of jobs whose owner is known."""
 
-# Most claims find nothing of most kinds, and to plan what gives jobs out takes milliseconds. In the
-# orders of the indexes: without them PostgreSQL reads all jobs where none of a kind is there.
+# Most claims find no jobs of most kinds, and planning the query below takes milliseconds. The ORDER
+# BYs match indexes: without them PostgreSQL reads all jobs if there is none of a kind.
 _QUEUED = text("""
 SELECT wanted AS kind,
     (
@@ -87,7 +87,7 @@ FROM unnest(CAST(:kinds AS text[])) AS wanted
 """)
 
 _BATCH_SIZE = 1000
-"""Oldest jobs of a kind, and newest ones, that are put into line by a statement: 20 µs for each."""
+"""Oldest jobs of a kind, and newest ones, that one statement puts into lanes: 20 µs for each."""
 
 
 def _due(order: str) -> str:
@@ -103,13 +103,13 @@ def _due(order: str) -> str:
 
 @lru_cache
 def _line_up(kinds: frozenset[str]) -> TextClause:
-    """Put what is due of some kinds into line; only their owners are asked for."""
+    """The statement that puts due jobs of some kinds into lanes; it only joins their owners."""
     owner = " UNION ALL ".join(
         f"(SELECT * FROM ({query}) owner WHERE job.kind IN ({', '.join(map(repr, map(str, of)))}))"  # noqa: S608 -- the words are ours
         for of, query in _OWNERS.items()
         if not kinds.isdisjoint(of)
     )
-    # Also from the other end: behind a hundred thousand of one automation another one's is seen.
+    # From both ends, so that another automation's job is seen behind a hundred thousand of one.
     return text(f"""
     UPDATE job SET (workspace_id, lane, urgent) = (
         SELECT coalesce(job.workspace_id, max(owner.workspace_id), ''),
@@ -121,7 +121,7 @@ def _line_up(kinds: frozenset[str]) -> TextClause:
 
 
 def _next(column: str, where: str, after: str) -> str:
-    """The next value of an index's column behind another, or the first one behind the last."""
+    """SQL for the next value of an indexed column after another, wrapping around at the end."""
     found = (
         "SELECT min(line.value) FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL ("  # noqa: S608 -- the words are ours
         f" SELECT {column} AS value FROM job WHERE kind = wanted AND lane IS NOT NULL AND {where}"
@@ -200,17 +200,17 @@ SELECT id, workspace_id, lane FROM turns ORDER BY turn, workspace LIMIT :limit
 """)  # noqa: S608 -- the words are ours
 
 _URGENT_INTERVAL = 4
-"""Of so many claims one begins with what nobody waits for, the others with what somebody does."""
+"""One of this many claims begins with jobs that are not urgent, the others with urgent ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Who may be given how many jobs; without a number, any.
+    """How many jobs each lane may get; None for any number.
 
     Args:
         of_lanes: by automation.
-        of_others: each that is not among these.
-        full: workspaces whose jobs are left.
+        of_others: for each automation that is not among these.
+        full: workspaces that get none.
     """
 
     of_lanes: Mapping[str, int] = field(default_factory=dict)
@@ -219,24 +219,24 @@ class Room:
 
     @property
     def closed(self) -> int:
-        """How many automations are given nothing: any of the first in line may be one of them."""
+        """How many automations get nothing; any of the next lanes may be one of these."""
         return sum(number < 1 for number in self.of_lanes.values())
 
 
 @dataclass(slots=True)
 class _Turn:
-    """Who had the last turn: the workspace, and of each its automation."""
+    """Whose turn was the last: the workspace, and in each workspace the automation."""
 
     workspace: str = ""
     lanes: dict[str, str] = field(default_factory=dict)
 
 
 _MAX_REMEMBERED = 10_000
-"""Workspaces; when there are more, some begin anew with their first automation."""
+"""Workspaces; beyond that, turns restart with the first automation of each."""
 
 
 class Turns:
-    """Whose turn it is, as one dispatcher has it; used by one thread at a time."""
+    """The turns of one dispatcher; not thread-safe."""
 
     def __init__(self) -> None:
         self._claims = 0
@@ -245,7 +245,7 @@ class Turns:
     def next(
         self, session: Session, limit: int, kinds: Collection[str], room: Room
     ) -> dict[int, str]:
-        """Lock those who are next in line, and give their ids and lines in the order of turns."""
+        """Lock the next jobs, and return their ids and lanes in the order of turns."""
         queued = session.execute(_QUEUED, {"kinds": list(kinds)}).all()
         if due := frozenset(row.kind for row in queued if row.due):
             session.execute(_line_up(due), {"kinds": list(due)})

@@ -1,6 +1,6 @@
 """Slots: which runs of a key are in flight, and which wait for one.
 
-A run holds its slot for as long as it has not ended: nothing is counted that could get lost.
+A run holds its slot until it ends; slots are counted by these runs, so the count is always right.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from automations.domain.statuses import UNFINISHED, SlotStatus
 
 
 def lock(session: Session, key: str) -> None:
-    """Be the only one to hand out slots of a key, until commit."""
+    """Lock the slots of a key until commit, so that nobody else hands them out."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"slot:{key}", 0))))
 
 
@@ -29,15 +29,15 @@ def count_held(session: Session, key: str) -> int:
 
 
 def oldest_held(session: Session, key: str) -> Run:
-    """The run of a key that has been in flight for longest."""
+    """The run of a key that has been in flight the longest."""
     query = select(Run).where(Run.slot_key == key, _are(SlotStatus.HELD))
     return session.scalars(query.order_by(Run.started_at, Run.id).limit(1)).one()
 
 
 def waiting(session: Session, key: str, limit: int) -> list[Run]:
-    """Runs of a key that wait, oldest first, held for this transaction.
+    """Runs of a key that wait, oldest first, locked for this transaction.
 
-    One that is being changed elsewhere is passed over: who does so asks for it to be looked at.
+    A run that another transaction is changing is skipped; that one then has it considered again.
     """
     return list(
         session.scalars(

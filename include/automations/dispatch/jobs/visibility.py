@@ -9,7 +9,7 @@ from automations.ports import Orchestrator, Visible
 
 
 class VisibleDags:
-    """Remembers what Airflow has parsed; safe to be used by several threads."""
+    """Remembers which versions Airflow has parsed; thread-safe."""
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
@@ -18,10 +18,10 @@ class VisibleDags:
         self._lock = threading.Lock()
 
     def require(self, dag: str, needed: Visible) -> Visible:
-        """See that a DAG is parsed at a version, asking Airflow only when that is not known.
+        """Check that a DAG is parsed at a version; asks Airflow only if that is not known.
 
         Returns:
-            what it was last known to be parsed at, the needed version or a later one.
+            the version that it was last seen at: the needed one or a later one.
 
         Raises:
             NotVisibleYet: it is not.
@@ -33,7 +33,7 @@ class VisibleDags:
         return known
 
     def newest(self, dag: str, needed: Visible) -> Visible:
-        """What Airflow has parsed of a DAG now, which is the needed version or a later one.
+        """The version of a DAG that Airflow has now: the needed one or a later one.
 
         Raises:
             NotVisibleYet: it is not.
@@ -46,12 +46,12 @@ class VisibleDags:
         return found
 
     def forget(self, dag: str) -> None:
-        """Ask Airflow anew the next time: it has said that it does not know the DAG."""
+        """Ask Airflow again the next time, since it does not know the DAG any more."""
         with self._lock:
             self._known.pop(dag, None)
 
 
 def _covers(known: Visible, needed: Visible) -> bool:
-    # Both are asked for: Airflow may store the outcome of a parse that began before an edit
-    # under the revision after it, and would then run new code in the old structure.
+    # Both must match: Airflow may store the result of a parse that began before an edit under the
+    # revision after it, and would then run new code in the old structure.
     return known.version >= needed.version and known.revision >= needed.revision

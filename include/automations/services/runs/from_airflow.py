@@ -31,14 +31,14 @@ _BACKFILL = "backfill"
 
 @dataclass(frozen=True, slots=True)
 class AirflowRun:
-    """A run of an automation, as Airflow has made it.
+    """A run of an automation that Airflow has created.
 
     Args:
-        run_id: the DagRun's, which becomes our run's id where it is of our form.
+        run_id: the DagRun's, which becomes our run's id if it has our form.
         run_type: the DagRun's (``manual``, ``scheduled``, …).
         conf: the DagRun's, which becomes our run's input.
-        version: that Airflow runs; the newest one when that is not known.
-        due_at: when a scheduled one was due, or one of a backfill would have been.
+        version: the version that Airflow runs; None for the newest one, if it is not known.
+        due_at: when a scheduled run was due, or one of a backfill would have been.
     """
 
     workflow_id: str
@@ -51,19 +51,19 @@ class AirflowRun:
 
 
 def record_run(session: Session, made: AirflowRun) -> Run | None:
-    """Record a run that Airflow has; None when it is recorded already or nobody's.
+    """Record a run that Airflow has; None if it is recorded already or belongs to no automation.
 
-    One whose input cannot be kept, or is not what the trigger asks for, has FAILED at once, as has
-    one of an automation that is ARCHIVED. One that is over the rate limit is CANCELLED at once, and
-    so is a scheduled one that may not overlap while another has not ended.
+    A run whose input cannot be stored or does not fit the trigger's schema is FAILED at once, and
+    so is one of an ARCHIVED automation. A run over the rate limit is CANCELLED at once, and so is a
+    scheduled run that must not overlap while another one has not ended.
     """
     scheduled = made.run_type in (_SCHEDULED, _BACKFILL)
-    # Of two that come at once, one must see the other.
+    # If two come at once, one of them must see the other.
     lock = workflows.lock if scheduled else workflows.by_id
     workflow = lock(session, made.workflow_id)
     if workflow is None:
         return None
-    # Airflow keeps what would end the process that shows it.
+    # Airflow accepts confs that we cannot store, or that would crash whoever shows them.
     problem = fault(dict(made.conf))
     stored = versions.definition(session, workflow.id, made.version or workflow.version) or {}
     data: dict[str, JSON] = {}
@@ -101,7 +101,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     elif prepared.rejection is not None:
         runs.end_run(session, run.id, RunStatus.FAILED, prepared.rejection.message)
         session.refresh(run)
-    # Who backfills has said how many go at once.
+    # A backfill has its own limit of concurrent runs.
     elif made.run_type == _SCHEDULED and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:

@@ -25,11 +25,11 @@ from automations.services.workflows.definitions import load
 from automations.services.workflows.lookups import require, require_any
 
 MAX_BATCH = 500
-"""Runs of one request, which are one transaction: all of them begin, or none."""
+"""Runs of one request, which start in one transaction: all of them, or none."""
 
 
 def replay(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
-    """Start a new run of the newest version with what an earlier run was given.
+    """Start a new run of the newest version with the input of an earlier run.
 
     Raises:
         NotFound: there is no such run.
@@ -48,10 +48,10 @@ def replay(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
 def replay_many(
     by: Principal, workflow_id: str, wanted: RunFilter, limit: int
 ) -> Sequence[RunSummary]:
-    """Replay the newest runs that fit a filter, all or none, in the order they first had."""
+    """Replay the newest runs that fit a filter, all or none, in their original order."""
     with unit_of_work() as session:
         workflow = _startable(session, by.workspace_id, workflow_id)
-        # One after the other: in another order, two might wait for each other's keys.
+        # One request at a time: otherwise two could deadlock on the keys of limits.
         workflows.lock(session, workflow.id)
         found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
         return [_replay(session, workflow, run, by) for run in reversed(found)]
@@ -61,11 +61,11 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
     """Let a failed run go on from the step that failed.
 
     Args:
-        latest: by the newest version instead of the one that it has had.
+        latest: with the newest version instead of the one that it had.
 
     Raises:
         NotFound: there is no such run.
-        Conflict: it has not failed, or cannot go on by the newest version; the message says why.
+        Conflict: it has not failed, or cannot go on with the newest version; the message says why.
     """
     with unit_of_work() as session:
         workflow = require_any(session, workspace_id, workflow_id)
@@ -86,13 +86,13 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
         if latest:
             _check_latest(session, workflow, run)
         if runs.reopen(session, run.id):
-            # Nothing was done of it: to start is all that there is to retry.
+            # Nothing of it was done, so that retrying it means starting it.
             session.refresh(run)
             if latest:
                 move_to(session, run, workflow.version)
             admission.enqueue(session, run)
         else:
-            # What it says from here on is that it goes on, however long Airflow is away.
+            # From here on the run counts as running, however long Airflow is away.
             runs.revive(session, run.id)
             session.refresh(run)
             _tell_airflow(session, run, kind, workflow.version if latest else run.version)
@@ -102,12 +102,12 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
 
 
 def _tell_airflow(session: Session, run: Run, kind: JobKind, version: int) -> None:
-    """Have Airflow go on with a run that has failed, or be given it first."""
+    """Have Airflow go on with a failed run, or have the run brought there first."""
     if run.dispatched_at is None:
-        # What was to bring it there may have been given up.
+        # The job that was to bring it there may have been given up.
         admission.bring(session, run)
         if all(row.status != StepStatus.FAILED for row in run_steps.rows(session, run.id)):
-            # No task of it will fail there: to be brought is all that there is to retry.
+            # None of its tasks will fail there, so that retrying it means bringing it there.
             runs.mark_revived(session, run.id)
             move_to(session, run, version)
             return
@@ -115,7 +115,7 @@ def _tell_airflow(session: Session, run: Run, kind: JobKind, version: int) -> No
 
 
 def prepare_for(run_id: str, version: int) -> bool:
-    """Have a run that is retried ready to go on by a version; when it cannot, it fails by that."""
+    """Prepare a run that is being retried for a version; if it cannot go on with it, it fails."""
     with unit_of_work() as session:
         run = runs.lock_run(session, run_id)
         if run is None or not run.reviving:
@@ -141,14 +141,14 @@ def _check_latest(session: Session, workflow: Workflow, run: Run) -> None:
 
 
 def obstacle_to(session: Session, run: Run, version: int) -> str | None:
-    """Why a run cannot go on by a version; None when it can."""
+    """Why a run cannot go on with a version; None if it can."""
     before = load(session, run.workflow_id, run.version).plan
     after = load(session, run.workflow_id, version).plan
     return obstacle(before, after, run_steps.settled_nodes(session, run.id))
 
 
 def move_to(session: Session, run: Run, version: int) -> None:
-    """Bring a run that stands still to a version; what its variables are now they stay."""
+    """Move a run that stands still to a version; its variables keep their current values."""
     run.version = version
     stored = versions.definition(session, run.workflow_id, version) or {}
     run.variables = {**stored.get("variables", {}), **run.variables}
@@ -167,7 +167,7 @@ def _replay(session: Session, workflow: Workflow, run: Run, by: Principal) -> Ru
         trigger_data=run.trigger_data,
         input=run.input,
         started_by=by.name,
-        # Also those who started it first: what they gave is what is decided on.
+        # Includes those who started it first, since decisions are about what they entered.
         starters=list(dict.fromkeys([*run.starters, people.identity_of(by)])),
         replay_of=run.id,
     )

@@ -1,7 +1,7 @@
 """Edits of automations: unsaved changes of one person, stored as they type, saved as a version.
 
-Nothing of an edit has an effect before it is saved; it need not be valid until then. Each person
-has their own, and nobody's overwrites what another has saved meanwhile without being told.
+An edit has no effect until it is saved, and need not be valid until then. Each person has their
+own; saving it is a conflict if somebody else has saved another version meanwhile.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from automations.services.workflows.lookups import require
 from automations.services.workflows.workflows import change, check_references
 
 MAX_LENGTH = 2_000_000
-"""Characters of an automation that is kept as written, as JSON; the API takes half of that."""
+"""Characters of a draft, as JSON; the API accepts half of that."""
 Change = Callable[[editing.Draft], editing.Draft]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit(EditState):
-    """What an automation is to become, as far as it is written.
+    """An edit, as its editor sees it.
 
     Args:
-        definition: laid out; a secret in it is hidden.
+        definition: with ids and in order; a secret in it is hidden.
         in_flight: what saving it means for runs that have not ended.
     """
 
@@ -55,7 +55,7 @@ class Edit(EditState):
 
 
 def get(by: Principal, workflow_id: str) -> Edit:
-    """Somebody's edit of an automation: the one that they have begun, else its newest version.
+    """Somebody's edit of an automation; if they have none, its newest version.
 
     Raises:
         NotFound: there is no such automation.
@@ -68,19 +68,19 @@ def get(by: Principal, workflow_id: str) -> Edit:
 def apply(
     by: Principal, workflow_id: str, base_version: int, number: int, what: str, made: Change
 ) -> Edit:
-    """Change an edit, which begins with its first change.
+    """Change an edit; the first change creates it.
 
     Args:
-        base_version: what the editor has seen, where there is no edit yet.
-        number: of the state that they have seen.
-        what: what is typed, in a word, so that its characters are one change; empty where nothing
-            is typed.
-        made: gives the new definition.
+        base_version: the version that the editor sees, if there is no edit yet.
+        number: of the state that they see.
+        what: names the input that was typed into, so that its characters count as one change;
+            empty for other changes.
+        made: returns the new definition.
 
     Raises:
         NotFound: there is no such automation, step or place.
         Conflict: the edit was changed in another window.
-        ValidationFailed: it cannot be kept.
+        ValidationFailed: it cannot be stored.
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
@@ -97,7 +97,7 @@ def apply(
 def keep_sample(
     by: Principal, workflow_id: str, base_version: int, number: int, sample: dict[str, JSON]
 ) -> Edit:
-    """Keep data to try templates with; it outlasts what is saved.
+    """Store sample data for trying templates; it stays when the edit is saved.
 
     Raises:
         NotFound, Conflict: as for ``apply``.
@@ -111,7 +111,7 @@ def keep_sample(
 
 
 def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
-    """Take changes back, or make them again where it is negative, as far as there are any.
+    """Undo changes, or redo them if ``steps`` is negative, as far as there are any.
 
     Raises:
         NotFound, Conflict: as for ``apply``.
@@ -125,7 +125,7 @@ def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
 
 
 def discard(by: Principal, workflow_id: str, number: int) -> None:
-    """Forget an edit.
+    """Delete an edit.
 
     Raises:
         NotFound, Conflict: as for ``apply``.
@@ -137,7 +137,7 @@ def discard(by: Principal, workflow_id: str, number: int) -> None:
 
 
 def follow(by: Principal, workflow_id: str, number: int) -> Edit:
-    """Have an edit be one of the newest version, which somebody else has saved meanwhile.
+    """Rebase an edit on the newest version, which somebody else has saved meanwhile.
 
     Raises:
         NotFound, Conflict: as for ``apply``.
@@ -154,12 +154,12 @@ def follow(by: Principal, workflow_id: str, number: int) -> Edit:
 def save(
     by: Principal, workflow_id: str, number: int, ports: Ports, status: WorkflowStatus | None = None
 ) -> WorkflowDetail:
-    """Make an edit a version, by the way of the API's own changes; then it is over.
+    """Save an edit as a version, as a change through the API would be; this ends the edit.
 
-    Data to try templates with stays for what is changed next.
+    The sample data stays for the next edit.
 
     Args:
-        status: what the automation is to be; None for what it is.
+        status: the automation's new status; None to leave it.
 
     Raises:
         NotFound: there is no such automation.
@@ -192,7 +192,7 @@ def save(
 
 
 def _lock(session: Session, by: Principal, workflow: Workflow, number: int) -> WorkflowEdit | None:
-    """Somebody's edit, if they have begun one; Conflict when it is not in the state they saw."""
+    """Somebody's edit, if they have one, locked; Conflict if it is not in the state they saw."""
     edit = workflow_edits.find(session, workflow.id, by.editor, lock=True)
     check_number(edit, number)
     return edit
@@ -213,9 +213,9 @@ def _find_or_begin(
 
 
 def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
-    """Whether it holds no change of its version, and another one is the newest by now.
+    """Whether an edit has no changes and its version is not the newest any more.
 
-    Such an edit can give way to the newest version: nothing would be lost.
+    Such an edit can be replaced with the newest version without losing anything.
     """
     if edit.base_version == workflow.version:
         return False
@@ -223,7 +223,7 @@ def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
 
 
 def _base(session: Session, edit: WorkflowEdit) -> editing.Draft:
-    """What the edit began with."""
+    """The draft that the edit began with."""
     stored = versions.definition(session, edit.workflow_id, edit.base_version)
     return edit_secrets.begin(stored or {})
 
@@ -231,7 +231,7 @@ def _base(session: Session, edit: WorkflowEdit) -> editing.Draft:
 def _begin_anew(
     session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit
 ) -> WorkflowEdit:
-    """An edit of the newest version in the place of one that is over, with its sample."""
+    """Replace an edit that is over with one of the newest version, with the same sample data."""
     sample, seen = edit.sample, edit.changes
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     session.expunge(edit)
@@ -243,7 +243,7 @@ def _begin_anew(
 
 
 def _too_long(definition: editing.Draft) -> Errors:
-    """What is wrong with a draft that is longer than what is gone through at each change."""
+    """The error of a draft that is too long to be processed at each change."""
     count = sum(1 for _ in editing.walk(definition))
     if count > MAX_STEPS:
         return {"steps": [checking.too_many_steps(count)]}

@@ -30,16 +30,16 @@ from automations.services.workflows.workflows import change, check_references, k
 from automations.services.workflows.writing import CheckedWorkflow
 
 _MAX_COMPARED = 20_000
-"""Lines before and after: the time of a comparison grows with their square."""
+"""Lines before and after, since the time of a comparison grows with their square."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of one automation of a file, or would become of it.
+    """The result of applying one automation of a file, or of trying to.
 
     Args:
-        workflow_id: None for one that is only to be created.
-        diff: between what there is and what the file says, line by line.
+        workflow_id: None for one that a dry run would create.
+        diff: between the existing definition and the file's, line by line.
     """
 
     action: Literal["create", "update", "unchanged"]
@@ -51,20 +51,21 @@ class Applied:
 
 
 class _DryRunEnds(Exception):
-    """Undoes what a dry run has written."""
+    """Rolls back what a dry run has written."""
 
 
 def apply(
     by: Principal, payloads: Sequence[Any], ports: Ports, *, dry_run: bool = False
 ) -> list[Applied]:
-    """Make a workspace's automations what a file says: all of them or none.
+    """Apply a file of automations to a workspace: all of them or none.
 
-    One that has an id, else one that has the key, else the only one that has the name and no key,
-    is changed where it differs; else one is created. What the file does not say of a definition is
-    as if it had never been said, but for the status, which stays. Others are left alone.
+    An automation in the file is matched by its id, else by its key, else by its name if only one
+    without a key has that. A match is changed where it differs; otherwise a new one is created.
+    Fields that the file leaves out are removed, except the status, which stays. Automations that
+    are not in the file are left alone.
 
     Args:
-        ports: asked whether there is what the steps of those that begin must have.
+        ports: to check that what the steps of activated automations need is available.
 
     Raises:
         ValidationFailed: names what is wrong by its place in the file.
@@ -75,7 +76,7 @@ def apply(
             workflows.hold_named(session, by.workspace_id)
             file = _File(session, by, ports, payloads)
             file.write()
-            # Not before all are written: who starts whom is known only then.
+            # After all are written, since only then is it known which one starts which.
             file.check_references()
             file.check()
             if dry_run:
@@ -86,9 +87,9 @@ def apply(
 
 
 class _File:
-    """The automations of a file that is applied, by their places in it.
+    """The automations of a file that is being applied, by their place in it.
 
-    What is wrong with one of them keeps nobody from saying what is wrong with the others.
+    Errors are collected, so that those of all automations are reported at once.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class _File:
         self._keys = Keys(session, by.workspace_id, self._entries.of.values())
 
     def write(self) -> None:
-        """Change those that are there, where they differ, and create the others."""
+        """Change existing automations where they differ, and create the others."""
         new: dict[int, CheckedWorkflow] = {}
         for index, entry in self._entries.of.items():
             with self._collect_errors(index, entry.given):
@@ -122,7 +123,7 @@ class _File:
         self._create(new)
 
     def check_references(self) -> None:
-        """Check that none of those that were written comes to start itself."""
+        """Check that none of the written automations can start itself."""
         for index, found in self._written.items() if not self._errors else ():
             with self._collect_errors(index, self._entries.of[index].given):
                 check_references(self._session, found)
@@ -137,7 +138,7 @@ class _File:
             raise ValidationFailed(self._errors)
 
     def results(self) -> list[Applied]:
-        """What has become of each, in the order of the file."""
+        """The result of each, in the order of the file."""
         return [self._applied[index] for index in sorted(self._applied)]
 
     def _change(self, index: int, workflow: Workflow, given: Mapping[str, Any]) -> None:
