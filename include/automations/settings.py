@@ -29,6 +29,7 @@ from pydantic_settings import (
 from automations.errors import SettingsFault
 from automations.kit import env_files
 from automations.kit.ages import parse_age
+from automations.kit.bearer_tokens import BearerToken
 from automations.kit.setting_types import Dsn, Names, Origins, Port, QueueUrl, Url, parts
 
 PREFIX = "AUTOMATIONS_"
@@ -226,13 +227,15 @@ class Settings(BaseSettings):
         "by default: they belong to no workspace, and were made for DAGs that administrators "
         "write.",
     )
-    slack_token: str | None = Field(None, description="Slack app's token for the slack step.")
+    slack_token: BearerToken | None = Field(
+        None, description="Slack app's token for the slack step."
+    )
     slack_base_url: Url = Field("https://slack.com/api/", description="Slack's Web API.")
     ai_provider: Literal["openai", "anthropic"] | None = Field(
         None, description="Provider of the ai step; openai also stands for compatible servers."
     )
     ai_model: str | None = Field(None, description="The model when a step names none.")
-    ai_api_key: str | None = Field(None, description="The provider's key.")
+    ai_api_key: BearerToken | None = Field(None, description="The provider's key.")
     ai_base_url: Url | None = Field(None, description="Of a server with the provider's API.")
     profile: Literal["single", "distributed"] = Field(
         "single",
@@ -284,7 +287,7 @@ class Settings(BaseSettings):
     retention: Annotated[timedelta, BeforeValidator(parse_age)] | None = Field(
         None, description="How long ended runs are kept, such as 90d; for ever when absent."
     )
-    metrics_token: str | None = Field(
+    metrics_token: BearerToken | None = Field(
         None, description="Bearer token for GET /metrics; without one, only this machine reads it."
     )
     run_ahead_seconds: float = Field(

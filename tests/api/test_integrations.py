@@ -140,6 +140,16 @@ def test_credentials_do_not_follow_to_another_host(api: Api) -> None:
             {"type": "AI_PROVIDER", "config": {"provider": "x", "baseUrl": "file:///etc"}},
             "config.baseUrl",
         ),
+        (
+            {"type": "AI_PROVIDER", "config": {"provider": "x", "baseUrl": "https://"}},
+            "config.baseUrl",
+        ),
+        # As it is pasted: no request could be sent with it.
+        (
+            {"type": "AI_PROVIDER", "config": {"provider": "x"}, "credentials": {"apiKey": "k\n"}},
+            "credentials.apiKey",
+        ),
+        ({"type": "SLACK", "config": {}, "credentials": {"token": " xoxb-1"}}, "credentials.token"),
         ({"type": "WEBHOOK", "config": {}, "credentials": {"secret": 1}}, "credentials.secret"),
     ],
 )

@@ -397,12 +397,13 @@ def test_wrong_values_are_named_by_their_settings_and_never_shown(
         AUTOMATIONS_BRIDGE_PORT="eighty",
         AUTOMATIONS_PUBLIC_URL="automations.example.com",
         AUTOMATIONS_DATABASE_DSN="mysql://me:hunter22@db/x",
+        AUTOMATIONS_AI_API_KEY="sk-hunter22\n",
         AUTOMATIONS_LOG_LEVEL="LOUD",
     )
     lines = refused("up", capsys=capsys)
-    assert [line.partition(":")[0] for line in lines] == [
-        f"AUTOMATIONS_{name}" for name in ("BRIDGE_PORT", "DATABASE_DSN", "PUBLIC_URL", "LOG_LEVEL")
-    ]
+    assert {line.partition(":")[0].removeprefix("AUTOMATIONS_") for line in lines} == {
+        *("BRIDGE_PORT", "DATABASE_DSN", "PUBLIC_URL", "AI_API_KEY", "LOG_LEVEL")
+    }
     assert "hunter22" not in "".join(lines)
 
 
@@ -420,12 +421,12 @@ def test_what_is_set_nowhere_else_is_read_from_files_of_secrets(
     (folder / "automations_encryption_key").write_text("shared by several homes\n")
     (folder / "automations_slack_token").write_text("from a file\n")
     (folder / "somebody_elses").write_text("…")
-    environment.set(AUTOMATIONS_SECRETS_DIR=str(folder), AUTOMATIONS_SLACK_TOKEN="from outside")
+    environment.set(AUTOMATIONS_SECRETS_DIR=str(folder), AUTOMATIONS_SLACK_TOKEN="from-outside")
     settings = stack.open_home()
     assert settings.smtp_password == "from a file"
     # A home's own is the last that is asked.
     assert settings.encryption_key == "shared by several homes"
-    assert settings.slack_token == "from outside"
+    assert settings.slack_token == "from-outside"
 
 
 def test_lines_of_the_settings_file_that_mean_nothing_are_refused(

@@ -9,6 +9,8 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from automations.definitions.field_errors import field_errors
 from automations.domain.fields import LITERAL, Model
+from automations.kit.bearer_tokens import BearerToken
+from automations.kit.setting_types import Url
 from automations.kit.values import Errors
 from automations.steps.email import Address, Line
 
@@ -58,7 +60,7 @@ class SlackConfig(Model):
 class SlackCredentials(Model):
     """A Slack app's token."""
 
-    token: str = Field(min_length=1, max_length=2_000, description="xoxb-…")
+    token: BearerToken = Field(min_length=1, max_length=2_000, description="xoxb-…")
 
 
 class AiProvider(Model):
@@ -66,15 +68,13 @@ class AiProvider(Model):
 
     provider: str = Field(min_length=1, max_length=100, description="openai, anthropic, …")
     model: str | None = Field(None, max_length=200, description="The model when none is named.")
-    base_url: str | None = Field(
-        None, max_length=2_000, pattern=r"^https?://", description="Of a compatible server."
-    )
+    base_url: Url | None = Field(None, max_length=2_000, description="Of a compatible server.")
 
 
 class AiCredentials(Model):
     """A provider's key; a server of one's own may need none."""
 
-    api_key: str | None = Field(None, min_length=1, max_length=2_000)
+    api_key: BearerToken | None = Field(None, min_length=1, max_length=2_000)
 
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
