@@ -69,11 +69,11 @@ class Capacity:
     @contextmanager
     def permits(self) -> Iterator[Permits]:
         """Permits for a worker, none at first, which are returned when the block ends."""
-        held = Permits(self)
+        permits_held = Permits(self)
         try:
-            yield held
+            yield permits_held
         finally:
-            self._give(held._held)
+            self._give(permits_held._held)
 
     def has_room(self) -> bool:
         """Look whether there is room again."""

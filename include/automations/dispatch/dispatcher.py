@@ -231,11 +231,11 @@ class Dispatcher:
                 threads.persist(lambda session: jobs.release(session, untried), self._stopping)
 
     def _handle_batch(self, claimed: Sequence[Job]) -> None:
-        kept = self._handlers.handle_all(claimed)
+        problems = self._handlers.handle_all(claimed)
         # Successful jobs first: one of them shows that Airflow answers.
-        for job in sorted(claimed, key=lambda job: job.id in kept):
+        for job in sorted(claimed, key=lambda job: job.id in problems):
             with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
-                self._settle(job, kept.get(job.id), probe=False)
+                self._settle(job, problems.get(job.id), probe=False)
 
     def _sleep(self, seen: int, *pauses: float | None) -> None:
         """Sleep for the shortest of these pauses, or until a worker is signalled."""
@@ -308,8 +308,8 @@ class Dispatcher:
         if final or job.failures + 1 >= _MAX_FAILURES:
             self._handlers.give_up(job, message)
         else:
-            wished = problem.retry_after if isinstance(problem, StepError) else None
-            delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
+            retry_after = problem.retry_after if isinstance(problem, StepError) else None
+            delay = retry_after or timedelta(seconds=2 ** min(job.failures, 8))
             with unit_of_work() as session:
                 jobs.retry(session, job, delay, message)
 

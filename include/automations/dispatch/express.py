@@ -154,9 +154,9 @@ class ExpressWorker:
                     looked = time.monotonic()
                 if select.select([connection], [], [], 1)[0]:
                     connection.poll()
-                    told = {notify.payload for notify in connection.notifies}
+                    payloads = {notify.payload for notify in connection.notifies}
                     connection.notifies.clear()
-                    if jobs.EXPRESS in told:
+                    if jobs.EXPRESS in payloads:
                         self._signal()
         finally:
             # What is in flight passes for abandoned from here on: nothing more is begun of it.
@@ -166,10 +166,10 @@ class ExpressWorker:
     def _renew_leases(self) -> None:
         self._stopping.wait(_HEARTBEAT_INTERVAL)
         with self._changed:
-            held = [job for job, _ in self._in_flight.values()] + self._queue
-        if held:
+            claimed = [job for job, _ in self._in_flight.values()] + self._queue
+        if claimed:
             with unit_of_work() as session:
-                jobs.renew(session, held, self._holder)
+                jobs.renew(session, claimed, self._holder)
 
     def _claim(self) -> None:
         if not self._registered.wait(_IDLE_TIMEOUT):
@@ -207,11 +207,11 @@ class ExpressWorker:
     def _room(self) -> tuple[int, list[str]]:
         """How many runs may be claimed, all of one workspace if need be, and of which none."""
         with self._changed:
-            held = [job for job, _ in self._in_flight.values()] + self._queue
-        counts = Counter(str(job.workspace_id) for job in held)
+            claimed = [job for job, _ in self._in_flight.values()] + self._queue
+        counts = Counter(str(job.workspace_id) for job in claimed)
         full = [workspace for workspace, count in counts.items() if count >= _WORKSPACE_LIMIT]
         most = max((count for count in counts.values() if count < _WORKSPACE_LIMIT), default=0)
-        return min(THREADS - len(held), _BATCH_SIZE, _WORKSPACE_LIMIT - most), full
+        return min(THREADS - len(claimed), _BATCH_SIZE, _WORKSPACE_LIMIT - most), full
 
     def _wait_for_free_threads(self) -> bool:
         """Wait until there are threads for a claim, some of them or all that there will be."""

@@ -36,8 +36,8 @@ class Holds:
         with unit_of_work() as session:
             known = held_up.kinds(session)
         for automation in paused - known.keys():
-            told = self._orchestrator.paused_by(dag_id(automation))
-            by, since = told or (None, common_clock.now())
+            paused_by = self._orchestrator.paused_by(dag_id(automation))
+            by, since = paused_by or (None, common_clock.now())
             with unit_of_work() as session:
                 held_up.put(session, automation, HeldUp(Hold.PAUSED, by, since))
         for automation, kind in known.items():

@@ -216,7 +216,7 @@ class Reconciler:
         version = None
         if state.bundle_version is not None:
             version = versions.version_at(session, automation, int(state.bundle_version))
-        made = AirflowRun(
+        airflow_run = AirflowRun(
             workflow_id=automation,
             run_id=state.run_id,
             run_type=state.run_type,
@@ -225,7 +225,7 @@ class Reconciler:
             version=version,
             due_at=state.due_at,
         )
-        return record_run(session, made)
+        return record_run(session, airflow_run)
 
     @staticmethod
     def _fail(session: Session, run_id: str, error: str) -> None:

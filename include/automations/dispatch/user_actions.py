@@ -73,10 +73,10 @@ class UserActions:
         found: list[UserAction] = []
         offset, page = 0, _PAGE_SIZE
         while page == _PAGE_SIZE:
-            told, page = self._orchestrator.user_actions(
+            actions, page = self._orchestrator.user_actions(
                 since - _OVERLAP, until, offset, _PAGE_SIZE
             )
-            found += told
+            found += actions
             offset += page
         return found, set(mark.get("seen", ()))
 

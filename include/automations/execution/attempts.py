@@ -84,8 +84,8 @@ class Attempts:
             attempt_log = self._attempt_log(attempt, redaction)
             attempt_log.begin(node)
             began = time.monotonic()
-            done = recordable(self._perform(attempt, redaction, attempt_log), attempt.where)
-            outcome = redaction.outcome(done)
+            performed = recordable(self._perform(attempt, redaction, attempt_log), attempt.where)
+            outcome = redaction.outcome(performed)
             attempt_log.end(outcome, timedelta(seconds=time.monotonic() - began))
             if isinstance(outcome, Fail):
                 tracing.mark_failed(span, outcome.error)
@@ -98,7 +98,7 @@ class Attempts:
         """The config in its recordable form, or the failure to render it."""
         redaction = Redaction(self._read)
         try:
-            rendered, shown = redaction.config(
+            rendered, recordable_config = redaction.config(
                 attempt.step.config, attempt.names, where=attempt.where
             )
             _validate(attempt, rendered)
@@ -106,7 +106,7 @@ class Attempts:
             raise
         except Exception as error:  # noqa: BLE001 -- as in an attempt, whatever goes wrong becomes a value
             return redaction.outcome(failure(error, attempt.where))
-        return shown
+        return recordable_config
 
     def _attempt_log(self, attempt: Attempt, redaction: Redaction) -> AttemptLog:
         def mask(text: str) -> str:
@@ -118,12 +118,12 @@ class Attempts:
         """Render the config and act; whatever goes wrong becomes a value."""
         step_type = STEP_TYPES[attempt.step.type]
         try:
-            rendered, shown = redaction.config(
+            rendered, recordable_config = redaction.config(
                 attempt.step.config, attempt.names, where=attempt.where, known=attempt.known()
             )
             if attempt.keep_config is not None:
-                attempt.keep_config(shown)
-            attempt_log.log_config(shown)
+                attempt.keep_config(recordable_config)
+            attempt_log.log_config(recordable_config)
             config = _validate(attempt, rendered)
             ctx = self._context(attempt, redaction, attempt_log)
             with logs.mask_lines(redaction.text):

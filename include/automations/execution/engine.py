@@ -103,8 +103,8 @@ class Engine:
                 return entered
             outcome = self.attempt(entered, journal, config.update if brief else None)
             verdict = self.record(entered, outcome, {"input": config} if config else {})
-            if (told := verdict_line(entered.step, outcome, verdict)) is not None:
-                journal.say(told)
+            if (line := verdict_line(entered.step, outcome, verdict)) is not None:
+                journal.say(line)
             return verdict
 
     def _attempts(self, entered: Entered, journal: Journal) -> Attempts:

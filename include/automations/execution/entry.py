@@ -234,7 +234,7 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is not None:
         return _check_owner(run, ref)
-    made = AirflowRun(
+    airflow_run = AirflowRun(
         workflow_id=ref.workflow_id,
         run_id=ref.dag_run_id or ref.run_id,
         run_type=ref.run_type,
@@ -243,7 +243,7 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
         version=ref.version,
         due_at=ref.due_at,
     )
-    record_run(session, made)
+    record_run(session, airflow_run)
     run = runs.lock_run(session, ref.run_id)
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")
@@ -266,10 +266,10 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
     now = common_clock.now()
     # Airflow's clock may be ahead of ours: a delay that it has waited out is not parked again for
     # the difference. For other kinds of pause the end of Airflow's trigger proves nothing.
-    told = answer is not None and (
+    has_elapsed = answer is not None and (
         answer.decision == Decision.EXPIRED or wait.kind == WaitKind.DELAY
     )
-    if now < wait.due_at and not told:
+    if now < wait.due_at and not has_elapsed:
         return None
     return Answer(Decision.ELAPSED if wait.kind in _BY_TIME else Decision.EXPIRED, None, now)
 
@@ -281,7 +281,7 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     administers = user in get_settings().airflow_admins or administer(
         session, run.workspace_id, [who]
     )
-    given = SubmittedAnswer(
+    submitted = SubmittedAnswer(
         answer.decision,
         answer.data,
         by,
@@ -291,7 +291,7 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
         reason=answer.reason,
     )
     try:
-        accepted = answers.take(session, run, wait, given)
+        accepted = answers.take(session, run, wait, submitted)
     except DomainError as refused:
         # Airflow cannot show an error to whoever answers: we ask the question again, with this.
         why = _describe(refused)

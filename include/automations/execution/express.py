@@ -105,12 +105,12 @@ class ExpressLeg:
     def _do(self, begun: _StartedNode) -> _StartedNode | None:
         entered = begun.entered
         config: dict[str, JSON] = {}
-        with CapturedLog() as told:
-            outcome = self._engine.attempt(entered, Journal(told.say), config.update)
+        with CapturedLog() as log:
+            outcome = self._engine.attempt(entered, Journal(log.say), config.update)
         with unit_of_work() as session:
             claimed = runs.lock_claimed(session, self._job)
             if claimed is not None and claimed.mine:
-                kept = {"input": config, "told": told.lines}
+                kept = {"input": config, "told": log.lines}
                 return self._record(session, claimed, begun, outcome, kept)
         if claimed is not None:
             self._engine.record(entered, outcome)

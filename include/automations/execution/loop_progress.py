@@ -145,20 +145,20 @@ class Progress:
         with self._lock:
             if path in self._cursors:  # another attempt at it
                 return self._cursors[path]
-            kept = self._kept.pop(path, None)
-            before = kept or StoredLoop()
+            stored_loop = self._kept.pop(path, None)
+            before = stored_loop or StoredLoop()
             written = secret or before.items is not None
-            made = self._cursors[path] = Cursor(
+            cursor = self._cursors[path] = Cursor(
                 path,
                 items=items,
                 unwritten=None if written else items,
                 entries=[before.entries.get(index) for index in range(len(items))],
                 open={index: dict(steps) for index, steps in before.open.items()},
                 saved=(before.open, before.waiting),
-                kept=kept is not None,
+                kept=stored_loop is not None,
                 size=before.size,
             )
-            return made
+            return cursor
 
     def waits_at(self, key: str) -> bool:
         """Whether the step with this key was the one that waited; true only once."""

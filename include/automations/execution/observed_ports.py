@@ -120,13 +120,13 @@ class _Observed(Generic[Port]):
 
 class _Http(_Observed[HttpClient]):
     def request(self, request: HttpRequest) -> HttpResponse:
-        asked = _place(request.url)
-        with _timed(self.say, f"{request.method} {asked}") as clock:
+        address = _place(request.url)
+        with _timed(self.say, f"{request.method} {address}") as clock:
             answer = self.real.request(request)
         at = _place(answer.url)
-        redirected = "" if at == asked else f" at {at}"
+        redirected = "" if at == address else f" at {at}"
         self.say(
-            f"{request.method} {asked} answered {answer.status}{redirected} in {clock}, "
+            f"{request.method} {address} answered {answer.status}{redirected} in {clock}, "
             f"{len(answer.content)} bytes."
         )
         return answer
@@ -228,9 +228,11 @@ class _LanguageModel(_Observed[LanguageModel]):
 class _Documents(_Observed[Documents]):
     def generate(self, order: DocumentOrder) -> StoredDocument:
         with _timed(self.say, "The document") as clock:
-            made = self.real.generate(order)
-        self.say(f"Document {made.id} made: {made.name}, {made.size} bytes, in {clock}.")
-        return made
+            document = self.real.generate(order)
+        self.say(
+            f"Document {document.id} made: {document.name}, {document.size} bytes, in {clock}."
+        )
+        return document
 
     def file(self, workspace_id: str, document_id: str) -> Attachment:
         return self.real.file(workspace_id, document_id)
@@ -242,10 +244,10 @@ class _Documents(_Observed[Documents]):
         return found
 
     def record(self, key: str, workspace_id: str, run_id: str, delivery: Delivery) -> Delivery:
-        kept = self.real.record(key, workspace_id, run_id, delivery)
-        why = f": {kept.reason}" if kept.reason else ""
-        self.say(f"Document {kept.document_id} to {kept.address}: {kept.status}{why}")
-        return kept
+        recorded = self.real.record(key, workspace_id, run_id, delivery)
+        why = f": {recorded.reason}" if recorded.reason else ""
+        self.say(f"Document {recorded.document_id} to {recorded.address}: {recorded.status}{why}")
+        return recorded
 
 
 class _Children(_Observed[ChildRuns]):

@@ -170,8 +170,8 @@ class _Ahead:
                 # An error in beginning the next node must not undo this one.
                 log.exception("The step behind '%s' is left to its own task", entered.step.name)
                 verdict, following = self._record(entered, outcome, config, goes_on=False)
-            if (told := verdict_line(entered.step, outcome, verdict)) is not None:
-                journal.say(told)
+            if (line := verdict_line(entered.step, outcome, verdict)) is not None:
+                journal.say(line)
         return following
 
     def _record(

@@ -85,8 +85,8 @@ def render(
         entered = _enter(session, run, loaded, step, given)
     config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
-    shown = None if isinstance(config, Fail) else config
-    return StepTestResult(step, None, shown, fail, timedelta(seconds=time.monotonic() - began))
+    rendered = None if isinstance(config, Fail) else config
+    return StepTestResult(step, None, rendered, fail, timedelta(seconds=time.monotonic() - began))
 
 
 def run(

@@ -94,9 +94,9 @@ class TriedStep:
     @property
     def characters(self) -> int:
         """Approximately the length of its report."""
-        told = [self.config, self.output, *(one.details for one in self.effects)]
+        reported = [self.config, self.output, *(one.details for one in self.effects)]
         answered = None if self.answer is None else self.answer.data
-        return len(json.dumps([*told, answered], default=str))
+        return len(json.dumps([*reported, answered], default=str))
 
 
 class StepTrials:
@@ -165,9 +165,9 @@ class StepTrials:
         if wait is not None:
             passed = _answer(wait, answer)
             outcome = make(passed, pause_of(wait, passed.at).kept)
-        asked = bool(effects) or _is_of_others(wait)
-        status, output = self._came_to(step, outcome, passed, asked=asked)
-        assumed = asked or status == TriedStatus.UNKNOWN
+        depends_on_others = bool(effects) or _is_of_others(wait)
+        status, output = self._came_to(step, outcome, passed, asked=depends_on_others)
+        assumed = depends_on_others or status == TriedStatus.UNKNOWN
         self._guesses |= assumed
         return TriedStep(
             step=step,

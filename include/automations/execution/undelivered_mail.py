@@ -24,7 +24,7 @@ def log(session: Session, run_id: str, key: str, to: Sequence[str], error: str) 
     found = load(session, run.workflow_id, run.version).plan.nodes.get(node)
     if found is None:  # the run goes on with a version that has no such step
         return
-    said = f"The mail to {', '.join(to)} could not be delivered: {error}"
-    outcome = Fail(said, kind="mail", retryable=False)
+    message = f"The mail to {', '.join(to)} could not be delivered: {error}"
+    outcome = Fail(message, kind="mail", retryable=False)
     line = line_of(found.step, outcome, common_clock.now(), retrying=False)
     run_steps.log(session, run_id, [line])

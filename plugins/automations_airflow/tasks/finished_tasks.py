@@ -51,13 +51,13 @@ def xcoms_of(
         for key, value in values.items()
     }
     key: Any = SimpleNamespace(**names)
-    done: Any = SimpleNamespace(summary=summary)
-    links = {link.xcom_key: link.get_link(done, ti_key=key) for link in links_of(step_type)}
+    finished: Any = SimpleNamespace(summary=summary)
+    links = {link.xcom_key: link.get_link(finished, ti_key=key) for link in links_of(step_type)}
     return xcoms | links
 
 
 def rendered_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """A task's rendered fields, in the form that Airflow stores."""
     # Does what Airflow does, except that Airflow makes a new validator for each field.
-    shown = redact(_serialize_template_field(dict(config), "config"), "config")
-    return {"config": _JSON.validate_python(shown)}
+    masked = redact(_serialize_template_field(dict(config), "config"), "config")
+    return {"config": _JSON.validate_python(masked)}

@@ -74,16 +74,16 @@ class StartRun(AirflowHandler):
             raise problem
 
     def handle_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
-        kept: dict[int, Exception] = {}
-        wanted = self._load_starts(claimed, kept)
-        self._leave_unseen(wanted, kept)
-        todo = [start for start in wanted if start.job.id not in kept]
+        failures: dict[int, Exception] = {}
+        starts = self._load_starts(claimed, failures)
+        self._leave_unseen(starts, failures)
+        todo = [start for start in starts if start.job.id not in failures]
         if not todo:
-            return kept
+            return failures
         try:
             problems = self._orchestrator.start([start.dag_run for start in todo])
         except OrchestratorError as error:
-            return kept | {start.job.id: error for start in todo}
+            return failures | {start.job.id: error for start in todo}
         with unit_of_work() as session:
             for start, problem in zip(todo, problems, strict=True):
                 if problem is None:
@@ -93,17 +93,17 @@ class StartRun(AirflowHandler):
                 if isinstance(problem, VersionGone):
                     self._end_by_version(session, start)
                     continue
-                kept[start.job.id] = problem
+                failures[start.job.id] = problem
                 if isinstance(problem, NotVisibleYet):
                     self._dags.forget(start.dag_run.dag_id)
-            made = (start for start in todo if start.job.id not in kept)
-            if shown := [start.run.id for start in made if start.dag_run.before is not None]:
-                run_steps.forget_told(session, shown)
+            started = (start for start in todo if start.job.id not in failures)
+            if with_log := [start.run.id for start in started if start.dag_run.before is not None]:
+                run_steps.forget_told(session, with_log)
         for start in todo:
-            if start.job.id not in kept:
+            if start.job.id not in failures:
                 began, trace = start.job.created_at, start.run.traceparent
                 tracing.note("dispatch run", began, trace, run_id=start.run.id)
-        return kept
+        return failures
 
     @staticmethod
     def _end_by_version(session: Session, start: _Start) -> None:
@@ -115,43 +115,43 @@ class StartRun(AirflowHandler):
         jobs.complete(session, start.job)
 
     @staticmethod
-    def _load_starts(claimed: Sequence[Job], kept: dict[int, Exception]) -> list[_Start]:
+    def _load_starts(claimed: Sequence[Job], failures: dict[int, Exception]) -> list[_Start]:
         found = []
         with unit_of_work() as session:
             for job in claimed:
                 run = session.get(Run, job.subject_id)
                 if run is None:
-                    kept[job.id] = LookupError(f"There is no run {job.subject_id}.")
+                    failures[job.id] = LookupError(f"There is no run {job.subject_id}.")
                 elif run.status not in UNFINISHED and not _is_to_be_shown(session, run):
                     jobs.complete(session, job)
                 else:
                     revision = versions.revision(session, run.workflow_id, run.version)
                     dag, note = dag_id(run.workflow_id), notes.origin(session, run)
                     source = assets.source_of(session, run)
-                    made = NewDagRun(
+                    dag_run = NewDagRun(
                         dag, run.in_airflow, run.input, note, run.started_by, source=source
                     )
-                    found.append(_Start(job, run, made, Visible(run.version, revision)))
+                    found.append(_Start(job, run, dag_run, Visible(run.version, revision)))
             express = [start.run.id for start in found if start.run.express]
             rows = run_steps.of_runs(session, express) if express else {}
             return [_with_what_was_done(session, start, rows) for start in found]
 
-    def _leave_unseen(self, wanted: Sequence[_Start], kept: dict[int, Exception]) -> None:
+    def _leave_unseen(self, starts: Sequence[_Start], failures: dict[int, Exception]) -> None:
         """Hold back runs whose DAG Airflow has not parsed yet; asks once for each DAG."""
         problems: dict[tuple[str, Visible], OrchestratorError] = {}
         away: list[OrchestratorError] = []
-        for start in wanted:
-            asked = start.dag_run.dag_id, start.needed
+        for start in starts:
+            key = start.dag_run.dag_id, start.needed
             # A failure may be due to one DAG; after a second one, Airflow is not asked any more.
-            if asked not in problems and len(away) < _FAILS_AT_ALL:
+            if key not in problems and len(away) < _FAILS_AT_ALL:
                 try:
-                    self._dags.require(*asked)
+                    self._dags.require(*key)
                     continue
                 except OrchestratorError as error:
-                    problems[asked] = error
+                    problems[key] = error
                     if isinstance(error, OrchestratorUnavailable):
                         away.append(error)
-            kept[start.job.id] = problems.get(asked) or away[-1]
+            failures[start.job.id] = problems.get(key) or away[-1]
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
         """Fail the run, which no DagRun will ever end."""

@@ -20,15 +20,15 @@ def origin(session: Session, run: Run) -> str:
     """What started it, and by whom: the note of its DagRun."""
     what = _BY.get(run.trigger_type)
     who = f" by {_plain(run.started_by)}" if run.started_by else ""
-    said = f"Started through {what}{who}" if what else f"Started{who}"
+    note = f"Started through {what}{who}" if what else f"Started{who}"
     if run.event_id is not None:
-        said += f" (event {run.event_id})"
+        note += f" (event {run.event_id})"
     parent = session.get(Run, run.parent_run_id) if run.parent_run_id else None
     if parent is not None:
-        said += f", as a child of run {_run_link(parent)}"
+        note += f", as a child of run {_run_link(parent)}"
     if run.replay_of_run_id is not None:
-        said += f", as a replay of run {run.replay_of_run_id}"
-    return f"{said}."
+        note += f", as a replay of run {run.replay_of_run_id}"
+    return f"{note}."
 
 
 def dag_call_note(run: Run) -> str:
