@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from automations.adapters.language_model.accounts import ModelAccount
+from automations.adapters.language_model.accounts import ModelAccount, from_connection
 from automations.adapters.language_model.asking import ProviderModels
 from automations.domain.fields import RENDERED
 from automations.errors import StepError
@@ -687,3 +688,12 @@ def test_templates_are_accepted_when_saved_and_checked_when_rendered() -> None:
         "maxTokens",
         "schema",
     }
+
+
+def test_a_connections_key_is_taken_as_it_can_be_sent() -> None:
+    pasted = HostConnection(id="house", kind="openai", password="sk-house\n")
+    assert from_connection(pasted, None).api_key == "sk-house"
+    with pytest.raises(StepError, match="connection house is no key") as refused:
+        from_connection(replace(pasted, password="sk house"), None)
+    assert refused.value.kind == "config"
+    assert "sk house" not in refused.value.message

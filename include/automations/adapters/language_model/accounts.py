@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from automations.domain.host_connections import check_extra, check_kind
 from automations.errors import StepError
+from automations.kit.bearer_tokens import is_token
 from automations.ports import HostConnection
 
 PROVIDERS = {
@@ -58,7 +59,15 @@ def from_connection(connection: HostConnection, provider: str | None) -> ModelAc
             f"config.provider: connection {connection.id} does not say whose models it is for.",
             kind="config",
         )
-    return ModelAccount(chosen, model or None, connection.password, _base_url(connection))
+    # A line break that was pasted behind it is no part of a key.
+    key = (connection.password or "").strip() or None
+    if key is not None and not is_token(key):
+        raise StepError(
+            f"The password of connection {connection.id} is no key: it has blanks, line breaks or "
+            "letters that no header can hold.",
+            kind="config",
+        )
+    return ModelAccount(chosen, model or None, key, _base_url(connection))
 
 
 def _base_url(connection: HostConnection) -> str | None:
