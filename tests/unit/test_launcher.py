@@ -580,6 +580,19 @@ def test_an_unknown_log_is_refused_with_those_there_are(home: Path) -> None:
         show(home / "logs", "nothing")
 
 
+def test_who_has_seen_enough_of_an_output_gets_no_traceback(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "logs").mkdir()
+    (home / "logs" / "bridge.log").write_text("hello\n")
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert main(["logs"]) == 141
+    assert capsys.readouterr().err == ""
+
+
 def test_logs_are_labelled_when_there_are_several(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

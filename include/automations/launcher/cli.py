@@ -42,15 +42,13 @@ from automations.settings import IS_CHECKOUT, ROOT
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    arguments = list(argv)
     try:
-        if not IS_CHECKOUT:
-            options = installed_parser().parse_args(arguments)
-            return (_RUN | _INSTALLED)[options.command](options)
-        if arguments and arguments[0] in _FORWARDED:
-            return _FORWARDED[arguments[0]](arguments[1:])
-        options = parser().parse_args(arguments)
-        return _RUN[options.command](options)
+        code = _run(list(argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough, such as head. What is left would be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except _FAULTS as error:
         # For people, who have no use for a traceback; what is no fault of theirs still has one.
         said = error.orig if isinstance(error, OperationalError) else error
@@ -58,6 +56,17 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    if not IS_CHECKOUT:
+        options = installed_parser().parse_args(arguments)
+        return (_RUN | _INSTALLED)[options.command](options)
+    if arguments and arguments[0] in _FORWARDED:
+        return _FORWARDED[arguments[0]](arguments[1:])
+    options = parser().parse_args(arguments)
+    return _RUN[options.command](options)
 
 
 def command() -> int:
