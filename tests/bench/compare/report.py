@@ -14,7 +14,7 @@ FIGURES = ROOT / "docs" / "performance.json"
 PLOT = ROOT / "docs" / "images" / "performance.svg"
 OURS = "run ahead"
 STOCK = "stock Airflow"
-HEADINGS = ("what", "by", "seconds", "steps/s", "ms a step", "MB", "× stock", "target")
+HEADINGS = ("graph", "engine", "seconds", "steps/s", "ms a step", "MB", "× stock", "target")
 
 TARGETS: Mapping[str, float] = {
     Shape("chain", 5).name: 20,
@@ -27,35 +27,32 @@ _SHOWN = 0.5
 """Milliseconds below which a part is left out."""
 
 _LIMITS: Mapping[Kind, str] = {
-    "chain": "before the first step Airflow's scheduler has to look at the run, and a worker to "
-    "take its task; then each step is a transaction of some ten statements, which waits for the "
-    "disk",
-    "burst": "processor time, most of it for the statements of steps, and for what Airflow shows "
-    "of them",
-    "branch": "as a chain: the arm that is not taken is skipped in Airflow with the rest",
-    "loop": "the statements of an iteration; in stock Airflow an item is a task",
-    "approval": "the answer goes by the queue to Airflow, which begins the task anew in a process",
-    "child": "a second run, which is begun as the first one was, and the waking of its parent",
-    "webhook": "as a chain, and the answer's way back",
+    "chain": "before the first step, Airflow's scheduler has to pick up the run and a worker its "
+    "task; then each step is a transaction of about ten statements, which waits for the disk",
+    "burst": "processor time, mostly for the statements of steps and for what Airflow shows of them",
+    "branch": "like a chain; the branch that is not taken is skipped in Airflow together with the rest",
+    "loop": "the statements of an iteration; in stock Airflow, each item is a task",
+    "approval": "the answer goes through the queue to Airflow, which restarts the task in a new process",
+    "child": "a second run, which starts like the first one, and waking its parent",
+    "webhook": "like a chain, plus the way back of the answer",
 }
-"""What holds each row."""
+"""What limits each row."""
 
 _ABOVE = """\
 # Performance
 
 Made by `./automations bench compare --report` from [performance.json](performance.json),
 which `./automations bench compare --json docs/performance.json` wrote on {at}, on {cpus} cores.
-All engines ran on it at the same time and were measured in turns: what counts is the ratios.
+All engines ran on it at the same time and were measured in turns, so compare the ratios.
 
 ![Seconds of each shape, by engine](images/performance.svg)
 
-*run ahead* is an automation as it comes; *own tasks* is with `AUTOMATIONS_RUN_AHEAD_SECONDS=0`,
-*express* with `"execution": "express"`; *stock Airflow* has the same graph hand-written, of
-PythonOperators that return a value, and its defaults. Seconds are from the request until the run is
-seen to have ended, as medians with the least and the most; *ms a step* is processor time of all of
-an engine's processes, its database included; MB is their memory at the end. Light steps: each
-decides something and writes it down.
-An approval counts from its answer.
+*run ahead* is an automation with default settings; *own tasks* is one with
+`AUTOMATIONS_RUN_AHEAD_SECONDS=0`; *express* is one with `"execution": "express"`. *stock Airflow* runs the
+same graph, hand-written as PythonOperators that return a value, with Airflow's defaults. *seconds* is the
+time from the request until the run is seen to have ended: the median, with minimum and maximum. *ms a step*
+is the processor time of all processes of an engine, including its database. *MB* is their memory at the end.
+The steps are light: each decides something and writes it down. An approval is measured from its answer.
 
 """
 
@@ -98,7 +95,9 @@ def page(results: Results) -> str:
     lines.append(_line(["---", "---", *["---:"] * 6]))
     lines += [_line(cells(results, row)) for row in rows]
     busy = f"{min(loads):.1f} to {max(loads):.1f}" if loads else "unknown"
-    lines.append(f"\nThe load average of the machine was {busy} meanwhile.\n\n## What holds each\n")
+    lines.append(
+        f"\nThe machine's load average was {busy} during the measurements.\n\n## What limits each kind\n"
+    )
     kinds = dict.fromkeys(row.shape.kind for row in rows)
     lines += [f"* **{kind}**: {_LIMITS[kind]}." for kind in kinds]
     lines += _parts(rows)
@@ -111,8 +110,8 @@ def _parts(rows: Sequence[Row]) -> list[str]:
     if not bursts:
         return []
     largest = max((row.shape for row in bursts), key=lambda shape: shape.runs)
-    lines = [f"\n## Who uses the processor\n\nMilliseconds for each run, of {largest.name}.\n"]
-    lines += [_line(("by", "part", "ms a run")), _line(("---", "---", "---:"))]
+    lines = [f"\n## Processor time by part\n\nMilliseconds per run, for {largest.name}.\n"]
+    lines += [_line(("engine", "part", "ms a run")), _line(("---", "---", "---:"))]
     for row in bursts:
         if row.shape == largest:
             shown = {part: spent for part, spent in row.parts.items() if spent >= _SHOWN}
