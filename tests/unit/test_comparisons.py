@@ -84,7 +84,7 @@ def test_the_page_says_which_parts_use_the_processor_in_the_largest_burst() -> N
         parts = {"airflow scheduler": 1.0, "airflow worker": worker, "mail_catcher": 0.01}
         parts |= {"postgres: server": 0.25, "postgres: automations airflow": 0.25}
         results.add(Shape("burst", 5, runs), "run ahead", Taken(9.0, 7.0, 900, 1.5, parts))
-    told = report.page(results).partition("## Who uses the processor")[2]
+    told = report.page(results).partition("## Processor time by part")[2]
     assert "of 500 runs of 5 steps" in told
     assert told.splitlines()[-3:] == [
         "| run ahead | airflow worker | 12.0 |",
@@ -96,4 +96,4 @@ def test_the_page_says_which_parts_use_the_processor_in_the_largest_burst() -> N
 def test_what_was_measured_without_parts_is_read_and_says_nothing_of_them(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     Results(file).add(BURST, "run ahead", taken(2.0))
-    assert "Who uses the processor" not in report.page(Results(file))
+    assert "Processor time by part" not in report.page(Results(file))

@@ -132,9 +132,9 @@ def _run(
 
 
 def _table(results: Results, wanted: Sequence[Shape]) -> Table:
-    table = Table(title="Medians, from the least to the most")
+    table = Table(title="Medians, with minimum and maximum")
     for column in report.HEADINGS:
-        table.add_column(column, justify="left" if column in ("what", "by") else "right")
+        table.add_column(column, justify="left" if column in ("graph", "engine") else "right")
     names = {shape.name for shape in wanted}
     for row in results.rows():
         if row.shape.name in names:
