@@ -85,7 +85,7 @@ def test_the_page_says_which_parts_use_the_processor_in_the_largest_burst() -> N
         parts |= {"postgres: server": 0.25, "postgres: automations airflow": 0.25}
         results.add(Shape("burst", 5, runs), "run ahead", Taken(9.0, 7.0, 900, 1.5, parts))
     told = report.page(results).partition("## Processor time by part")[2]
-    assert "of 500 runs of 5 steps" in told
+    assert "for 500 runs of 5 steps" in told
     assert told.splitlines()[-3:] == [
         "| run ahead | airflow worker | 12.0 |",
         "| run ahead | airflow scheduler | 2.0 |",

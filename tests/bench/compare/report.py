@@ -29,10 +29,13 @@ _SHOWN = 0.5
 _LIMITS: Mapping[Kind, str] = {
     "chain": "before the first step, Airflow's scheduler has to pick up the run and a worker its "
     "task; then each step is a transaction of about ten statements, which waits for the disk",
-    "burst": "processor time, mostly for the statements of steps and for what Airflow shows of them",
-    "branch": "like a chain; the branch that is not taken is skipped in Airflow together with the rest",
+    "burst": "processor time, mostly for the statements of steps and for what Airflow shows of "
+    "them",
+    "branch": "like a chain; the branch that is not taken is skipped in Airflow together with the "
+    "rest",
     "loop": "the statements of an iteration; in stock Airflow, each item is a task",
-    "approval": "the answer goes through the queue to Airflow, which restarts the task in a new process",
+    "approval": "the answer goes through the queue to Airflow, which restarts the task in a new "
+    "process",
     "child": "a second run, which starts like the first one, and waking its parent",
     "webhook": "like a chain, plus the way back of the answer",
 }
@@ -48,11 +51,12 @@ All engines ran on it at the same time and were measured in turns, so compare th
 ![Seconds of each shape, by engine](images/performance.svg)
 
 *run ahead* is an automation with default settings; *own tasks* is one with
-`AUTOMATIONS_RUN_AHEAD_SECONDS=0`; *express* is one with `"execution": "express"`. *stock Airflow* runs the
-same graph, hand-written as PythonOperators that return a value, with Airflow's defaults. *seconds* is the
-time from the request until the run is seen to have ended: the median, with minimum and maximum. *ms a step*
-is the processor time of all processes of an engine, including its database. *MB* is their memory at the end.
-The steps are light: each decides something and writes it down. An approval is measured from its answer.
+`AUTOMATIONS_RUN_AHEAD_SECONDS=0`; *express* is one with `"execution": "express"`. *stock Airflow*
+runs the same graph, hand-written as PythonOperators that return a value, with Airflow's defaults.
+*seconds* is the time from the request until the run is seen to have ended: the median, with
+minimum and maximum. *ms a step* is the processor time of all processes of an engine, including
+its database. *MB* is their memory at the end. The steps are light: each decides something and
+writes it down. An approval is measured from its answer.
 
 """
 
@@ -96,7 +100,8 @@ def page(results: Results) -> str:
     lines += [_line(cells(results, row)) for row in rows]
     busy = f"{min(loads):.1f} to {max(loads):.1f}" if loads else "unknown"
     lines.append(
-        f"\nThe machine's load average was {busy} during the measurements.\n\n## What limits each kind\n"
+        f"\nThe machine's load average was {busy} during the measurements.\n\n"
+        "## What limits each kind\n"
     )
     kinds = dict.fromkeys(row.shape.kind for row in rows)
     lines += [f"* **{kind}**: {_LIMITS[kind]}." for kind in kinds]
