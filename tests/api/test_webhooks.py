@@ -171,7 +171,7 @@ class TestSecret:
         [
             ("github", {}, "trigger", "secret is required"),
             ("none", {"secret": "long enough"}, "trigger", "must be absent"),
-            ("github", {"secret": "short"}, "trigger.config.secret", "at least 8"),
+            ("github", {"secret": "short"}, "trigger.config.secret", "8 characters at least"),
             ("github", {"secret": HIDDEN}, "trigger.config.secret", "stands for"),
             ("github", {"secret": "sealed:abc"}, "trigger.config.secret", "sealed:"),
             ("github", {"secret": "x" * 1001}, "trigger.config.secret", "1000"),
