@@ -46,12 +46,12 @@ from automations.services.waits.form_requests import SentForms
 from automations.settings import get_settings
 
 _DNS_TIMEOUT = 30.0
-"""Seconds in which the address of a server of models must be found."""
+"""Seconds within which the address of a model server must be resolved."""
 
 
 @lru_cache(maxsize=1)
 def ports() -> Ports:
-    """The outside world, by the settings."""
+    """The ports, with adapters as configured."""
     settings = get_settings()
     http = GuardedHttpClient(settings.http_allow)
     return Ports(
@@ -73,17 +73,17 @@ def ports() -> Ports:
 
 
 def mail_transport() -> MailTransport:
-    """What speaks to mail servers."""
+    """The transport for mail."""
     return SmtpTransport(get_settings().http_allow)
 
 
 def document_renderer() -> DocumentRenderer:
-    """What reads and fills document templates."""
+    """The renderer of document templates."""
     return ConfinedRenderer()
 
 
 def signature_verifier() -> SignatureVerifier:
-    """What verifies deliveries of webhooks."""
+    """The verifier of webhook deliveries."""
     return WebhookSignatures()
 
 
@@ -121,9 +121,9 @@ def _model_account(
 
 
 def _pin_address(account: ModelAccount) -> ModelAccount:
-    """The account with the address that its server has now.
+    """Resolve the address of the account's server and pin it.
 
-    It may not lead into our own network, nor later to elsewhere.
+    It must not be in our own network, and a later answer of the name server must not change it.
     """
     if account.base_url is None:
         return account
@@ -137,23 +137,23 @@ def engine(elsewhere: SecretSource | None = None) -> Engine:
     """The engine of this process.
 
     Args:
-        elsewhere: secrets that the process can read beside our own.
+        elsewhere: the host's own secrets and connections, if the process can read them.
     """
     begin_tracing("automations-worker")
     return Engine(ports(), elsewhere)
 
 
 def begin_tracing(service: str) -> None:
-    """Let this process record its spans, when the environment names a collector."""
+    """Have this process export its spans, if the environment names a collector."""
     if not tracing.is_on():
         tracing.use(telemetry.provider(service))
 
 
 def announcements() -> Channel:
-    """Where who publishes hears that there is something to publish."""
+    """The channel that announces new versions to publishers."""
     return Channel(workflows.PUBLISHED)
 
 
 def publications() -> Publications:
-    """What the bundle publishes, from our database."""
+    """The published versions, from our database."""
     return SqlPublications()

@@ -1,7 +1,7 @@
 """The secrets of one attempt at a step: read when they are named, masked when recorded.
 
-What is recorded is also what later steps of the run see: a secret that a service echoes is ``***``
-in ``steps.<name>``, so a step that needs the secret names it itself.
+Later steps of the run see only what is recorded: a secret that a service echoes is ``***`` in
+``steps.<name>``, so a step that needs the secret must name it itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def secrets_named(text: str) -> set[str]:
 
     Raises:
         InvalidTemplate: it is no template.
-        ValueError: it takes them in another way than ``secret.NAME``.
+        ValueError: it names them in another way than ``secret.NAME``.
     """
     if ROOT not in text:
         return set()
@@ -54,17 +54,17 @@ def names_secrets(value: JSON) -> bool:
 
 
 class ReadOnce:
-    """Reads each secret once, for the attempts that one process makes at a node."""
+    """Reads each secret once, for all attempts that one process makes at a node."""
 
     def __init__(self, read: Read) -> None:
-        # Loops make several attempts at once, which would each read what they all name.
+        # The concurrent attempts of a loop would otherwise each read the same secrets.
         self._lock = threading.Lock()
         self._read = read
         self._known: dict[str, str] = {}
         self._missing: set[str] = set()
 
     def __call__(self, names: Set[str]) -> Mapping[str, str]:
-        """The values of the named secrets, those that there are."""
+        """The values of those of the named secrets that exist."""
         with self._lock:
             unread = set(names) - self._known.keys() - self._missing
             if unread:
@@ -74,12 +74,12 @@ class ReadOnce:
 
 
 class Redaction:
-    """Renders an attempt's templates, and knows what must not be recorded afterwards.
+    """Renders an attempt's templates, and masks what must not be recorded afterwards.
 
-    All of them together may do so much work, however many they are.
+    All templates of an attempt share one limit of work.
 
     Args:
-        read: gives the values of the named secrets, those that there are.
+        read: returns the values of those of the named secrets that exist.
     """
 
     def __init__(self, read: Read) -> None:
@@ -106,7 +106,8 @@ class Redaction:
         if not used:
             return self._render(value, names, where, missing_ok, kind)
         real = self._render(value, {**names, ROOT: used}, where, missing_ok, kind)
-        # A filter may have changed a secret into what no masking can find: the difference tells.
+        # A filter may have changed a secret beyond what masking can find: so the rendering is
+        # compared with one in which the secrets are masked.
         shown = self.render_masked(value, names, where=where, missing_ok=missing_ok, kind=kind)
         self._derived.update(_differences(real, shown))
         return real
@@ -120,7 +121,7 @@ class Redaction:
         missing_ok: bool = False,
         kind: Kind = Kind.PLAIN,
     ) -> JSON:
-        """The same with ``***`` for each secret; ``***`` as a whole when that does not work."""
+        """Render with ``***`` for each secret; just ``***`` if that cannot be rendered."""
         used = dict.fromkeys(self._used_secrets(value, where, missing_ok), MASK)
         try:
             return self._render(value, {**names, ROOT: used}, where, missing_ok, kind)
@@ -144,10 +145,10 @@ class Redaction:
         where: str,
         known: Mapping[str, JSON] = MappingProxyType({}),
     ) -> tuple[dict[str, JSON], dict[str, JSON]]:
-        """A step's config rendered: to be used, and as it may be recorded.
+        """Render a step's config; returns it for use, and in its recordable form.
 
         Args:
-            known: fields that were rendered before, and are not again.
+            known: fields that were rendered before, which are taken as they are.
         """
         real = render_config(config, names, where=where, by=self.render, known=known)
         if not self._known:
@@ -156,15 +157,15 @@ class Redaction:
         return real, self._masker().value(shown)
 
     def hide(self, values: Iterable[str]) -> None:
-        """Have nothing recorded of these either, which the step was given otherwise."""
+        """Mask these values, too, which the step got in another way."""
         self._derived.update(values)
 
     def text(self, text: str) -> str:
-        """A text as it may be recorded."""
+        """A text in its recordable form."""
         return self._masker().text(text)
 
     def outcome(self, outcome: T) -> T:
-        """What a step answered, as it may be recorded."""
+        """A step's outcome in its recordable form."""
         return self._masker().fields(outcome) if self._known or self._derived else outcome
 
     def _masker(self) -> Masker:
@@ -216,7 +217,7 @@ def _differences(real: JSON, shown: JSON) -> Iterator[str]:
 
 
 def _difference(real: str, shown: str) -> str:
-    """What is between the beginning and the end that two texts share."""
+    """The part of a text between the prefix and the suffix that it shares with another."""
     shortest = min(len(real), len(shown))
     start = next((at for at in range(shortest) if real[at] != shown[at]), shortest)
     end = next(

@@ -23,7 +23,7 @@ from automations.kit.values import JSON
 
 
 class Kind(Enum):
-    """What a template is a part of: how what it inserts is written, and how values compare."""
+    """The kind of text that a template is part of: it decides on escaping and on comparison."""
 
     PLAIN = None
     HTML = Html
@@ -41,15 +41,15 @@ def render(
     kind: Kind = Kind.PLAIN,
     meter: Meter | None = None,
 ) -> JSON:
-    """A value with every text in it rendered; a text that is one expression keeps its type.
+    """Render every text in a value; a text that is a single expression keeps the result's type.
 
     Args:
         where: the step and field, named in the error.
-        missing_ok: whether one expression that names something missing gives None.
-        meter: of all that is rendered together.
+        missing_ok: whether a single expression that names something missing becomes None.
+        meter: shared by everything that is rendered together.
 
     Raises:
-        TemplateError: a name is missing, the syntax is wrong, or a bound was reached.
+        TemplateError: a name is missing, the syntax is wrong, or a limit was reached.
     """
     meter = meter or Meter()
 
@@ -88,10 +88,10 @@ def render(
 
 
 def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
-    """A text as ``render`` gives it, with nothing in the place of a part that is missing.
+    """Render a text like ``render``, but with missing parts left out.
 
-    None when nothing of it is there but words of its own, be it what ``join`` or ``+`` puts
-    between them; when it is null or empty, or when it cannot be rendered at all.
+    Returns None if the result has nothing but the template's own words (including what ``join`` or
+    ``+`` puts between values), if it is null or empty, or if it cannot be rendered at all.
     """
     if not is_template(text):
         return text
@@ -111,7 +111,7 @@ def _inside(kind: Kind, value: Mapping[str, JSON], key: str) -> Kind:
 
 
 def _single(text: str, tree: nodes.Template) -> nodes.Expr | None:
-    """The expression, where a template is one and nothing else."""
+    """The expression of a template that consists of a single one; otherwise None."""
     text = text.strip()
     if not text.startswith("{{") or text.startswith("{{-") or not text.endswith("}}"):
         return None
@@ -125,7 +125,7 @@ def _single(text: str, tree: nodes.Template) -> nodes.Expr | None:
 
 
 def write_escaped(value: Any, meter: Meter) -> str:
-    """How a value is written into HTML or XML."""
+    """Escape a value for HTML or XML."""
     if isinstance(value, Markup):
         return value
     text = escape(values.text(value, meter))
@@ -144,14 +144,14 @@ def render_config(
     by: Callable[..., JSON] = render,
     known: Mapping[str, JSON] = MappingProxyType({}),
 ) -> dict[str, JSON]:
-    """A step's config as JSON with its templates rendered, to be validated again.
+    """Render the templates in a step's config; returns JSON that must be validated again.
 
-    Fields marked ``AsWritten`` are kept as they are; what is inserted into those with a mark of a
-    kind is escaped for it.
+    Fields marked ``AsWritten`` are left as they are; in fields marked with a kind, what is inserted
+    is escaped for that.
 
     Args:
-        by: renders one value, as ``render`` does.
-        known: fields that were rendered before, and are not again.
+        by: renders one value, like ``render``.
+        known: fields that were rendered before, which are taken as they are.
     """
     rendered: dict[str, JSON] = {}
     written = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -174,7 +174,7 @@ def _has(marks: list[Any], kind: Kind) -> bool:
 
 
 def names_in(text: str) -> set[tuple[str, ...]]:
-    """The names that a template takes from outside, with their paths: ``submission.email``.
+    """The names that a template takes from its data, with their paths: ``submission.email``.
 
     Raises:
         ValueError: it is no template; says why.
@@ -183,5 +183,5 @@ def names_in(text: str) -> set[tuple[str, ...]]:
 
 
 def size_of(text: str) -> int:
-    """How many names, signs and values a template has, which is what its reading costs."""
+    """The number of nodes in a template's tree, which is the cost of parsing it."""
     return sum(1 for _ in grammar.parse(text).find_all(nodes.Node))

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the ids of what is going on and without secrets.
+"""Structured logs: one JSON object per line, with ids of the context and without secrets.
 
 Ids are bound where work begins: ``requestId`` by the bridge, ``runId`` and ``stepId`` by the
 engine. They are structlog's context variables, which Airflow's own logs show, too.
@@ -21,7 +21,7 @@ from automations.kit.masking import MASK, Masker
 
 _OURS = ("automations", "api_bridge", "automations_airflow", "uvicorn")
 _TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
-# API keys, sessions, tokens of links and webhooks, and what else says who somebody is.
+# API keys, sessions, tokens of links and webhooks, and other credentials.
 _TOKENS = re.compile(
     r"\bsk_[\w-]{8,}|\bss_[\w-]{30,}"
     r"|(?<=/callback/)[\w-]{16,}|(?<=/requests/)[\w-]{16,}|(?<=/webhooks/)[\w-]{16,}"
@@ -36,27 +36,27 @@ _mask: ContextVar[Mask | None] = ContextVar("mask", default=None)
 
 
 def bound(**ids: str | None) -> AbstractContextManager[None]:
-    """Let every line that is logged inside the block carry these ids."""
+    """Add these ids to every line that is logged inside the block."""
     return structlog.contextvars.bound_contextvars(
         **{name: value for name, value in ids.items() if value is not None}
     )
 
 
 def bind(**ids: str) -> None:
-    """The same for the rest of the present task or thread."""
+    """Add these ids to every line for the rest of the current task or thread."""
     structlog.contextvars.bind_contextvars(**ids)
 
 
 def without_tokens(text: str) -> str:
-    """A text without what says who somebody is: API keys, and tokens of links and webhooks."""
+    """Mask the credentials in a text: API keys, and tokens of links and webhooks."""
     return _TOKENS.sub(MASK, text)
 
 
 @contextmanager
 def mask_lines(mask: Mask) -> Iterator[None]:
-    """Hide what a step must not show in every line that anybody logs inside the block.
+    """Apply a mask to every line that anybody logs inside the block.
 
-    It holds in every host, since the lines are changed before any handler sees them.
+    This works in every host, since lines are changed before any handler sees them.
     """
     _install()
     outer = _mask.get()
@@ -70,10 +70,10 @@ def mask_lines(mask: Mask) -> Iterator[None]:
 def configure(
     style: Literal["json", "text"], level: str, secrets: tuple[str, ...] = (), stream: Any = None
 ) -> None:
-    """Send this process's logs to stderr, in one shape.
+    """Send this process's logs to stderr, in one format.
 
     Args:
-        secrets: of the installation; ``***`` wherever they would be written.
+        secrets: those of the installation, which are masked.
     """
     masker = Masker(secrets)
 
@@ -88,7 +88,7 @@ def configure(
             for key, value in line.items()
             if isinstance(value, str)
         }
-        # All at once: no secret holds a NUL, and looking for many in many texts takes long.
+        # All texts at once, since searching many texts for many secrets is slow; none has a NUL.
         shown = without_tokens(masker.text("\0".join(texts.values()))).split("\0")
         return line | dict(zip(texts, shown, strict=True))
 
@@ -119,7 +119,7 @@ def configure(
     root.setLevel(logging.WARNING)
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
-    # It warns of every connection that it tries anew, by address; who asked says what came of it.
+    # It warns of every retry of a connection, with the address; the caller reports the result.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
@@ -138,5 +138,5 @@ def _install() -> None:
             record.msg, record.args, record.exc_info = mask(text), (), None
         return record
 
-    make.masks = True  # type: ignore[attr-defined]  # so that it is there once
+    make.masks = True  # type: ignore[attr-defined]  # so that it is installed only once
     logging.setLogRecordFactory(make)

@@ -1,7 +1,7 @@
 """Traces from a request to the steps of the runs that it starts, in OpenTelemetry's terms.
 
-Off unless a process is given a provider; a caller's trace is handed on all the same, by the
-``traceparent`` that is kept with each run.
+Off unless a process is given a provider; even then a caller's trace is passed on, in the
+``traceparent`` that is stored with each run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _provider: trace.TracerProvider | None = None
 
 
 def use(provider: trace.TracerProvider | None) -> None:
-    """Record this process's spans, or no more of them."""
+    """Record this process's spans with a provider; None turns that off."""
     global _provider, _tracer
     _provider = provider
     _tracer = _off if provider is None else provider.get_tracer(_NAME)
@@ -35,7 +35,7 @@ def is_on() -> bool:
 
 
 def flush() -> None:
-    """Send what was recorded, for a process that is about to end."""
+    """Export all recorded spans, before the process ends."""
     send = getattr(_provider, "force_flush", None)
     if send is not None:
         send()
@@ -49,18 +49,18 @@ def span(
     kind: SpanKind = SpanKind.INTERNAL,
     **about: str | int | None,
 ) -> Iterator[Span]:
-    """Have what happens inside the block in one span.
+    """Record the block as one span.
 
     Args:
-        traceparent: what it goes on with; what this thread is doing when there is none.
-        about: attributes below ``automations.``.
+        traceparent: the parent span; None for this thread's current one.
+        about: attributes, which get the prefix ``automations.``.
     """
     with _tracer.start_as_current_span(
         name,
         context=_context(traceparent),
         kind=kind,
         attributes=_attributes(about),
-        # What an exception says may be what no record may show.
+        # The text of an exception may contain secrets.
         record_exception=False,
         set_status_on_exception=False,
     ) as begun:
@@ -72,12 +72,12 @@ def span(
 
 
 def mark_failed(begun: Span, reason: str) -> None:
-    """Note that what a span stands for did not succeed."""
+    """Set a span's status to failed."""
     begun.set_status(Status(StatusCode.ERROR, reason))
 
 
 def note(name: str, since: datetime, traceparent: str | None, **about: str | int | None) -> None:
-    """Record what began some time ago and ends now."""
+    """Record a span that began some time ago and ends now."""
     if is_on():
         begun = _tracer.start_span(
             name,
@@ -89,13 +89,15 @@ def note(name: str, since: datetime, traceparent: str | None, **about: str | int
 
 
 def beginning(name: str, **about: str | int | None) -> tuple[Span, str | None]:
-    """A span that others go on with later, to be ended at once, and its ``traceparent``."""
+    """Start a span that others continue later; returns it, to be ended at once, and its
+    ``traceparent``.
+    """
     begun = _tracer.start_span(name, attributes=_attributes(about))
     return begun, _traceparent(begun)
 
 
 def current() -> str | None:
-    """The ``traceparent`` of what this thread is doing; None outside of any trace."""
+    """The ``traceparent`` of this thread's current span; None outside of any trace."""
     return _traceparent(trace.get_current_span())
 
 

@@ -18,17 +18,17 @@ from automations.launcher.part import Part
 from automations.launcher.run_state import PartState
 
 UMASK = 0o077
-"""What parts write is for their owner's eyes: mails with links, logs, definitions."""
+"""Only the owner may read what parts write: mails with links, logs, definitions."""
 BUSY_SHARE = 0.02
-"""Of a processor: what threads that only wait and look use is less."""
+"""Of a CPU; threads that only wait and poll use less."""
 BUSY_WINDOW = 5.0
-"""Seconds over which that share is taken: over fewer, a part that rests for a moment has none."""
+"""Seconds over which that share is measured, so that a short rest does not count as idle."""
 LOG_SIZE = 20_000_000
-"""Bytes after which a part's log is begun anew; one old one is kept."""
+"""Bytes after which a part's log is rotated; one old log is kept."""
 
 
 class ProcessActivity:
-    """Whether a process does something, by the processor time that it uses."""
+    """Whether a process is active, judged by the CPU time that it uses."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -36,7 +36,7 @@ class ProcessActivity:
         self._works = True
 
     def goes_on(self) -> bool:
-        """Whether it did when it was last looked at for a while."""
+        """Whether it was active in the last full window."""
         seconds = time.monotonic() - self._since
         if seconds >= BUSY_WINDOW:
             used = processes.processor_seconds(self._pid)
@@ -46,7 +46,7 @@ class ProcessActivity:
 
 
 class Child:
-    """One part with its process, present or next."""
+    """One part with its current process, and the state around its next one."""
 
     def __init__(self, part: Part, state: PartState, log: Path) -> None:
         self.part = part
@@ -65,7 +65,7 @@ class Child:
         self.fork_failed = False
 
     def start(self) -> None:
-        """Start the process, in a session of its own so that all it forks can be found."""
+        """Start the process, in its own session, so that everything it forks can be found."""
         if self.part.prepare is not None:
             self.part.prepare()
         is_one = self.part.fork_server
@@ -81,7 +81,7 @@ class Child:
         self.state.state = "starting"
 
     def _fork(self, stdin: int, log: int) -> ForkedProcess | None:
-        """The process, when it can be forked; one that never worked so begins from nothing."""
+        """Fork the process, if possible; not after a forked one that never worked."""
         forked = self.part.forked
         if forked is None or self.fork_failed:
             return None
@@ -108,7 +108,7 @@ class Child:
         )
 
     def rotate_log(self) -> None:
-        """Keep one old log; the process goes on writing to the same file, at its new end."""
+        """Rotate the log, keeping one old file; the process goes on writing to the same file."""
         if self.log.exists() and self.log.stat().st_size > LOG_SIZE:
             old = self.log.with_name(self.log.name + ".1")
             old.write_bytes(self.log.read_bytes())

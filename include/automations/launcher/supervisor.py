@@ -22,19 +22,19 @@ POLL_INTERVAL = 0.1
 START_TIMEOUT = 180.0
 """Seconds; Airflow's first migration is slow on a small machine."""
 STARVED_FACTOR = 5
-"""How many times as long a start may take while the machine has no time for it."""
+"""How many times longer a start may take while the machine is starved of CPU time."""
 BUSY_TIMEOUT = 300.0
-"""How long a part may fail to answer that uses the processor, or would if it got one."""
+"""Seconds for which a part may fail to answer while it uses the CPU, or waits for it."""
 STEADY_AFTER = 60.0
-"""Seconds; the next failure of a part that ran for longer counts as its first."""
+"""Seconds; if a part ran for longer, its next failure counts as the first."""
 MAX_START_FAILURES = 5
-"""Failures in a row while all is started: what is wrong then stays so, and is to be told."""
+"""Failures in a row during start-up, after which the start is given up and reported."""
 MAX_BACKOFF = 30.0
-"""Seconds between two starts of a part that fails, so that it is back soon after what it lacked."""
+"""Seconds between two starts of a failing part at most, so that it recovers soon."""
 ORPHAN_TIMEOUT = 2.0
-"""Seconds after the signal; whoever of a session does nothing then was never told."""
+"""Seconds after the signal; a process of the session that is idle then never got it."""
 HOUSEKEEPING_INTERVAL = 10.0
-"""Seconds between two looks at logs, which grow slowly."""
+"""Seconds between two checks of the logs' sizes."""
 
 
 class StartFailed(Exception):
@@ -49,7 +49,7 @@ class Supervisor:
     """Runs parts until it is told to stop.
 
     Args:
-        is_starved: whether the machine has no time for its processes.
+        is_starved: whether the machine is starved of CPU time.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Supervisor:
         self._probes = ThreadPoolExecutor(max_workers=max(1, len(parts)))
 
     def run(self) -> None:
-        """Run everything until ``stop``; raise ``StartFailed`` when it does not come up."""
+        """Run everything until ``stop``; raises ``StartFailed`` if it does not come up."""
         processes.adopt_orphans()
         began = time.monotonic()
         housekeeping = began + HOUSEKEEPING_INTERVAL
@@ -105,11 +105,11 @@ class Supervisor:
             self._stop_all()
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        """Ask ``run`` to stop everything; asked twice, it does not wait."""
+        """Have ``run`` stop everything; after a second call, it does not wait for parts to end."""
         self._stopping += 1
 
     def _publish_state(self) -> None:
-        """Tell of a change; while the disk is full, what runs goes on and it is told later."""
+        """Publish the state; if the disk is full, the parts go on and this is done later."""
         try:
             self._on_change(self.state)
         except OSError:
@@ -118,7 +118,7 @@ class Supervisor:
             self._untold = False
 
     def _reap(self) -> None:
-        """Take note of every ended process, our own children and adopted orphans alike."""
+        """Reap every ended process, our own children as well as adopted orphans."""
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -144,7 +144,7 @@ class Supervisor:
         assert child.process is not None
         code = child.process.wait()
         session = child.process.pid
-        # Somebody's kill says nothing of it; our own, of one that was never there, does.
+        # A kill by somebody else does not prove that forking fails; ours, of a hung start, does.
         was_killed = child.state.state == "starting" and code == -signal.SIGKILL
         child.fork_failed = (
             isinstance(child.process, ForkedProcess) and not child.has_worked and not was_killed
@@ -187,9 +187,9 @@ class Supervisor:
                 self._publish_state()
 
     def _missing_needs(self, child: Child) -> Sequence[str]:
-        """What must be there before a part is started."""
+        """The parts that must be there before a part is started."""
         needs, forked = child.part.needs, child.part.forked
-        # Later it does not wait for that: then others wait for the part.
+        # After start-up a part does not wait for its fork server, since others wait for the part.
         if forked is None or self.state.phase != "starting" or child.failures:
             return needs
         return (*needs, forked.by.name) if forked.by.name in self._children else needs
@@ -238,13 +238,13 @@ class Supervisor:
         self._end_if_hung(child)
 
     def _end_if_hung(self, child: Child) -> None:
-        """Kill a process that runs and does not work; it is restarted like one that died."""
+        """Kill a process that runs but does not work; it is restarted like one that died."""
         timeout = child.part.hung_after
         goes_on = child.work.goes_on()
         if child.state.state != "unhealthy" or timeout is None or child.failing_since is None:
             return
         if (goes_on or self._is_starved()) and not processes.is_frozen(child.state.pid):
-            # It would go on, and to begin anew takes longer still.
+            # It is making progress, and a restart would take even longer.
             timeout = max(timeout, BUSY_TIMEOUT)
         if time.monotonic() - child.failing_since > timeout:
             processes.kill([child.state.pid])
@@ -267,7 +267,7 @@ class Supervisor:
         return self._start_timeout * (STARVED_FACTOR if self._is_starved() else 1)
 
     def _end_orphans(self) -> None:
-        """Kill what dead parts left behind; a step in the middle of its work gets a grace."""
+        """Kill what dead parts left behind; running steps get a grace period."""
         for session, deadline in list(self._orphans.items()):
             over = time.monotonic() >= deadline
             find = processes.session_members if over else processes.idle_members
@@ -299,8 +299,8 @@ class Supervisor:
             for child in list(running):
                 assert child.process is not None
                 if child.part.orphan_grace and time.monotonic() - began > ORPHAN_TIMEOUT:
-                    # LocalExecutor sends too few farewells when a worker takes its own early,
-                    # and then waits for the last one for ever.
+                    # LocalExecutor sends too few stop messages if a worker takes one early, and
+                    # then waits forever for the last worker.
                     processes.kill(processes.idle_members(child.process.pid))
                 impatient = self._stopping > max(asked, 1)
                 if time.monotonic() - began > child.part.stop_timeout or impatient:

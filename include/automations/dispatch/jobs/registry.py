@@ -78,7 +78,7 @@ HANDLERS = _discover()
 
 
 class Handlers:
-    """Handles one job at a time by the handler of its kind; safe to be used by several threads."""
+    """Handles one job at a time by the handler of its kind; thread-safe."""
 
     def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
         tools = Tools(orchestrator, VisibleDags(orchestrator), ports)

@@ -18,12 +18,12 @@ from automations.definitions.plan import Plan
 from automations.errors import NotFound, Unreadable
 
 _MAX_KEPT = 256
-"""Versions; a large one takes some megabytes as objects."""
+"""Versions; a large one takes some megabytes of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One version of an automation, laid out."""
+    """One version of an automation, with its plan."""
 
     workflow_id: str
     version: int
@@ -32,11 +32,11 @@ class Loaded:
 
 
 class _VersionCache:
-    """The versions that were used last; safe to be used by several threads."""
+    """A cache of the versions that were used last; thread-safe."""
 
     def __init__(self) -> None:
         self._loaded: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
-        # One thread may drop what another one has just found.
+        # Otherwise one thread could evict what another one has just found.
         self._lock = threading.Lock()
 
     def get(self, key: tuple[str, int]) -> Loaded | None:
@@ -62,10 +62,10 @@ _kept = _VersionCache()
 
 
 def read(session: Session, workflow_id: str, version: int) -> Definition:
-    """A version's definition, also of one that may never be committed, so it is not kept.
+    """A version's definition, not cached, since the version may never be committed.
 
     Raises:
-        Unreadable: this release does not take it any more.
+        Unreadable: this release does not accept it any more.
     """
     stored = versions.definition(session, workflow_id, version)
     if stored is None:
@@ -74,13 +74,13 @@ def read(session: Session, workflow_id: str, version: int) -> Definition:
 
 
 def parse(stored: Mapping[str, Any], what: str) -> Definition:
-    """A stored definition.
+    """Parse a stored definition.
 
     Args:
         what: whose it is, for the error.
 
     Raises:
-        Unreadable: this release does not take it any more.
+        Unreadable: this release does not accept it any more.
     """
     try:
         return DEFINITION.validate_python(stored)
@@ -102,5 +102,5 @@ def load(session: Session, workflow_id: str, version: int) -> Loaded:
 
 
 def forget() -> None:
-    """Read every definition anew, as a new process would."""
+    """Clear the cache, as in a new process."""
     _kept.clear()
