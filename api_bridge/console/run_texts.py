@@ -23,6 +23,7 @@ TEXTS: Mapping[str, str] = {
     "flow.continue": "continues on error",
     "flow.disabled": "disabled",
     "flow.else": "Otherwise",
+    "flow.gone": "{name} (deleted)",
     "flow.match.all": " and ",
     "flow.match.any": " or ",
     "flow.more": "and more steps: see the definition",

@@ -11,6 +11,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, Run
 from automations.definitions import editing
 from automations.services.integrations import secrets
+from automations.services.tables import tables
 from automations.services.workflows import edits, workflows
 from tests.console.conftest import Browser
 from tests.console.sample import Sample
@@ -420,3 +421,23 @@ def test_what_is_not_whole_is_not_tried_and_says_where(building: Building) -> No
 def _runs(there: Sample) -> int:
     with unit_of_work() as session:
         return session.query(Run).filter_by(workflow_id=there.workflow).count()
+
+
+def test_what_a_step_names_by_an_id_is_drawn_by_its_name(owner: Browser, there: Sample) -> None:
+    owner.open("/console/workflows/new")
+    owner.press("/console/workflows/new/invoice-approval")
+    (invoices,) = [one for one in tables.list_all(there.workspace) if one.name == "Invoices"]
+    flow, workflow = "//*[@data-flow]", owner.path.removesuffix("/edit")
+    (drawn,) = owner.root.xpath(flow)
+    assert "Invoices · upsert" in drawn.text_content()
+    assert invoices.id not in drawn.text_content()
+    owner.open(workflow)
+    assert "Invoices · upsert" in owner.text
+    owner.open(f"{workflow}/run")
+    filled = {"input.number": "1", "input.supplier": "ACME", "input.amount": "5"}
+    owner.press(f"{workflow}/execute", typed=filled)
+    assert owner.path.startswith("/console/runs/")
+    assert "Invoices · upsert" in owner.text
+    tables.delete(there.workspace, invoices.id, force=True)
+    owner.open(workflow)
+    assert "Invoices (deleted) · upsert" in owner.text

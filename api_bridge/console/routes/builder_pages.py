@@ -18,6 +18,7 @@ from api_bridge.console.views import (
     available_data,
     draft,
     draft_texts,
+    flow,
     open_panel,
     schema_fields,
     step_inputs,
@@ -43,7 +44,7 @@ from automations.services.integrations import secrets
 from automations.services.matters import templates as matter_templates
 from automations.services.runs import samples
 from automations.services.tables import tables
-from automations.services.workflows import overviews
+from automations.services.workflows import overviews, uses
 from automations.services.workflows.edits import Edit
 from automations.steps.base import Subject
 from automations.steps.outcomes import Branch, Fail, find_wait
@@ -121,7 +122,10 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
         edit=edit,
         title=edit.definition.get("name") or edit.name,
         opened=opened,
-        nodes=draft.build_nodes(edit.definition, errors),
+        nodes=draft.build_nodes(
+            flow.with_names(edit.definition, uses.names_in(caller.workspace_id, edit.definition)),
+            errors,
+        ),
         end=editing.end_of(edit.definition),
         is_cut=draft.is_cut(edit.definition),
         trigger=_trigger(edit),

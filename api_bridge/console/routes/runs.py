@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
@@ -20,14 +20,14 @@ from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from api_bridge.views import runs as run_views
 from automations.domain.principals import Principal
-from automations.domain.runs import RunFilter, TriggerType
+from automations.domain.runs import RunFilter, RunStory, TriggerType
 from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit.storable import showable
 from automations.kit.values import JSON
 from automations.services.runs import browsing, cancellations, reading, replays
 from automations.services.waits import decisions, inbox
-from automations.services.workflows import overviews
+from automations.services.workflows import overviews, uses
 
 ROOT = "/console/runs"
 router = Router(prefix=ROOT, tags=["runs"])
@@ -109,7 +109,7 @@ def show(request: Request, caller: Viewer, run_id: str) -> Response:
         caller,
         stamp=browsing.stamps([run_id]).get(run_id, ""),
         asked=next(iter(inbox.list_open(caller, run_id)), None),
-        **run_pages.build_context(story, caller),
+        **_context(story, caller),
     )
 
 
@@ -142,9 +142,7 @@ def show_step(request: Request, caller: Viewer, run_id: str, node_id: str) -> Re
     step = run_pages.step(story, node_id)
     if step is None:
         raise NotFound(f"There is no step {node_id} in this run.")
-    return responses.page(
-        request, "run_step.html", caller, step=step, **run_pages.build_context(story, caller)
-    )
+    return responses.page(request, "run_step.html", caller, step=step, **_context(story, caller))
 
 
 @router.post("/{run_id}/cancel")
@@ -179,6 +177,12 @@ def resume(caller: Member, run_id: str, form: Posted) -> Response:
     decisions.resume(caller, run_id, decision=decision, data=_data(text(form, "data")))
     said = f"run.{decision}" if decision in ("approved", "rejected") else "run.resumed"
     return responses.redirect(urls.safe(text(form, "next", f"{ROOT}/{run_id}")), said)
+
+
+def _context(story: RunStory, caller: Principal) -> dict[str, Any]:
+    return run_pages.build_context(
+        story, caller, uses.names_in(caller.workspace_id, story.definition)
+    )
 
 
 def _retry(caller: Principal, run_id: str) -> None:

@@ -81,7 +81,9 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
         "workflow.html",
         caller,
         one=overview_views.row(found),
-        steps=flow.build_steps(definition),
+        steps=flow.build_steps(
+            flow.with_names(definition, uses.names_in(caller.workspace_id, definition))
+        ),
         is_cut=flow.is_cut(definition),
         definition=definition,
         webhook_url=url,

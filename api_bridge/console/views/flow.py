@@ -11,6 +11,7 @@ from typing import Any
 from api_bridge.console import texts
 from api_bridge.console.views import timestamps, words
 from automations.domain.fields import is_template, parse_duration
+from automations.domain.overviews import NamedResource
 from automations.domain.runs import RunDetail
 from automations.steps.registry import STEP_TYPES
 
@@ -64,6 +65,20 @@ def build_steps(definition: Mapping[str, Any], detail: RunDetail | None = None) 
         if line.iteration is not None:
             counts.setdefault(line.step_id, Counter())[line.status] += 1
     return _steps(definition.get("steps"), statuses, counts, [MAX_DRAWN])
+
+
+def with_names(value: Any, names: Mapping[str, NamedResource]) -> Any:
+    """A definition that is drawn: what it names by ids is called by its name."""
+    match value:
+        case Mapping():
+            return {key: with_names(one, names) for key, one in value.items()}
+        case list():
+            return [with_names(one, names) for one in value]
+        case str():
+            named = names.get(value)
+            if named is not None:
+                return texts.text("flow.gone", name=named.name) if named.is_deleted else named.name
+    return value
 
 
 def is_cut(definition: Mapping[str, Any]) -> bool:
@@ -178,6 +193,8 @@ def summary(config: Any) -> str:
         if isinstance(value, str) and value.strip():
             if name == "duration":
                 return _duration(value)
+            if name == "tableId":
+                return _cut(f"{value} · {config.get('operation')}")
             method = config.get("method") if name == "url" else None
             return _cut(f"{method} {value}" if isinstance(method, str) else value)
         if isinstance(value, list) and value and all(isinstance(one, str) for one in value):

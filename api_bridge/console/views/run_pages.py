@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from api_bridge import shown_values
 from api_bridge.console import texts
 from api_bridge.console.views import charts, flow, words
+from automations.domain.overviews import NamedResource
 from automations.domain.principals import Principal
 from automations.domain.runs import PastPause, RunStory, StepLog, Vote
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, RunStatus, WaitKind
@@ -39,10 +40,16 @@ class StepPage:
     decided: Sequence[Vote]
 
 
-def build_context(story: RunStory, caller: Principal) -> dict[str, Any]:
-    """What a run's page shows, and what its reader may do there."""
+def build_context(
+    story: RunStory, caller: Principal, resources: Mapping[str, NamedResource]
+) -> dict[str, Any]:
+    """What a run's page shows, and what its reader may do there.
+
+    Args:
+        resources: the names of what its definition names by ids.
+    """
     detail, run = story.detail, story.detail.run
-    steps = flow.build_steps(story.definition, detail)
+    steps = flow.build_steps(flow.with_names(story.definition, resources), detail)
     names = {step.id: step.name for step in flow.walk(steps)}
     writes = caller.may("MEMBER")
     pause = detail.pause

@@ -27,6 +27,14 @@ class WorkflowOverview:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedResource:
+    """What a definition names by its id."""
+
+    name: str
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NamedWorkflow:
     """An automation as others are told of it."""
 

@@ -56,4 +56,5 @@ def _key(settings: Settings) -> str:
 
 def _end(console: Console, text: str) -> None:
     console.rule(f"[bold green]{text}")
+    console.print("./automations invite you@example.com prints a link to them in the console.")
     console.print("The stack goes on running; ./automations down stops it.")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from automations.db import matters
+from automations.db import matters, resource_names
 from automations.db.rows import data_tables
 from automations.db.session import reading
 from automations.db.workflows import versions, workflows
 from automations.definitions import uses
 from automations.definitions.integrations import NEEDED_BY
 from automations.definitions.triggers import matching_keys, sync_key
-from automations.domain.overviews import NamedWorkflow, Usage, UsedResources
+from automations.domain.overviews import NamedResource, NamedWorkflow, Usage, UsedResources
 from automations.domain.statuses import WorkflowStatus
+from automations.kit.ids import PATTERN
 from automations.services.integrations import integrations
 
+_ID = re.compile(PATTERN)
 MAX_READ = 1_000
 """Automations of a workspace whose definitions are read to answer."""
 
@@ -84,6 +87,15 @@ def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> UsedResourc
         {table.id: table.name for table in tables if table.id in named},
         {board.id: board.name for board in boards if board.id in named},
     )
+
+
+def names_in(workspace_id: str, definition: Mapping[str, Any]) -> Mapping[str, NamedResource]:
+    """The names of what a definition names by ids, by these."""
+    ids = {one for one in uses.texts_of(definition) if _ID.fullmatch(one)}
+    if not ids:
+        return {}
+    with reading() as session:
+        return resource_names.of_ids(session, workspace_id, ids)
 
 
 def _by(
