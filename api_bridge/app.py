@@ -135,7 +135,7 @@ def create_app() -> FastAPI:
         version="0.1.0",
         description="Automations with multi-step pipelines and per-step audit logs.",
         lifespan=_lifespan,
-        # FastAPI's own load their scripts from elsewhere, and describe the API anew each time.
+        # FastAPI's own load their scripts from elsewhere, and generate the description each time.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

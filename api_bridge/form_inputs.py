@@ -27,7 +27,7 @@ _PLACE = r"[0-9]{1,6}"
 _MAX_INPUTS = 5_000
 """Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
 _MAX_OPTIONS = 50_000
-"""Of all items of a section that a page offers: each is an element, anew in every item."""
+"""For all items of a section together: each option is an element of the page, in every item."""
 NUMBERS = ("number", "currency", "rating")
 LISTS = ("checkbox", "multiselect")
 _TWICE = "is there more than once: send it once"
@@ -129,7 +129,7 @@ def check_names(given: Iterable[str], known: Collection[str]) -> None:
 
 
 def _wire_name(name: str) -> str:
-    """The name of an input as browsers send it, who write line breaks and quotes anew."""
+    """The name of an input as browsers send it, who encode line breaks and quotes."""
     return normalise_breaks(name.replace("%0D%0A", "\n").replace("%22", '"'))
 
 

@@ -23,7 +23,7 @@ def render(
     if not _is_for_people(request):
         return None
     if status == 401:
-        # Of a form the page that it stood on: what it would have done is to be asked anew.
+        # Of a form the page that it stood on: what it would have done is to be asked again.
         return responses.redirect(urls.sign_in(_page_of(request)))
     answer = responses.page(
         request,

@@ -16,7 +16,7 @@ from automations.services.runs import browsing
 MAX_STREAMS, MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 200, 100, 8
 """Connections of one process that are held open; whoever gets none loads the page again."""
 CONNECTION_LIFETIME = 60.0
-"""Seconds after which a browser connects anew, and is asked once more who it is."""
+"""Seconds after which a browser connects again, and is asked once more who it is."""
 _POLL_INTERVAL = 1.0
 _COMES_BACK_AFTER = b"retry: 2000\n\n"
 _AFTER_A_WHILE = 15

@@ -114,7 +114,7 @@ class _Permits:
     """Limits how many requests with keys run at once, since each holds a connection meanwhile."""
 
     def __init__(self) -> None:
-        # More could not make progress, since each of them needs a thread now and then.
+        # More could not make progress, since each of them needs a thread from time to time.
         threads = get_settings().bridge_threads
         self._quick = FairSemaphore(threads, per_key=threads)
         self._waiting = FairSemaphore(threads, per_key=threads // 2)

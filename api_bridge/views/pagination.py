@@ -21,5 +21,5 @@ def by_limit(page: int, limit: int, total: int) -> dict[str, int]:
 
 
 def by_cursor(limit: int, following: str | None) -> dict[str, Any]:
-    """Of lists that go on behind a cursor."""
+    """Of lists that go on after a cursor."""
     return {"limit": limit, "nextCursor": following}

@@ -43,7 +43,7 @@ class Content:
 
 
 class Transport:
-    """Sends a request until it is answered, but not for ever."""
+    """Sends a request until it is answered, but not forever."""
 
     def __init__(self, http: httpx.Client, retries: int, max_pause: float) -> None:
         self._http = http

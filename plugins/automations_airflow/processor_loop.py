@@ -2,7 +2,7 @@
 
 Airflow's dag-processor asks each second, of every bundle, whether there is something new. Of ours
 it can be told: with nothing to parse it rests for some seconds, and is woken when an automation is
-published. What nobody tells of (a DAG's file, one that somebody wants parsed anew in Airflow's UI)
+published. What nobody tells of (a DAG's file, one that somebody wants parsed again in Airflow's UI)
 waits for that long.
 
 With very many files to parse, all are in its queue, and one that is changed meanwhile is put there

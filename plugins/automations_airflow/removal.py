@@ -37,7 +37,7 @@ WHERE b.name = ANY (:names) AND NOT EXISTS (SELECT FROM dag d WHERE d.bundle_nam
 
 
 class AirflowIsUp(Exception):
-    """What is taken away would be made anew at once."""
+    """What is taken away would be made again at once."""
 
 
 def remove_all(session: Session) -> int:

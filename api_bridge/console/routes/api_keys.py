@@ -72,7 +72,7 @@ def rotate(request: Request, caller: Admin, key_id: str, form: Posted) -> Respon
 
 @router.post("/{key_id}/revoke")
 def revoke(caller: Admin, key_id: str, form: Posted) -> Response:
-    """Revoke a key, at once and for ever."""
+    """Revoke a key, at once and forever."""
     api_keys.get(caller, key_id)
     check_sure(form)
     api_keys.revoke(caller, key_id)

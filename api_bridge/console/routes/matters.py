@@ -157,7 +157,7 @@ def show(request: Request, caller: Viewer, matter_id: str) -> Response:
 
 @router.post("/{matter_id}")
 def change(request: Request, caller: Member, matter_id: str, form: Posted) -> Response:
-    """Change those fields that were typed anew, if they still are as they were shown."""
+    """Change those fields that were newly typed, if they still are as they were shown."""
     detail = matters.get(caller.workspace_id, matter_id)
     new: Mapping[str, Any] = {}
     seen: Mapping[str, str] = {}

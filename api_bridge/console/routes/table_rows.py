@@ -125,7 +125,7 @@ def show_row(request: Request, caller: Viewer, table_id: str, row_id: str) -> Re
 @router.post("/{table_id}/rows/{row_id}")
 @searching
 def change(request: Request, caller: Member, table_id: str, row_id: str, form: Posted) -> Response:
-    """Change those values of a row that were typed anew, if they still are as they were shown."""
+    """Change those values of a row that were newly typed, if they still are as they were shown."""
     table = tables.get(caller.workspace_id, table_id)
     row = rows.get(caller.workspace_id, table_id, row_id)
     then = _then(form, f"{ROOT}/{table_id}/rows/{row_id}")

@@ -25,7 +25,7 @@ from automations.kit.public_addresses import is_public
 from automations.ports import HttpRequest, HttpResponse
 
 _MAX_REDIRECTS = 5
-"""As many as services make; each is a request to an address that was checked anew."""
+"""As many as services make; each is a request to an address that is checked, too."""
 # Any other header may hold a secret, under a name that only its service knows.
 _HARMLESS = frozenset(
     {

@@ -38,7 +38,7 @@ Rejections = dict[str, tuple[int, bytes]]
 
 
 class _Replies(io.BufferedIOBase):
-    """What a server says, with an end to it, also when it says a letter now and then."""
+    """What a server says, with an end to it, also when it says a letter from time to time."""
 
     def __init__(self, connected: socket.socket, budget: _Budget) -> None:
         self._socket = connected

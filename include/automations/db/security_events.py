@@ -19,7 +19,7 @@ MAX_PER_MINUTE = 20
 """So many events of one address are stored in a minute; the rest is counted in one more."""
 FLOOD = "events.suppressed"
 _WINDOW = timedelta(minutes=1)
-"""After which a flood is told of anew."""
+"""After which a flood is told of again."""
 # What concerns no known workspace is for those who run the installation.
 _HOME = "default"
 

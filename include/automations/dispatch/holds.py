@@ -25,7 +25,7 @@ class Holds:
         self._timer = IntervalTimer(_INTERVAL)
 
     def poll_when_due(self) -> None:
-        """Look, every now and then."""
+        """Look for them, from time to time."""
         if self._timer.is_due():
             self.poll()
 

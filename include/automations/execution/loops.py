@@ -69,7 +69,7 @@ class Loops:
 
     def _go_through(self, scope: Scope, config: Any, items: list[JSON]) -> Outcome | Interrupted:
         progress = self._shared.progress
-        # A collection that names a secret is rendered anew each time and never stored.
+        # A collection that names a secret is rendered again each time and never stored.
         secret = names_secrets(scope.step.config.collection)
         cursor = progress.cursor(scope.path, items, secret=secret)
         work = _Work(self._shared, scope, config, items, cursor)

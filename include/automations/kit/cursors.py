@@ -28,7 +28,7 @@ def encode(at: datetime, row_id: str, *order: JSON) -> str:
 def page(
     found: Sequence[T], size: int, place: Callable[[T], tuple[datetime, str]]
 ) -> tuple[Sequence[T], str | None]:
-    """A page of a list of which one row more was read, and the cursor to go on with.
+    """A page of a list of which one row more was read, and the next cursor.
 
     Args:
         place: gives a row's instant and id.

@@ -95,7 +95,7 @@ def parse_json(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
 
 
 def parse_lenient(text: str) -> Any:
-    """What a text in JSON says, with ``Unkept`` in the place of what ``parse_json`` refuses.
+    """What a text in JSON says, with ``Unkept`` in place of what ``parse_json`` refuses.
 
     Texts with a NUL or half of a pair, and what is nested too deep, are in it as they are.
 

@@ -126,7 +126,7 @@ def _celery_workers(
             probes.beat(settings.home / "run" / f"{name}.beat"),
             (*needs, *own_queue),
             stop_rank=2,
-            # It waits for its tasks; what is cut off then begins anew.
+            # It waits for its tasks; what is cut off then begins again.
             stop_timeout=5,
             hung_after=None,
             forked=Forked(jobs, ("airflow", *options)),

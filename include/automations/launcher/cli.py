@@ -246,7 +246,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _docs(options: argparse.Namespace) -> int:
-    """Write the reference pages anew, from the code that they describe."""
+    """Write the reference pages again, from the code that they describe."""
     from automations.definitions.reference_docs import steps_page, triggers_page
     from automations.launcher.settings_page import settings_page
 

@@ -47,7 +47,7 @@ def dump(dsn: str, snapshot_name: str, target: Path) -> None:
 
 
 def load(dsn: str, source: Path) -> None:
-    """Put a dump in the place of all that a database holds, in one transaction."""
+    """Put a dump in place of all that a database holds, in one transaction."""
     options = ("--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
     read = [str(binaries() / "pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
     write = [*_command(dsn, "psql"), *options, "--output=/dev/null", "--file=-"]

@@ -13,7 +13,7 @@ class EvidenceRequest:
     """Evidence to capture.
 
     Args:
-        key: idempotency key; a repeat captures nothing anew.
+        key: idempotency key; a repeat captures nothing again.
         since: the first instant whose rows are captured.
         until: the first instant whose rows no longer are.
         columns: fields of the rows to keep; all when empty.

@@ -82,7 +82,7 @@ class Spending(Protocol):
         ...
 
     def settle(self, run_id: str, most: TokenUsage | None, spent: TokenUsage) -> None:
-        """Put what a question has taken in the place of what was set aside for it."""
+        """Put what a question has taken in place of what was set aside for it."""
         ...
 
 

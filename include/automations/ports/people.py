@@ -14,7 +14,7 @@ class FormRequest:
 
     Args:
         wait_for: ``all`` or ``any`` of them end the step's pause; None when it does not wait.
-        key: idempotency key; a repeat sends nothing anew.
+        key: idempotency key; a repeat sends nothing again.
     """
 
     workspace_id: str

@@ -62,7 +62,7 @@ def _text_of(pack: Path, wanted: str, code: Any) -> str | None:
         return None
     for published in packs.read(pack):
         if published.workflow_id == wanted:
-            # A change of one automation has Airflow write the code of all in its pack anew.
+            # A change of one automation has Airflow write the code of all in its pack again.
             before = next(iter(inspect(code).attrs.source_code.history.deleted or ()), "")
             is_same = before.partition("\n")[0] == f"# {_remark(published)}"
             return str(before) if is_same else render(published)

@@ -63,7 +63,7 @@ class CarryingOperator(BaseOperator):
     """Makes the operator that a step has asked for, and does as it does.
 
     What the operator raises for Airflow's sake goes on to Airflow, so that it may defer, wait for
-    people or be rescheduled; it is made anew when the task is resumed, as any operator is.
+    people or be rescheduled; it is made again when the task is resumed, as any operator is.
     """
 
     template_fields: Collection[str] = ("operator", "arguments")

@@ -12,7 +12,7 @@ from celery.result import AsyncResult
 
 
 class QueueExecutor(CeleryExecutor):
-    """Begins anew what no worker has begun, when it takes over from another scheduler.
+    """Restarts what no worker has begun, when it takes over from another scheduler.
 
     A scheduler writes down that a task is queued, and sends it then. When it dies in between,
     Celery knows nothing of the task, which is what it knows of one that waits in the queue, too;
@@ -21,7 +21,7 @@ class QueueExecutor(CeleryExecutor):
     """
 
     def try_adopt_task_instances(self, tis: Sequence[Any]) -> Sequence[Any]:
-        """Watch over the tasks that workers have; return the others, which begin anew."""
+        """Watch over the tasks that workers have; return the others, which begin again."""
         queued = {
             ti.external_executor_id: ti
             for ti in tis
@@ -30,7 +30,7 @@ class QueueExecutor(CeleryExecutor):
         known = self.bulk_state_fetcher.get_many([AsyncResult(one) for one in queued])
         unknown = [ti for one, ti in queued.items() if known[one][0] == states.PENDING]
         for ti in unknown:
-            # To begin anew is no attempt of the task's, so it must use up none.
+            # To begin again is no attempt of the task's, so it must use up none.
             ti.max_tries += 1
         others = [ti for ti in tis if ti not in unknown]
         return [*unknown, *(super().try_adopt_task_instances(others) if others else ())]

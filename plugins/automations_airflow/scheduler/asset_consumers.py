@@ -3,7 +3,7 @@
 A DAG that is scheduled on an asset is started by Airflow itself, beside our own listener, and past
 what an automation says of overlaps and debounces; a task's inlet starts nothing. A definition names
 an asset by its name or by its address alone, and only Airflow's tables know the other: so what an
-inlet in the DAG's file would leave there is put there, and again after the DAG is made anew.
+inlet in the DAG's file would leave there is put there, and again after the DAG is made again.
 """
 
 from __future__ import annotations

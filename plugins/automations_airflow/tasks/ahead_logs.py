@@ -52,7 +52,7 @@ def write_log(run: Mapping[str, str], task_id: str, told: Iterable[Sequence[str]
     workflow = workflow_id(run["dag_id"]) or ""
     # As every line of a task's own process has it.
     about = {"workflowId": workflow, "runId": run_id(workflow, run["run_id"]), "stepId": task_id}
-    # Anew: who makes the run once more, after a failure, writes the same once more.
+    # Again: who makes the run once more, after a failure, writes the same once more.
     with init_log_file(path).open("w", encoding="utf-8") as file:
         for at, level, logger, text in told:
             line = {"timestamp": at, "level": level, "event": text, "logger": logger, **about}

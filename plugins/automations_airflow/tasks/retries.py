@@ -3,7 +3,7 @@
 Airflow counts one number of tries of a task. Of ours there are three kinds: attempts of the step,
 which the engine counts; deaths of its process, which it counts, too, and is told of; and tries in
 which it was not reached, or could not reach its database. So Airflow is given room for all of
-them, and what begins anew with a new scheduler adds to it.
+them, and what begins again with a new scheduler adds to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Has Airflow show who answered by a link or the API, instead of the bridge that passes it on.
 
 Airflow knows an answer by the user who brings it. The bridge says beside it whose it is, and in the
-process that stores it, the api-server, that is put in the place of the bridge's own name.
+process that stores it, the api-server, that is put in place of the bridge's own name.
 """
 
 from __future__ import annotations

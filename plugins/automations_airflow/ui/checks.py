@@ -3,7 +3,7 @@
 A form looks at the top of a field's schema alone, and keeps limits by changing what is typed; what
 is under ``allOf`` is checked all the same, and refused in words. Only such keywords come there of
 which less than all are never stricter than the whole; patterns and uniqueness are left to us, since
-Airflow's validator may take for ever over a stranger's.
+Airflow's validator may take forever over a stranger's.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Waits:
         return connection
 
     async def _check(self, connection: asyncpg.Connection) -> None:
-        """Ask the database about new waits, and about all now and then, lest one be missed."""
+        """Ask the database about new waits, and about all from time to time, lest one be missed."""
         if common_clock.is_stale():
             question = common_clock.Question()
             question.record_answer(await connection.fetchval("SELECT clock_timestamp()"))

@@ -168,7 +168,7 @@ def _is_one_of(kinds: frozenset[str], instruction: str) -> bool:
 
 
 def _show_fields(root: Any, keeps: Callable[[str], bool]) -> None:
-    """Leave of fields what they showed last, but for those that are to be read anew.
+    """Leave of fields what they showed last, but for those that are to be read again.
 
     Args:
         keeps: whether a field of an instruction is one of these.

@@ -31,7 +31,7 @@ mso-position-horizontal-relative:{across};mso-position-vertical-relative:{down}"
 
 
 def rewrite(document: Path, result: Path) -> Path:
-    """The document to convert: a copy where a box must be written anew, else the same."""
+    """The document to convert: a copy where a box must be rewritten, else the same."""
     package = Document(str(document))
     changed = False
     for part in package.part.package.parts:

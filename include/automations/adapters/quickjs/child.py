@@ -90,7 +90,7 @@ def _run(
             left = deadline - time.monotonic()
             if left <= 0:
                 return '{"stopped": "timeout"}'
-            # The engine's own clock begins anew with each job.
+            # The engine's own clock begins again with each job.
             context.set_time_limit(left)
             if not context.execute_pending_job():
                 return '{"stopped": "pending"}'

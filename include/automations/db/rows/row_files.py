@@ -14,7 +14,7 @@ _RETENTION = timedelta(days=1)
 
 
 def keep(session: Session, table_id: str, editor_id: str, name: str, content: bytes) -> None:
-    """Keep a file in the place of one that there was; those that nobody went on with are gone."""
+    """Keep a file in place of one that there was; those that nobody went on with are gone."""
     old = RowFile.kept_at < func.clock_timestamp() - _RETENTION
     session.execute(delete(RowFile).where(old))
     new = {"name": name, "content": content, "kept_at": func.clock_timestamp()}

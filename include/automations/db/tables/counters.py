@@ -17,4 +17,4 @@ counter = Table(
     Column("seconds", Double, nullable=False),
 )
 """A ledger: rows are only added, so that transactions never wait for each other's counting, and
-compacted into fewer rows now and then. The sum over all rows is what counts."""
+compacted into fewer rows from time to time. The sum over all rows is what counts."""

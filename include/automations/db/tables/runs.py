@@ -235,7 +235,7 @@ class Wait(Base):
     decision: Mapped[Decision | None]
     decided_by: Mapped[str | None]
     override: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Whether somebody has decided in the place of those who were asked."""
+    """Whether somebody has decided in place of those who were asked."""
     decided_at: Mapped[datetime | None]
     data: Mapped[Any | None] = mapped_column(JSON)
     reason: Mapped[str | None]

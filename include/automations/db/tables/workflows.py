@@ -49,7 +49,7 @@ class Workflow(Base):
     status: Mapped[WorkflowStatus]
     version: Mapped[int]
     republished: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """The revision at which it was last published anew as it was: somebody deletes DAGs."""
+    """The revision at which it was last published again as it was: somebody deletes DAGs."""
     held_up: Mapped[Hold | None]
     """Why its runs stand still in Airflow, when they do."""
     held_up_by: Mapped[str | None]

@@ -132,7 +132,7 @@ class Ending:
     """How a pause ends.
 
     Args:
-        override: somebody decides in the place of those who were asked.
+        override: somebody decides in place of those who were asked.
     """
 
     decision: Decision

@@ -98,7 +98,7 @@ def upload(filename: str, content: bytes) -> Upload:
 def replace_files(
     form: FormSchema, data: Mapping[str, JSON], look_up: Callable[[JSON], JSON]
 ) -> tuple[dict[str, JSON], dict[str, list[str]]]:
-    """Data with other values in the place of its files, and what is wrong with those.
+    """Data with other values in place of its files, and what is wrong with those.
 
     Args:
         look_up: gives the new value of one; raises ValueError when there can be none.

@@ -83,7 +83,7 @@ def workbook_text(content: bytes, sheet: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A text as one separator divides it, read anew whenever its lines are asked for.
+    """A text as one separator divides it, read again whenever its lines are asked for.
 
     Args:
         separator: what divides it.

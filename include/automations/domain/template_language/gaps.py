@@ -25,7 +25,7 @@ class Gaps:
     def __init__(self, scopes: Scopes, meter: Meter, *, are_left: bool) -> None:
         self.are_left = are_left
         self.inserted: set[bool] = set()
-        """Whether there was something in what was written in the place of expressions."""
+        """Whether there was something in what was written in place of expressions."""
         self.given: set[bool] = set()
         """Whether there was something in what names and choices came to."""
         self._scopes = scopes

@@ -93,7 +93,7 @@ def create(
 def page_after(
     workspace_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[ApiKey], str | None]:
-    """The keys that are not revoked behind a cursor, newest first, and the cursor to go on with."""
+    """The keys that are not revoked after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         rows = api_keys.page_after(session, workspace_id, after, size + 1)
@@ -133,7 +133,7 @@ def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
 
 
 def revoke(by: Principal, key_id: str) -> None:
-    """Make a key useless, at once and for ever.
+    """Make a key useless, at once and forever.
 
     Raises:
         NotAllowed: the key may do more than whoever revokes it.

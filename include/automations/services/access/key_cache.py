@@ -13,7 +13,7 @@ from automations.domain.principals import Principal
 TTL = 1.0
 """Seconds for which another process's revocation may go unnoticed."""
 _MAX_KEYS = 10_000
-"""Bounds the memory; when there are more, all are asked for anew."""
+"""Bounds the memory; when there are more, all are asked for again."""
 
 Kept = dict[str, tuple[float, Principal]]
 
@@ -39,6 +39,6 @@ def keep(kept: Kept, token_hash: str, holder: Principal) -> None:
 
 
 def forget() -> None:
-    """Ask anew for every key; also for those that are being read now."""
+    """Ask again for every key; also for those that are being read now."""
     global _kept
     _kept = {}

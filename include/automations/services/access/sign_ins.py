@@ -29,7 +29,7 @@ from automations.services.audit import audit
 from automations.tokens import hash_token
 
 LIFETIME = timedelta(days=7)
-"""However much a session is used: a stolen one does not last for ever."""
+"""However much a session is used: a stolen one does not last forever."""
 INVITE_LIFETIME = timedelta(days=3)
 """Whoever has an invitation's token becomes the member: it lies in a mailbox, so not for long."""
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256

@@ -15,7 +15,7 @@ from automations.kit.values import from_attributes
 def page_after(
     workspace_id: str, wanted: AuditFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[AuditLog], str | None]:
-    """The lines behind a cursor, newest first, and the cursor to go on with."""
+    """The lines after a cursor, newest first, and the next cursor."""
     after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
         found = audit.page_after(session, workspace_id, wanted, after, size + 1)

@@ -46,7 +46,7 @@ def note(
 def page_after(
     workspace_id: str, wanted: SecurityFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[SecurityEvent], str | None]:
-    """The events behind a cursor, newest first, and the cursor to go on with."""
+    """The events after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = security_events.page_after(session, workspace_id, wanted, after, size + 1)

@@ -83,7 +83,7 @@ def page(
 def page_after(
     workspace_id: str, wanted: DocumentFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[Document], str | None]:
-    """The documents behind a cursor, newest first, and the cursor to go on with."""
+    """The documents after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         found = documents.list_page(session, workspace_id, wanted, after, size + 1)

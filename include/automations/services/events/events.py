@@ -90,7 +90,7 @@ def take(workspace_id: str, sent: Sequence[IncomingEvent]) -> list[IntakeResult]
 def page_after(
     workspace_id: str, wanted: EventFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[Event], str | None]:
-    """The events behind a cursor, newest first, and the cursor to go on with."""
+    """The events after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = events.page_after(session, workspace_id, wanted, after, size + 1)

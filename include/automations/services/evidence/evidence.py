@@ -198,7 +198,7 @@ def _break(row: SnapshotRow, number: int, previous: str | None) -> BrokenLink | 
 def page_after(
     workspace_id: str, source: str | None, cursor: str | None, size: int
 ) -> tuple[Sequence[EvidenceSnapshot], str | None]:
-    """The snapshots behind a cursor, newest first, and the cursor to go on with."""
+    """The snapshots after a cursor, newest first, and the next cursor."""
     before = cursors.decode_numbered(cursor)[1] if cursor else None
     with unit_of_work() as session:
         found = evidence.page_after(session, workspace_id, source, before, size + 1)

@@ -34,7 +34,7 @@ class FormOverview:
 def page_after(
     workspace_id: str, title: str, public: bool | None, cursor: str | None, size: int
 ) -> tuple[Sequence[FormOverview], str | None]:
-    """The forms behind a cursor, newest first, and the cursor to go on with.
+    """The forms after a cursor, newest first, and the next cursor.
 
     Args:
         title: a part of it; empty for all.

@@ -134,7 +134,7 @@ def page_after(
     cursor: str | None,
     size: int,
 ) -> tuple[Sequence[Submission], str | None]:
-    """The submissions behind a cursor, newest first, and the cursor to go on with."""
+    """The submissions after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
@@ -188,7 +188,7 @@ def reject(by: Principal, submission_id: str) -> Submission:
 
 
 def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submission:
-    """Put other data in the place of a submission's; what it held is kept as a snapshot.
+    """Put other data in place of a submission's; what it held is kept as a snapshot.
 
     Raises:
         ValidationFailed: the data does not fit the form as it is now.
@@ -215,7 +215,7 @@ def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submissi
 def snapshots_after(
     workspace_id: str, submission_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[SubmissionSnapshot], str | None]:
-    """What a submission held before its changes behind a cursor, and the cursor to go on with."""
+    """What a submission held before its changes after a cursor, and the next cursor."""
     after = cursors.decode_numbered(cursor)[1] if cursor else 0
     with unit_of_work() as session:
         _find(session, workspace_id, submission_id)

@@ -47,7 +47,7 @@ def list_all(workspace_id: str) -> Sequence[Secret]:
 def page_after(
     workspace_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[Secret], str | None]:
-    """The secrets behind a cursor, by name, and the cursor to go on with."""
+    """The secrets after a cursor, by name, and the next cursor."""
     after = cursors.decode(cursor)[1] if cursor else None
     with unit_of_work() as session:
         rows = secrets.page_after(session, workspace_id, after, size + 1)

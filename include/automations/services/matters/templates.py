@@ -40,7 +40,7 @@ def create(workspace_id: str, board: Board) -> MatterTemplate:
 def replace(
     workspace_id: str, template_id: str, board: Board, *, seen: datetime | None = None
 ) -> MatterTemplate:
-    """Put another board in the place of one; matters made before keep their steps.
+    """Put another board in place of one; matters made before keep their steps.
 
     Args:
         seen: when it was changed last, as far as is known; None to replace whatever it is.

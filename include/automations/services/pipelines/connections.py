@@ -58,7 +58,7 @@ def of_secrets(workspace_id: str) -> Mapping[str, Sequence[Connection]]:
 def page_after(
     workspace_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[Connection], str | None]:
-    """The connections behind a cursor, by name, and the cursor to go on with."""
+    """The connections after a cursor, by name, and the next cursor."""
     after = cursors.decode(cursor)[1] if cursor else None
     with unit_of_work() as session:
         rows = pipelines.page_after(session, workspace_id, after, size + 1)

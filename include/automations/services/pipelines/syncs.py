@@ -65,7 +65,7 @@ class Sync:
 def page_after(
     workspace_id: str, connection_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[Sync], str | None]:
-    """The syncs of a connection behind a cursor, newest first, and the cursor to go on with."""
+    """The syncs of a connection after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         find(session, workspace_id, connection_id)

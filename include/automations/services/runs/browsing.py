@@ -24,7 +24,7 @@ def page_after(
     cursor: str | None,
     size: int,
 ) -> tuple[Sequence[ListedRun], str | None]:
-    """The runs behind a cursor, newest first, and the cursor to go on with.
+    """The runs after a cursor, newest first, and the next cursor.
 
     Args:
         workflow_id: None for those of all automations.

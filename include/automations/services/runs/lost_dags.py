@@ -1,6 +1,6 @@
 """Handles the deletion of an automation's DAG in Airflow: brings it back, with its runs.
 
-With the DAG all its DagRuns are gone. It is published anew, and its runs begin once more there:
+With the DAG all its DagRuns are gone. It is published again, and its runs begin once more there:
 what their steps came to is known here, so that each goes on where it was.
 """
 
@@ -21,7 +21,7 @@ from automations.services.runs import admission, replays
 
 
 def recover(workflow_id: str, by: str, at: datetime) -> None:
-    """Have an automation published anew, and those of its runs go on that Airflow had by then.
+    """Have an automation published again, and those of its runs go on that Airflow had by then.
 
     Args:
         by: who has deleted its DAG, as Airflow knows them.

@@ -42,7 +42,7 @@ def page(
 def page_after(
     workspace_id: str, workflow_id: str, wanted: RunFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[RunSummary], str | None]:
-    """The runs behind a cursor, newest first, and the cursor to go on with."""
+    """The runs after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         require_any(session, workspace_id, workflow_id)
@@ -63,7 +63,7 @@ class Export:
 def export(
     workspace_id: str, workflow_id: str, run_id: str | None, cursor: str | None = None
 ) -> Export:
-    """The newest runs of an automation behind a cursor, or one run, to be exported.
+    """The newest runs of an automation after a cursor, or one run, to be exported.
 
     Raises:
         NotFound: there is no such automation or run.

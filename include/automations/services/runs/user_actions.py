@@ -107,7 +107,7 @@ def _mark(session: Session, run: Run, loaded: Loaded, action: UserAction, nodes:
             if row.node_id in nodes and was_there:
                 run_steps.end(session, row, StepStatus.FAILED, error, {"error": message})
     elif action.state != "skipped":
-        # Of a decision in the place of others the log has a line, or will have one.
+        # Of a decision in place of others the log has a line, or will have one.
         nodes = [node for node in nodes if node not in rows or not _is_decided(rows[node])]
     _log(session, run, loaded, action, nodes, AttemptStatus.MARKED)
 

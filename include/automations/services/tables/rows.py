@@ -68,7 +68,7 @@ def get(workspace_id: str, table_id: str, row_id: str) -> Row:
 
 
 def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str | None]:
-    """The rows behind a cursor, and the cursor to go on with."""
+    """The rows after a cursor, and the next cursor."""
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
         wanted, order = validate(query.filter, columns), order_of(query.sort, columns)

@@ -19,7 +19,7 @@ RECENT_RUNS = 20
 def page_after(
     workspace_id: str, wanted: WorkflowFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[WorkflowOverview], str | None]:
-    """The automations behind a cursor, newest first, and the cursor to go on with."""
+    """The automations after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         listed = workflows.list_all(session, workspace_id, after, size + 1, wanted)
