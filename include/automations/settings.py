@@ -30,7 +30,19 @@ from automations.errors import SettingsFault
 from automations.kit import env_files
 from automations.kit.ages import parse_age
 from automations.kit.bearer_tokens import BearerToken
-from automations.kit.setting_types import Dsn, Names, Origins, Port, QueueUrl, Url, parts
+from automations.kit.setting_types import (
+    Dsn,
+    Host,
+    HostNames,
+    Hosts,
+    Names,
+    Origins,
+    Port,
+    QueueUrl,
+    Sender,
+    Url,
+    parts,
+)
 
 PREFIX = "AUTOMATIONS_"
 SETTINGS_FILE = "settings.env"
@@ -149,7 +161,7 @@ class Settings(BaseSettings):
     public_url: Url | None = Field(
         None, description="Base URL of the API in links we send; host and port when absent."
     )
-    allowed_hosts: Names = Field(
+    allowed_hosts: HostNames = Field(
         (),
         description="Hosts that requests may be for, beside this machine's loopback, host and the "
         "host of public_url; *.example.com is every name below it, * any.",
@@ -179,7 +191,7 @@ class Settings(BaseSettings):
         "tasks: of all there are, for Airflow has none of some only. The launcher's Airflow does.",
     )
 
-    smtp_host: str | None = Field(None, description="Mail server; the catcher when absent.")
+    smtp_host: Host | None = Field(None, description="Mail server; the catcher when absent.")
     smtp_port: Port = Field(587, description="The mail server's port.")
     smtp_username: str | None = Field(None, description="Who signs in there; nobody when absent.")
     smtp_password: str | None = Field(None, description="The password of that user.")
@@ -187,7 +199,7 @@ class Settings(BaseSettings):
         "starttls",
         description="How the way to the mail server is encrypted; tls is from the start.",
     )
-    mail_from: str = Field("automations@example.com", description="Whom mails are from.")
+    mail_from: Sender = Field("automations@example.com", description="Whom mails are from.")
     mails_per_caller: int = Field(
         120, ge=1, description="Mails a minute that a key or member may send by send-email."
     )
@@ -203,7 +215,7 @@ class Settings(BaseSettings):
         description="Addresses or networks of the proxies whose X-Forwarded-For is believed; "
         "without any, a request comes from whoever connects.",
     )
-    http_allow: Names = Field(
+    http_allow: Hosts = Field(
         (),
         description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
         "be at though not public.",
@@ -279,7 +291,11 @@ class Settings(BaseSettings):
         description="Bytes of files that were uploaded, by forms, links and webhooks, which a "
         "workspace keeps at most.",
     )
-    retention_with: Names = Field(
+    retention_with: Annotated[
+        tuple[Literal["audit", "submissions", "documents"], ...],
+        NoDecode,
+        BeforeValidator(parts),
+    ] = Field(
         (),
         description="What is deleted with ended runs when it is as old: audit, submissions (with "
         "their files), documents (of runs that are gone).",

@@ -500,6 +500,41 @@ def test_an_address_that_no_path_can_be_put_behind_is_refused(
     assert line.startswith("AUTOMATIONS_PUBLIC_URL: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_ALLOW", "a.example, 10.0.0.0/8"),
+        ("HTTP_ALLOW", "https://a.example"),
+        ("HTTP_ALLOW", "*.a.example"),
+        ("ALLOWED_HOSTS", "https://a.example"),
+        ("ALLOWED_HOSTS", "a.example:8443"),
+        ("ALLOWED_HOSTS", "a*.example"),
+        ("SMTP_HOST", "smtp://a.example"),
+        ("SMTP_HOST", "a.example:587"),
+        ("MAIL_FROM", "nobody"),
+        ("RETENTION_WITH", "audit,document"),
+    ],
+)
+def test_what_would_never_come_to_pass_is_refused(
+    home: Path, environment: Environment, name: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.set(**{f"AUTOMATIONS_{name}": value})
+    (line,) = refused("status", capsys=capsys)
+    assert line.startswith(f"AUTOMATIONS_{name}: ")
+
+
+def test_hosts_are_taken_in_every_form_that_they_have(home: Path, environment: Environment) -> None:
+    environment.set(
+        AUTOMATIONS_HTTP_ALLOW="intern, 10.0.0.7:80, [fd00::1]:80, fd00::2, bücher.example",
+        AUTOMATIONS_ALLOWED_HOSTS="*, *.a.example, automations, 10.0.0.7, [fd00::1]",
+        AUTOMATIONS_MAIL_FROM="Flows <flows@a.example>",
+        AUTOMATIONS_SMTP_HOST="fd00::1",
+    )
+    settings = stack.open_home()
+    assert settings.http_allow[2:4] == ("fd00::1:80", "fd00::2")
+    assert len(settings.allowed_hosts) == 5
+
+
 def test_a_folder_of_secrets_that_is_named_must_be_there(
     home: Path, tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:

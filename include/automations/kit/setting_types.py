@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from email.utils import parseaddr
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+_HOST_SIGNS = re.compile(r"[^\s/@?#,]+")
 _URL_SIGNS = re.compile(r"[^\s?#]+")
 """Paths are put behind: neither a query nor a fragment may be in between."""
 
@@ -42,7 +44,43 @@ def _is_queue(value: str) -> str:
     return value
 
 
+def _is_host(value: str) -> str:
+    if not _HOST_SIGNS.fullmatch(value) or value.count(":") == 1:
+        raise ValueError("must be a host such as smtp.example.com: no scheme, no port, no path")
+    return value
+
+
+def _are_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Hosts as requests are compared with them: an IPv6 address has no brackets."""
+    for one in value:
+        if not _HOST_SIGNS.fullmatch(one) or "*" in one:
+            raise ValueError(
+                "must be hosts such as intern.example.com or 10.0.0.7:8443: no scheme, no path, "
+                "no network, no *"
+            )
+    return tuple(one.replace("[", "").replace("]", "") for one in value)
+
+
+def _are_host_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        name = one.removeprefix("*.") if one != "*" else "any"
+        if not _HOST_SIGNS.fullmatch(name) or "*" in name or name.count(":") == 1:
+            raise ValueError(
+                "must be hosts such as flows.example.com, *.example.com or *: no scheme, no port, "
+                "no path"
+            )
+    return value
+
+
+def _is_sender(value: str) -> str:
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+", parseaddr(value)[1]) or not value.isprintable():
+        raise ValueError("must be an e-mail address such as Flows <flows@example.com>")
+    return value
+
+
 Url = Annotated[str, AfterValidator(_is_url)]
+Host = Annotated[str, AfterValidator(_is_host)]
+Sender = Annotated[str, AfterValidator(_is_sender)]
 Dsn = Annotated[str, AfterValidator(_is_dsn)]
 QueueUrl = Annotated[str, AfterValidator(_is_queue)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -58,4 +96,6 @@ def parts(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parts)]
 """Written with commas."""
 
+Hosts = Annotated[Names, AfterValidator(_are_hosts)]
+HostNames = Annotated[Names, AfterValidator(_are_host_names)]
 Origins = Annotated[Names, AfterValidator(_are_origins)]
