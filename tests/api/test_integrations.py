@@ -125,6 +125,7 @@ def test_credentials_do_not_follow_to_another_host(api: Api) -> None:
         ({"config": {**SMTP["config"], "zzz": 1}}, "config.zzz"),
         ({"config": {**SMTP["config"], "host": "a b"}}, "config.host"),
         ({"config": {**SMTP["config"], "host": "a\r\nb"}}, "config.host"),
+        ({"config": {**SMTP["config"], "host": "smtp.b.example:587"}}, "config.host"),
         ({"config": {**SMTP["config"], "port": 0}}, "config.port"),
         ({"config": {**SMTP["config"], "port": "25"}}, "config.port"),
         ({"config": {**SMTP["config"], "security": "ssl"}}, "config.security"),
@@ -136,17 +137,22 @@ def test_credentials_do_not_follow_to_another_host(api: Api) -> None:
         ({"credentials": {"username": 1, "password": []}}, "credentials.password"),
         ({"type": "SLACK", "config": {}}, "credentials.token"),
         ({"type": "AI_PROVIDER", "config": {}, "credentials": {}}, "config.provider"),
+        ({"type": "AI_PROVIDER", "config": {"provider": "parrot"}}, "config.provider"),
         (
-            {"type": "AI_PROVIDER", "config": {"provider": "x", "baseUrl": "file:///etc"}},
+            {"type": "AI_PROVIDER", "config": {"provider": "openai", "baseUrl": "file:///etc"}},
             "config.baseUrl",
         ),
         (
-            {"type": "AI_PROVIDER", "config": {"provider": "x", "baseUrl": "https://"}},
+            {"type": "AI_PROVIDER", "config": {"provider": "openai", "baseUrl": "https://"}},
             "config.baseUrl",
         ),
         # As it is pasted: no request could be sent with it.
         (
-            {"type": "AI_PROVIDER", "config": {"provider": "x"}, "credentials": {"apiKey": "k\n"}},
+            {
+                "type": "AI_PROVIDER",
+                "config": {"provider": "openai"},
+                "credentials": {"apiKey": "k\n"},
+            },
             "credentials.apiKey",
         ),
         ({"type": "SLACK", "config": {}, "credentials": {"token": " xoxb-1"}}, "credentials.token"),

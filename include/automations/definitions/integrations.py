@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from automations.definitions.field_errors import field_errors
 from automations.domain.fields import LITERAL, Model
 from automations.kit.bearer_tokens import BearerToken
-from automations.kit.setting_types import Url
+from automations.kit.setting_types import Host, Url
 from automations.kit.values import Errors
 from automations.steps.email import Address, Line
 
@@ -31,7 +31,7 @@ DESTINATIONS = ("host", "baseUrl", "url")
 class EmailProvider(Model):
     """A mail server."""
 
-    host: str = Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$", description="Name or address.")
+    host: Host = Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$", description="Name or address.")
     port: int = Field(587, ge=1, le=65535, strict=True)
     security: Literal["starttls", "tls", "none"] = Field("starttls", description="TLS, and when.")
     from_email: Address = Field(description="The sender of all mail.")
@@ -66,7 +66,9 @@ class SlackCredentials(Model):
 class AiProvider(Model):
     """A provider of language models."""
 
-    provider: str = Field(min_length=1, max_length=100, description="openai, anthropic, …")
+    provider: Literal["openai", "anthropic"] = Field(
+        description="openai (also any compatible server, by baseUrl) or anthropic."
+    )
     model: str | None = Field(None, max_length=200, description="The model when none is named.")
     base_url: Url | None = Field(None, max_length=2_000, description="Of a compatible server.")
 
