@@ -44,6 +44,7 @@ _templates.globals.update(
     exact=timestamps.exact,
     iso=timestamps.iso,
     duration=timestamps.duration,
+    interval=timestamps.interval,
     status_word=words.status,
     trigger_word=words.trigger,
     origin_word=words.origin,

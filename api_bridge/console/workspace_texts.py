@@ -243,7 +243,6 @@ TEXTS: Mapping[str, str] = {
     "pipelines.empty": "No pipelines yet",
     "pipelines.empty_hint": "A pipeline fills tables from a service, or with what programs send, "
     "again and again: known rows are updated, new ones added.",
-    "pipelines.every": "Every {every}.",
     "pipelines.found": "{n} field is in its records:|{n} fields are in its records:",
     "pipelines.found_none": "The source answers, and has no records now.",
     "pipelines.how": "How records arrive",

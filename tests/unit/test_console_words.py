@@ -27,6 +27,14 @@ def test_a_file_s_size_is_in_the_unit_that_people_read(count: int, said: str) ->
     assert words.size(count).lower() == said.lower()
 
 
+@pytest.mark.parametrize(
+    ("interval", "said"), [("PT1H", "Every hour"), ("PT15M", "Every 15 min"), ("P7D", "Every week")]
+)
+def test_an_interval_of_one_unit_is_said_without_a_number(interval: str, said: str) -> None:
+    trigger = {"type": "schedule", "interval": interval}
+    assert triggers.describe({"trigger": trigger}) == said
+
+
 def test_a_format_is_written_as_people_write_it() -> None:
     assert [words.file_format(one) for one in ("pdf", "docx", "markdown")] == [
         "PDF",

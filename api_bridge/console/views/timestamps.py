@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from api_bridge.console import texts
 from automations.errors import Conflict
 from automations.kit.clock import timestamp
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_UNITS: Mapping[float, str] = {_MINUTE: "minute", _HOUR: "hour", _DAY: "day", 7 * _DAY: "week"}
 
 
 def iso(instant: datetime) -> str:
@@ -68,6 +71,14 @@ def duration(taken: timedelta | float) -> str:
     if whole < _DAY:
         return _two(whole, _HOUR, "h", _MINUTE, "min")
     return _two(whole, _DAY, "d", _HOUR, "h")
+
+
+def interval(every: timedelta) -> str:
+    """How often something happens."""
+    unit = _UNITS.get(every.total_seconds())
+    if unit is not None:
+        return texts.text(f"interval.{unit}")
+    return texts.text("interval.other", every=duration(every))
 
 
 def _two(seconds: int, large: int, name: str, small: int, smaller: str) -> str:

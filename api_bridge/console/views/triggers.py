@@ -56,15 +56,14 @@ def _schedule(trigger: Mapping[str, Any], timezone: str | None) -> str:
     interval = trigger.get("interval")
     if interval is not None:
         every = parse_duration(str(interval))
-        return texts.text("trigger.every", every=timestamps.duration(every))
+        return timestamps.interval(every)
     return f"{_cron(str(trigger.get('cron')))} ({zone})"
 
 
 def _cron(cron: str) -> str:
     """A cron expression in words, when it is one of the frequent ones; else as it is written."""
     if every := _EVERY.fullmatch(cron):
-        minutes = timedelta(minutes=int(every[1]))
-        return texts.text("trigger.every", every=timestamps.duration(minutes))
+        return timestamps.interval(timedelta(minutes=int(every[1])))
     if (at := _TIME.fullmatch(cron)) is None:
         return texts.text("trigger.cron", cron=cron)
     minute, hour, day, month, weekday = at.groups()
