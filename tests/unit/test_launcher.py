@@ -554,6 +554,19 @@ def test_a_slip_in_the_environment_is_refused_and_what_is_others_is_not(
     assert line.endswith("AUTOMATIONS_SMTP_USER is no setting: AUTOMATIONS_SMTP_USERNAME is meant?")
 
 
+def test_a_shared_secret_that_no_step_could_name_is_refused(
+    home: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home / "settings.env"
+    path.write_text("AUTOMATIONS_SECRET_api_key=abcdefgh\nAUTOMATIONS_SECRET_PIN=1234\n")
+    environment.set(**{"AUTOMATIONS_SECRET_MY-KEY": "abcdefgh"})
+    file_name, file_value, from_outside = refused("status", capsys=capsys)
+    assert file_name.startswith(f"{path}, line 1: AUTOMATIONS_SECRET_api_key can be no secret")
+    assert file_value.startswith(f"{path}, line 2: AUTOMATIONS_SECRET_PIN has less than 5")
+    assert from_outside.startswith("the environment: AUTOMATIONS_SECRET_MY-KEY can be no secret")
+    assert "1234" not in file_value
+
+
 def test_options_of_airflow_and_shared_secrets_may_be_in_the_settings_file(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

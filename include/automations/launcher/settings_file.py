@@ -9,8 +9,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from automations.domain.fields import SECRET_NAME
 from automations.errors import SettingsFault
 from automations.kit import env_files
+from automations.kit.masking import MIN_SECRET_LENGTH
 from automations.launcher.airflow_config import OVERRIDE
 from automations.settings import PREFIX, SETTINGS_FILE, Settings
 
@@ -35,9 +37,11 @@ def apply(home: Path) -> None:
     file = env_files.read(path)
     faults = list(file.faults)
     for name, line in file.lines.items():
-        if problem := _problem(name):
+        if problem := _problem(name) or _secret_problem(name, file.values[name]):
             faults.append(f"{path}, line {line}: {problem}")
     for name in sorted(os.environ):
+        if problem := _secret_problem(name, os.environ[name]):
+            faults.append(f"the environment: {problem}")
         # Others may have variables that begin like ours; only what looks like a slip is refused.
         if name.startswith(PREFIX) and (meant := _slip(name)):
             faults.append(f"the environment: {name} is no setting: {meant} is meant?")
@@ -58,6 +62,17 @@ def _problem(name: str) -> str | None:
     if name.startswith(OVERRIDE) and meant in (None, name.upper()):
         return None  # of a provider, or newer than the reference
     return f"{name} is no setting" + (f": {meant} is meant?" if meant else "")
+
+
+def _secret_problem(name: str, value: str) -> str | None:
+    """Why no step could ever name a secret of the whole installation."""
+    if not name.startswith(SECRET):
+        return None
+    if not SECRET_NAME.fullmatch(name.removeprefix(SECRET)):
+        return f"{name} can be no secret: its name is capital letters, digits and _, a letter first"
+    if 0 < len(value.strip()) < MIN_SECRET_LENGTH:
+        return f"{name} has less than {MIN_SECRET_LENGTH} characters: it could not be masked"
+    return None
 
 
 def _slip(name: str) -> str | None:

@@ -67,7 +67,10 @@ _FOR_OTHERS = (
         "An option of Airflow's, such as `AUTOMATIONS_AIRFLOW__CORE__PARALLELISM=16`. `AIRFLOW__…` "
         "without the prefix is another Airflow's and does not hold here.",
     ),
-    ("AUTOMATIONS_SECRET_<NAME>", "`{{secret.NAME}}` of all workspaces that have no such secret."),
+    (
+        "AUTOMATIONS_SECRET_<NAME>",
+        "`{{secret.NAME}}` of all workspaces that have no such secret; 5 characters at least.",
+    ),
     ("OTEL_…", "Where traces go, in the environment only: [operations](operations.md#traces)."),
 )
 

@@ -116,4 +116,4 @@ def read(
 
 
 def _can_be_masked(value: str) -> bool:
-    return len(value) >= MIN_SECRET_LENGTH
+    return len(value.strip()) >= MIN_SECRET_LENGTH
