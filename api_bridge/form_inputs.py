@@ -129,7 +129,7 @@ def check_names(given: Iterable[str], known: Collection[str]) -> None:
 
 
 def _wire_name(name: str) -> str:
-    """The name of an input as browsers send it, who encode line breaks and quotes."""
+    """The name of an input as browsers send it, which encode line breaks and quotes."""
     return normalise_breaks(name.replace("%0D%0A", "\n").replace("%22", '"'))
 
 

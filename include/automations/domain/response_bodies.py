@@ -59,7 +59,7 @@ def json_of(content: bytes, content_type: str) -> JSON:
 
 
 def json_in_parts(content: bytes, content_type: str) -> Any:
-    """The same with what cannot be kept in it, as ``json_text.in_parts`` has it.
+    """The same with what cannot be kept in it, as ``json_text.parse_lenient`` has it.
 
     Raises:
         ValueError: it is no JSON; for people.
