@@ -127,135 +127,151 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    home: Path = Field(default_factory=default_home, description="Folder for everything written.")
-    host: str = Field("127.0.0.1", description="Address the servers listen on.")
-    bridge_port: Port = Field(8800, description="The API.")
+    home: Path = Field(
+        default_factory=default_home,
+        description="Folder for all files that the installation writes.",
+    )
+    host: str = Field("127.0.0.1", description="Address that the servers listen on.")
+    bridge_port: Port = Field(8800, description="Port of the API.")
     bridge_processes: int = Field(
-        1, ge=1, le=64, description="Processes that serve the API together, at the one port."
+        1, ge=1, le=64, description="Processes that serve the API together on its port."
     )
     bridge_threads: int = Field(
-        8, ge=1, le=40, description="Threads of each such process that ask the database."
+        8, ge=1, le=40, description="Threads per process that query the database."
     )
-    airflow_port: Port = Field(8080, description="Airflow's api-server and UI.")
-    postgres_port: Port = Field(5455, description="The embedded PostgreSQL.")
-    mail_smtp_port: Port = Field(2525, description="The development mail catcher, SMTP.")
-    mail_web_port: Port = Field(8825, description="The development mail catcher, pages and JSON.")
+    airflow_port: Port = Field(8080, description="Port of Airflow's api-server and UI.")
+    postgres_port: Port = Field(5455, description="Port of the embedded PostgreSQL.")
+    mail_smtp_port: Port = Field(2525, description="SMTP port of the development mail catcher.")
+    mail_web_port: Port = Field(
+        8825, description="Port of the development mail catcher's pages and JSON."
+    )
     backend_port: int = Field(
         8850,
         ge=1,
         le=65_300,
-        description="First of the ports, on the loopback, of what is behind the proxy of the "
-        "profile distributed, and of its queue.",
+        description="First of the loopback ports for the queue and the servers behind the proxy, "
+        "in the profile distributed.",
     )
-    demo_port: Port = Field(8826, description="The local source of ./automations demo dependabot.")
+    demo_port: Port = Field(
+        8826, description="Port of the local source of ./automations demo dependabot."
+    )
 
-    database_dsn: Dsn | None = Field(None, description="Our database; embedded when absent.")
+    database_dsn: Dsn | None = Field(None, description="Our database; the embedded one by default.")
     airflow_database_dsn: Dsn | None = Field(
-        None, description="Airflow's database; embedded when absent."
+        None, description="Airflow's database; the embedded one by default."
     )
     queue_url: QueueUrl | None = Field(
         None,
-        description="A Redis or Valkey of your own for the profile distributed; started with it "
-        "when absent.",
+        description="Your own Redis or Valkey for the profile distributed; by default, the "
+        "launcher starts one.",
     )
     public_url: Url | None = Field(
-        None, description="Base URL of the API in links we send; host and port when absent."
+        None, description="Base URL of the API in the links that we send; host and port by default."
     )
     allowed_hosts: HostNames = Field(
         (),
-        description="Hosts that requests may be for, beside this machine's loopback, host and the "
-        "host of public_url; *.example.com is every name below it, * any.",
+        description="Hosts that requests may name, besides this machine's loopback, host and the "
+        "host of public_url; *.example.com is every name below it, * is any.",
     )
     cors_origins: Origins = Field(
         (),
-        description="Origins (https://app.example.com) whose pages may call the API from browsers, "
-        "with API keys; * any.",
+        description="Origins (https://app.example.com) whose pages may call the API from "
+        "browsers, with API keys; * is any.",
     )
     airflow_url: Url | None = Field(
-        None, description="Base URL of Airflow for the other parts; host and port when absent."
+        None, description="Base URL of Airflow for the other parts; host and port by default."
     )
     airflow_admins: Names = Field(
         ("admin",),
-        description="Users of Airflow who may decide in the place of those who were asked, beside "
-        "those whose name is that of a member with the role ADMIN.",
+        description="Airflow users who may decide in place of those who were asked, besides users "
+        "whose name is that of a member with the role ADMIN.",
     )
     airflow_roles: Annotated[Names, AfterValidator(_are_roles)] = Field(
         ("Admin:ADMIN", "Op:MEMBER", "User:MEMBER", "Viewer:VIEWER"),
-        description="Which role users of Airflow have in the console, by that which they have "
-        "there: the highest of theirs. Who has none of these is not let in from Airflow.",
+        description="Maps Airflow users' roles to roles in the console; the highest counts. Users "
+        "with none of these roles cannot enter the console from Airflow.",
     )
     airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
     airflow_tabs: bool = Field(
         False,
-        description="Whether Airflow's UI has the console's tabs on the pages of DAGs, runs and "
-        "tasks: of all there are, for Airflow has none of some only. The launcher's Airflow does.",
+        description="Whether Airflow's UI shows the console's tabs on the pages of DAGs, runs and "
+        "tasks. They appear for all DAGs, because Airflow cannot limit them to some. "
+        "The launcher's Airflow has them.",
     )
 
-    smtp_host: Host | None = Field(None, description="Mail server; the catcher when absent.")
-    smtp_port: Port = Field(587, description="The mail server's port.")
-    smtp_username: str | None = Field(None, description="Who signs in there; nobody when absent.")
-    smtp_password: str | None = Field(None, description="The password of that user.")
+    smtp_host: Host | None = Field(None, description="Mail server; the mail catcher by default.")
+    smtp_port: Port = Field(587, description="Port of the mail server.")
+    smtp_username: str | None = Field(None, description="User at the mail server; none by default.")
+    smtp_password: str | None = Field(None, description="Password of that user.")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls",
-        description="How the way to the mail server is encrypted; tls is from the start.",
+        description="Encryption of the connection to the mail server; tls encrypts from the start.",
     )
-    mail_from: Sender = Field("automations@example.com", description="Whom mails are from.")
+    mail_from: Sender = Field("automations@example.com", description="Sender address of mails.")
     mails_per_caller: int = Field(
-        120, ge=1, description="Mails a minute that a key or member may send by send-email."
+        120, ge=1, description="Mails per minute that a key or member may send by send-email."
     )
     mails_per_workspace: int = Field(
-        600, ge=1, description="Mails a minute that all of a workspace may send by send-email."
+        600, ge=1, description="Mails per minute that a whole workspace may send by send-email."
     )
     mail_default: Literal["development", "none"] = Field(
-        "development", description="What sends mail without smtp_host or an integration."
+        "development",
+        description="What handles mail when there is neither smtp_host nor an integration.",
     )
 
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(parts)] = Field(
         (),
-        description="Addresses or networks of the proxies whose X-Forwarded-For is believed; "
-        "without any, a request comes from whoever connects.",
+        description="Addresses or networks of proxies whose X-Forwarded-For is trusted; by "
+        "default, the client is whoever connects.",
     )
     http_allow: Hosts = Field(
         (),
-        description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
-        "be at though not public.",
+        description="Non-public hosts (host or host:port) that http_request and workspaces' mail "
+        "servers may use.",
     )
     dag_allow: Annotated[Names, AfterValidator(_are_dags)] = Field(
         (),
-        description="DAGs of this Airflow that run_workflow may run by dagId: ids with * and ?, or "
-        "acme/etl_* for the workspace with the slug acme only. None by default: Airflow's DAGs "
-        "belong to no workspace, and whoever writes an automation could run each with any conf.",
+        description="DAGs of this Airflow that run_workflow may run by dagId: ids with * and ?, "
+        "or acme/etl_* only for the workspace with the slug acme. None by default: "
+        "Airflow's DAGs belong to no workspace, and any author of automations could "
+        "run them with any conf.",
     )
     operator_allow: Annotated[Names, AfterValidator(_are_operators)] = Field(
         (),
         description="Operators of Airflow's providers that airflow_operator may run: dotted paths "
-        "with * and ?, or acme/airflow.providers.amazon.* for the workspace with the slug acme "
-        "only. None by default: an operator acts with Airflow's connections and on its workers.",
+        "with * and ?, or acme/airflow.providers.amazon.* only for the workspace with "
+        "the slug acme. None by default: an operator acts with Airflow's connections "
+        "and on its workers.",
     )
     connection_allow: Annotated[Names, AfterValidator(_are_connections)] = Field(
         (),
-        description="Connections of Airflow that email, slack, http_request and ai may use by "
-        "connId: ids with * and ?, or acme/smtp_* for the workspace with the slug acme only. None "
-        "by default: they belong to no workspace, and were made for DAGs that administrators "
-        "write.",
+        description="Airflow connections that email, slack, http_request and ai may use by "
+        "connId: ids with * and ?, or acme/smtp_* only for the workspace with the "
+        "slug acme. None by default: they belong to no workspace, and were created "
+        "for DAGs that administrators write.",
     )
     slack_token: BearerToken | None = Field(
-        None, description="Slack app's token for the slack step."
+        None, description="Token of the Slack app for the slack step."
     )
-    slack_base_url: Url = Field("https://slack.com/api/", description="Slack's Web API.")
+    slack_base_url: Url = Field(
+        "https://slack.com/api/", description="Base URL of Slack's Web API."
+    )
     ai_provider: Literal["openai", "anthropic"] | None = Field(
-        None, description="Provider of the ai step; openai also stands for compatible servers."
+        None, description="Provider for the ai step; openai also stands for compatible servers."
     )
-    ai_model: str | None = Field(None, description="The model when a step names none.")
-    ai_api_key: BearerToken | None = Field(None, description="The provider's key.")
-    ai_base_url: Url | None = Field(None, description="Of a server with the provider's API.")
+    ai_model: str | None = Field(None, description="Model for steps that name none.")
+    ai_api_key: BearerToken | None = Field(None, description="API key of the provider.")
+    ai_base_url: Url | None = Field(
+        None, description="Base URL of a server with the provider's API."
+    )
     profile: Literal["single", "distributed"] = Field(
         "single",
         description="What ./automations up starts: one of each part, or what several machines "
-        "would have, with Celery's workers. up --profile says it, too, and installs what it needs.",
+        "would run, with Celery workers. up --profile also sets this, and installs "
+        "what it needs.",
     )
     celery_workers: int = Field(
-        2, ge=1, le=64, description="Workers of Celery that the profile distributed starts."
+        2, ge=1, le=64, description="Number of Celery workers in the profile distributed."
     )
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
@@ -263,33 +279,33 @@ class Settings(BaseSettings):
     max_runs_in_airflow: int = Field(
         64,
         ge=1,
-        description="Runs that Airflow works on at once, three quarters of them of one automation "
-        "at most; more wait for their turn.",
+        description="Maximum number of runs that Airflow works on at once; one automation gets at "
+        "most three quarters of them, and other runs wait for their turn.",
     )
     log_format: Literal["json", "text"] = Field(
-        "json", description="Of the bridge's log: an object a line, or key=value."
+        "json", description="Format of the bridge's log: one JSON object per line, or key=value."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe lines of our own in the bridge's log."
+        "INFO", description="Lowest severity of our own lines in the bridge's log."
     )
     uploads_daily: int = Field(
         100 * MEGABYTE,
         ge=0,
         le=2 * 1024 * MEGABYTE - 1,
-        description="Bytes of files a day that one public form, or one webhook, takes.",
+        description="Bytes of files that one public form, or one webhook, accepts per day.",
     )
     submissions_daily: int = Field(
         500 * MEGABYTE,
         ge=0,
         le=2 * 1024 * MEGABYTE - 1,
-        description="Bytes of answers a day that one public form takes beside files; a tenth of "
-        "them from one address.",
+        description="Bytes of answers, without files, that one public form accepts per day; at "
+        "most a tenth of them from one address.",
     )
     uploads_kept: int = Field(
         5 * 1024 * MEGABYTE,
         ge=0,
-        description="Bytes of files that were uploaded, by forms, links and webhooks, which a "
-        "workspace keeps at most.",
+        description="Maximum number of bytes of uploaded files (by forms, links and webhooks) "
+        "that a workspace stores.",
     )
     retention_with: Annotated[
         tuple[Literal["audit", "submissions", "documents"], ...],
@@ -297,51 +313,58 @@ class Settings(BaseSettings):
         BeforeValidator(parts),
     ] = Field(
         (),
-        description="What is deleted with ended runs when it is as old: audit, submissions (with "
-        "their files), documents (of runs that are gone).",
+        description="What is deleted together with ended runs of the same age: audit, submissions "
+        "(with their files), documents (of deleted runs).",
     )
     retention: Annotated[timedelta, BeforeValidator(parse_age)] | None = Field(
-        None, description="How long ended runs are kept, such as 90d; for ever when absent."
+        None, description="How long ended runs are kept, such as 90d; forever by default."
     )
     metrics_token: BearerToken | None = Field(
-        None, description="Bearer token for GET /metrics; without one, only this machine reads it."
+        None,
+        description="Bearer token for GET /metrics; without one, only this machine may read it.",
     )
     run_ahead_seconds: float = Field(
         5,
         ge=0,
         le=60,
-        description="For how long, after its own step, a task's process begins further ones, until "
-        "one may wait, is heavy or is tried again; 0: each step is done by its own task.",
+        description="For how long a task's process starts further steps after its own, until one "
+        "may wait, is heavy or is retried; with 0, each step runs in its own task.",
     )
     express_seconds: float = Field(
         5,
         ge=0,
         le=60,
-        description="For how long an express worker begins further steps of a run whose automation "
-        "says `express`, before Airflow takes it over; 0: Airflow's workers do all steps.",
+        description="For how long an express worker starts further steps of a run of an `express` "
+        "automation before Airflow takes over; with 0, Airflow's workers run all "
+        "steps.",
     )
     express_workers: int = Field(
         1,
         ge=0,
         le=64,
-        description="Express workers that ./automations up starts; 0: none on this machine.",
+        description="Number of express workers that ./automations up starts; 0 starts none on "
+        "this machine.",
     )
-    parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
+    parking: bool = Field(
+        True, description="Whether waiting runs are taken out of the scheduler's rotation."
+    )
 
     # Secrets, generated into <home>/secrets.json by the launcher.
-    postgres_password: str = Field("", description="Of the embedded PostgreSQL.")
-    airflow_admin_password: str = Field("", description="Of admin in Airflow's UI.")
-    airflow_password: str = Field("", description="The bridge user's password in Airflow.")
-    airflow_jwt_secret: str = Field("", description="Signs what Airflow's parts say to each other.")
+    postgres_password: str = Field("", description="Password of the embedded PostgreSQL.")
+    airflow_admin_password: str = Field("", description="Password of admin in Airflow's UI.")
+    airflow_password: str = Field("", description="Password of the bridge's user in Airflow.")
+    airflow_jwt_secret: str = Field("", description="Signs messages between Airflow's parts.")
     airflow_secret_key: str = Field("", description="Signs the sessions of Airflow's UI.")
     airflow_fernet_key: str = Field("", description="Encrypts Airflow's connections and variables.")
     mail_token: str = Field(
-        "", description="First part of the paths of the mail catcher's pages: they have no sign-in."
+        "",
+        description="First part of the paths of the mail catcher's pages, which have no sign-in.",
     )
-    queue_password: str = Field("", description="Of the queue that the launcher starts.")
+    queue_password: str = Field("", description="Password of the queue that the launcher starts.")
     encryption_key: str = Field(
         "",
-        description="Fernet keys of secrets and credentials, with commas; the first encrypts.",
+        description="Fernet keys for secrets and credentials, separated by commas; the first one "
+        "encrypts.",
     )
 
     @classmethod

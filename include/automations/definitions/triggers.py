@@ -61,16 +61,17 @@ class TriggerBase(Model):
 
 
 class Manual(TriggerBase):
-    """Started by hand, in the API or in Airflow."""
+    """Started manually, in the API or in Airflow."""
 
     type: Literal["manual"] = "manual"
     input_schema: dict[str, Any] | None = Field(
         None,
-        description="JSON schema that the input of a run must satisfy, whatever starts it; the "
-        "formats `date` and `date-time` are checked. Airflow's Trigger dialog shows its properties "
-        "as a form, with `title`, `description`, `default`, `enum` (labels in `enumNames`, or as "
-        "`oneOf` of `const` and `title`; of a list's `items`, several may be chosen), limits, "
-        "`section` and the format `multiline`; what is left empty there is absent.",
+        description="JSON schema that the input of every run must satisfy, whatever starts it; "
+        "the formats `date` and `date-time` are checked. Airflow's Trigger dialog "
+        "shows its properties as a form, using `title`, `description`, `default`, "
+        "`enum` (with labels in `enumNames`, or as `oneOf` of `const` and `title`; "
+        "several values may be chosen for a list's `items`), limits, `section` and "
+        "the format `multiline`; inputs left empty there are absent.",
     )
 
 
@@ -152,15 +153,15 @@ def _known_or_own(value: str) -> str:
 
 
 class EventTrigger(TriggerBase):
-    """Started by each event of a type, of any subject or of the one that the filter names."""
+    """Started by each event of a type, for any subject or only for the one in the filter."""
 
     type: Literal["event"] = "event"
     trigger_type: Annotated[str, AfterValidator(_known_or_own)] = Field(
         pattern=EVENT_TYPE,
         description=f"The type of event: {', '.join(FILTERS)}; or a name of your own, as sent to "
-        "POST /api/events or given to an asset in Airflow. So that no misspelling waits for ever, "
-        "one of your own must not look like those: it has a dot, as in com.example.paid, or is not "
-        "in capitals alone.",
+        "POST /api/events or given to an asset in Airflow. To catch misspellings, a name of your "
+        "own must not look like those: it contains a dot, as in com.example.paid, or not only "
+        "capitals.",
     )
     filter_matter_template_id: Id | None = Field(
         None, description="Only matters of this template; for MATTER_STEP_… events."
@@ -251,41 +252,42 @@ def _reply_in_time(value: str) -> str:
 
 
 class WebhookTrigger(TriggerBase):
-    """Started by each delivery to the automation's own URL, which administrators see in it.
+    """Started by each delivery to the automation's own URL, which its administrators can see.
 
-    A delivery is taken whether Airflow is up or not, and once for each id that its sender gives it
+    A delivery is accepted whether Airflow is up or not, and once for each id from its sender
     (`webhook-id`, `svix-id`, `X-GitHub-Delivery`, Stripe's event id, `Idempotency-Key`,
-    `x-amz-sns-message-id`). GitHub signs the body alone: the same one under another id is the same
-    delivery. While the automation is not ACTIVE, deliveries are taken and recorded, and start
+    `x-amz-sns-message-id`). GitHub signs only the body: the same body under another id is the same
+    delivery. While the automation is not ACTIVE, deliveries are accepted and recorded, but start
     nothing.
     """
 
     type: Literal["webhook"] = "webhook"
     verification: Literal["standard", "github", "stripe", "header", "none"] = Field(
         "none",
-        description="How a delivery is known to be genuine: by the signature of Standard "
-        "Webhooks (in `webhook-` headers, or in Svix's `svix-`), of GitHub or of Stripe, by a "
+        description="How a delivery is verified: by the signature of Standard Webhooks (in "
+        "`webhook-` headers, or in Svix's `svix-`), of GitHub or of Stripe, by a "
         "secret in a header, or not at all (the URL itself is a secret).",
     )
     secret: str | None = Field(
         None,
         min_length=8,
         max_length=3_000,
-        description="What the sender signs with, or sends in the header; or {{secret.NAME}}. Never "
-        "shown again.",
+        description="Secret that the sender signs with, or sends in the header; or "
+        "{{secret.NAME}}. Never shown again.",
     )
     header: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9-]{1,64}$",
-        description="The header that holds the secret, for verification `header`; X-Webhook-Secret "
-        "when absent.",
+        description="Header that contains the secret, for verification `header`; X-Webhook-Secret "
+        "by default.",
     )
     respond: Literal["accepted", "result"] = Field(
         "accepted",
-        description="Answer as soon as the delivery is recorded, or wait for the run to end.",
+        description="Whether to answer as soon as the delivery is recorded, or when the run has "
+        "ended.",
     )
     respond_timeout: Annotated[Duration, AfterValidator(_reply_in_time)] = Field(
-        "PT10S", description="How long to wait for the run's end, PT30S at most."
+        "PT10S", description="How long to wait for the end of the run, PT30S at most."
     )
 
     @model_validator(mode="after")
@@ -312,37 +314,41 @@ def error_key(workflow_id: str) -> str:
 
 
 class ScheduleTrigger(TriggerBase):
-    """Started by the clock."""
+    """Started by a schedule."""
 
     type: Literal["schedule"] = "schedule"
     cron: Annotated[str, Field(max_length=200), AfterValidator(check_cron)] | None = Field(
         None,
-        description="Five fields: minute, hour, day of month, month, day of week. Read on the wall "
-        "clock of the time zone. When clocks go forward, a time that does not exist is due as much "
-        "later as they jump; when they go back, a time that comes twice is due the first time "
-        "only, unless the schedule is due every hour: then it goes on every hour.",
+        description="Five fields: minute, hour, day of month, month, day of week, as wall-clock "
+        "time in the time zone. When clocks go forward, a time that does not exist is "
+        "due later by the length of the jump. When they go back, a time that occurs "
+        "twice is due only the first time, unless the schedule is due every hour: "
+        "then it continues every hour.",
     )
     interval: Annotated[str, AfterValidator(check_interval)] | None = Field(
         None,
-        description="Instead of cron: an ISO 8601 duration, PT1M at least. Counts elapsed time, "
-        "from midnight of 1970-01-01 in the time zone, so PT15M is due at each quarter of an hour.",
+        description="Instead of cron: an ISO 8601 duration, PT1M at least. Counts elapsed time "
+        "from midnight of 1970-01-01 in the time zone, so PT15M is due at each "
+        "quarter of an hour.",
     )
     timezone: LiteralZone | None = Field(
         None,
-        description="An IANA time zone such as Europe/Warsaw; the automation's own when absent, "
+        description="An IANA time zone such as Europe/Warsaw; by default the automation's own, or "
         "else UTC.",
     )
     overlap: Literal["skip", "queue", "allow"] = Field(
         "skip",
-        description="What happens when a run comes due while another of the automation has not "
-        "ended, waiting ones included: it is CANCELLED with the reason, it waits for its turn "
-        "(then all runs of the automation go one by one), or it runs beside.",
+        description="What happens to a run that comes due while another run of the automation has "
+        "not ended (waiting runs included): it is CANCELLED with the reason, it waits "
+        "for its turn (then all runs of the automation run one by one), or it runs in "
+        "parallel.",
     )
     catchup: bool = Field(
         False,
         strict=True,
-        description="Whether every time that was missed while Airflow was down is made up for; "
-        "else only the latest is. Times while the automation was not ACTIVE are never made up for.",
+        description="Whether all times that were missed while Airflow was down are made up for, "
+        "or only the latest. Times while the automation was not ACTIVE are never made "
+        "up for.",
     )
 
     @model_validator(mode="after")

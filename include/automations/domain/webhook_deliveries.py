@@ -52,28 +52,30 @@ _ID_HEADERS = {
 BODIES: Sequence[tuple[str, str]] = (
     (
         "`application/json`, `*+json`, `text/json`, `application/x-json`",
-        "the JSON, in the charset that is declared, else UTF-8, or UTF-16 or 32 if it looks so; a "
-        "byte order mark is no part of it. What is no JSON is refused",
+        "the JSON, in the declared charset, else UTF-8, or UTF-16 or 32 if it is detected; a byte "
+        "order mark is dropped. Invalid JSON is refused",
     ),
     (
         "`text/plain`, or no type at all",
-        "the JSON, if all of it is an object or a list (so Amazon SNS sends it); else the text",
+        "the JSON, if the whole body is an object or a list (as Amazon SNS sends it); "
+        "else the text",
     ),
     (
         "`application/x-www-form-urlencoded`",
-        "an object with a text for each field, or a list of texts for one that comes more often; a "
-        "field `payload` that holds an object or a list in JSON is that (so GitHub and Slack send "
-        "it). All of it is the JSON where it is an object or a list (so `curl -d` sends it)",
+        "an object with a text for each field, or a list of texts for a repeated field; if a field "
+        "`payload` contains an object or a list in JSON, that is the body (as GitHub and Slack "
+        "send it). If the whole body is an object or a list in JSON, that is the body (as "
+        "`curl -d` sends it)",
     ),
     (
         "`multipart/form-data`",
-        "the same; a part that is declared as JSON is read as that, or refused. A file of a kind "
-        "that forms take becomes a document: `{documentId, filename, contentType, size}`. Another "
-        "is `{filename, contentType, size, base64}`, 500 kB of these together at most",
+        "the same; a part that is declared as JSON is read as JSON, or refused. A file of a type "
+        "that forms accept becomes a document: `{documentId, filename, contentType, size}`. Other "
+        "files are `{filename, contentType, size, base64}`, 500 kB of these together at most",
     ),
     (
         "`application/xml`, `text/xml`, `*+xml`, `text/html`",
-        "the text, in the charset that is declared, or that it names itself",
+        "the text, in the declared charset, or the one that it names itself",
     ),
     (
         "images, sound, video, `application/octet-stream`, `application/pdf`, archives",

@@ -12,22 +12,22 @@ from automations.launcher.secrets import GENERATORS
 from automations.settings import PREFIX, Settings
 
 GROUPS: Mapping[str, Sequence[str]] = {
-    "Where it is": (
+    "Locations and ports": (
         *("home", "host", "bridge_port", "airflow_port", "postgres_port"),
         *("mail_smtp_port", "mail_web_port", "backend_port", "demo_port"),
     ),
-    "How it is reached": (
+    "Addresses and access": (
         *("public_url", "allowed_hosts", "trusted_proxies", "cors_origins", "airflow_url"),
         "metrics_token",
     ),
     "Databases": ("database_dsn", "airflow_database_dsn", "queue_url"),
-    "What it reaches": (
+    "Outside services": (
         *("smtp_host", "smtp_port", "smtp_username", "smtp_password", "smtp_security"),
         *("mail_from", "mail_default", "http_allow", "dag_allow", "operator_allow"),
         *("connection_allow", "slack_token", "slack_base_url"),
         *("ai_provider", "ai_model", "ai_api_key", "ai_base_url"),
     ),
-    "How it works": (
+    "Behaviour": (
         *("profile", "celery_workers", "bridge_processes", "bridge_threads", "dispatcher"),
         "max_runs_in_airflow",
         *("parking", "run_ahead_seconds", "express_seconds", "express_workers"),
@@ -44,34 +44,34 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "Secrets": tuple(GENERATORS),
 }
 _ABOUT = """\
-A setting is an environment variable, or a line `NAME=value` of `<home>/settings.env`; the
-environment goes first. An empty value is none; several names are written with commas; `${NAME}`
-stands for itself, and a value with ` #` in it needs quotes. What a running home was started with
-holds until it is started anew. `./automations` refuses wrong values, misspelt names and a name that
-the file has twice before it does anything. What is in neither may be a file that is called as the
-setting, in lower case, such as `/run/secrets/automations_smtp_password`."""
+Set an environment variable, or add a line `NAME=value` to `<home>/settings.env`; the environment
+takes precedence. An empty value counts as unset. Separate several names with commas. `${NAME}` is
+not expanded, and a value that contains ` #` needs quotes. A running home keeps the settings that it
+was started with until it is restarted. Before it does anything, `./automations` refuses invalid
+values, misspelt names and names that the file contains twice. A setting that is in neither place
+may be a file with its name in lower case, such as `/run/secrets/automations_smtp_password`."""
 _ABOUT_SECRETS = """\
-Each home makes its own when it begins, and keeps them in `<home>/secrets.json`. They are set by
-hand only where several homes are one installation."""
-_HEAD = "| setting | what it is | default |\n|---|---|---|\n"
+Each home generates its own secrets at first start, and keeps them in `<home>/secrets.json`. Set
+them yourself only if several homes form one installation."""
+_HEAD = "| setting | meaning | default |\n|---|---|---|\n"
 _BEFORE = (
-    ("PYTHON", "The Python that makes the launcher's environment.", "the first of 3.11 to 3.13"),
-    ("VENV", "The folder of that environment.", "`.venv` beside the launcher"),
-    ("SYSTEM_PACKAGES", "`no`: install nothing of the system's for PDFs.", "as root on Debian"),
-    ("SECRETS_DIR", "The folder of settings that are files.", "`/run/secrets`, if it is there"),
-    ("API_KEY", "By which `apply`, `diff` and `export` ask an API.", "the home's owner key"),
+    ("PYTHON", "Python for the launcher's environment.", "the first of 3.11 to 3.13"),
+    ("VENV", "Folder of that environment.", "`.venv` beside the launcher"),
+    ("SYSTEM_PACKAGES", "`no`: install no system packages for PDFs.", "as root on Debian"),
+    ("SECRETS_DIR", "Folder of settings in files.", "`/run/secrets`, if it exists"),
+    ("API_KEY", "API key for `apply`, `diff` and `export`.", "the home's owner key"),
 )
 _FOR_OTHERS = (
     (
         "AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>",
-        "An option of Airflow's, such as `AUTOMATIONS_AIRFLOW__CORE__PARALLELISM=16`. `AIRFLOW__…` "
-        "without the prefix is another Airflow's and does not hold here.",
+        "An option of Airflow, such as `AUTOMATIONS_AIRFLOW__CORE__PARALLELISM=16`. `AIRFLOW__…` "
+        "without the prefix belongs to another Airflow and has no effect here.",
     ),
     (
         "AUTOMATIONS_SECRET_<NAME>",
-        "`{{secret.NAME}}` of all workspaces that have no such secret; 5 characters at least.",
+        "`{{secret.NAME}}` for all workspaces without such a secret; at least 5 characters.",
     ),
-    ("OTEL_…", "Where traces go, in the environment only: [operations](operations.md#traces)."),
+    ("OTEL_…", "Where traces are sent; environment only: [operations](operations.md#traces)."),
 )
 
 
@@ -79,7 +79,7 @@ def settings_page() -> str:
     """The whole page, in Markdown."""
     parts = [
         "# Settings",
-        "Made from `include/automations/settings.py` by `./automations docs`.",
+        "Generated from `include/automations/settings.py` by `./automations docs`.",
         _ABOUT,
     ]
     for title, names in GROUPS.items():
@@ -88,12 +88,12 @@ def settings_page() -> str:
             parts.append(_ABOUT_SECRETS)
         parts.append(_HEAD + "\n".join(_line(name, Settings.model_fields[name]) for name in names))
     parts += [
-        "## Before there is a home",
-        "Read from the environment alone.",
+        "## Settings without a home",
+        "Read from the environment only.",
         _HEAD
         + "\n".join(f"| `{PREFIX}{name}` | {said} | {value} |" for name, said, value in _BEFORE),
-        "## For others",
-        "| variable | what it is |\n|---|---|\n"
+        "## Other variables",
+        "| variable | meaning |\n|---|---|\n"
         + "\n".join(f"| `{name}` | {said} |" for name, said in _FOR_OTHERS),
     ]
     return "\n\n".join(parts) + "\n"
