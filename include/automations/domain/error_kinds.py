@@ -26,84 +26,93 @@ class ErrorKind(Enum):
 
     answer = (
         Retried.DEPENDS,
-        "A language model's answer has not the form that was asked for; again when it gave another "
-        "one, not when its server cannot be understood at all.",
+        "A language model's answer does not have the requested form; retried if the "
+        "model answered in another form, not if its server's answer cannot be read at "
+        "all.",
     )
-    auth = (Retried.NO, "The other side refuses our key or token.")
-    blocked = (Retried.NO, "The address is not public, or not safe, and so not asked.")
-    body = (Retried.NO, "The body of an answer is not what its headers say, or cannot be kept.")
-    budget = (Retried.NO, "It could cost more than the step or the run may.")
+    auth = (Retried.NO, "The other side refused our key or token.")
+    blocked = (Retried.NO, "The address is not public, or not safe, so no request was sent.")
+    body = (Retried.NO, "The body of an answer is not what its headers say, or cannot be stored.")
+    budget = (Retried.NO, "The request could exceed the budget of the step or the run.")
     channel = (Retried.NO, "Slack has no such channel, or the app is not in it.")
     chat = (
         Retried.DEPENDS,
-        "Slack refuses the message; again when the fault is at Slack: status 500 and above.",
+        "Slack refused the message; retried if the fault is Slack's: status 500 and above.",
     )
-    child = (Retried.NO, "The run that was waited for has failed or was cancelled.")
+    child = (Retried.NO, "The awaited run failed or was cancelled.")
     coding = (
         Retried.DEPENDS,
-        "An answer's gzip or the like is broken; again for methods that may be repeated, such as "
-        "GET and PUT.",
+        "The compression of an answer, such as gzip, is broken; retried for methods "
+        "that may be repeated, such as GET and PUT.",
     )
     config = (
         Retried.NO,
-        "What the step is told does not fit, after its templates were filled in, or what it needs "
-        "is not set up.",
+        "The step's configuration is invalid after its templates were rendered, or "
+        "something that it needs is not set up.",
     )
     connection = (
         Retried.DEPENDS,
-        "The other side cannot be reached; again unless its name has no address at all.",
+        "The other side cannot be reached; retried unless its name has no address at all.",
     )
-    document = (Retried.NO, "The document or its template is not there, or it cannot be made.")
-    ended = (Retried.NO, "The run has ended meanwhile.")
-    error = (Retried.NO, "Another refusal of the product's own.")
-    expired = (Retried.NO, "Nobody has decided, answered or called in time.")
-    input = (Retried.NO, "A script is given more than it may be.")
-    internal = (Retried.NO, "A fault of the product; the log of the task says more.")
+    document = (
+        Retried.NO,
+        "The document or its template does not exist, or the document cannot be created.",
+    )
+    ended = (Retried.NO, "The run ended in the meantime.")
+    error = (Retried.NO, "Any other refusal by the product itself.")
+    expired = (Retried.NO, "Nobody decided, answered or called back in time.")
+    input = (Retried.NO, "The input of a script is too large.")
+    internal = (Retried.NO, "A fault of the product; see the task's log.")
     killed = (
         Retried.NO,
-        "The step's process was killed; it was begun again by itself before, under the same key.",
+        "The step's process was killed; the step was already restarted automatically, "
+        "under the same key.",
     )
-    limit = (Retried.NO, "A document takes more time, memory or room than it may.")
+    limit = (Retried.NO, "A document exceeds its limit of time, memory or space.")
     mail = (
         Retried.DEPENDS,
-        "The mail server refuses the mail, or cannot be reached; again unless it says that it "
-        "never will, by a status of 500 and above.",
+        "The mail server refused the mail, or cannot be reached; retried unless the "
+        "refusal is permanent: status 500 and above.",
     )
-    memory = (Retried.NO, "A script takes more memory than it may.")
+    memory = (Retried.NO, "A script exceeds its memory limit.")
     operator = (
         Retried.YES,
-        "An operator of Airflow has failed, or was cancelled or marked as failed in Airflow; "
+        "An Airflow operator failed, or was cancelled or marked as failed in Airflow; "
         "another attempt is another run of it.",
     )
     output = (
         Retried.NO,
-        "What the step puts out is too large, nested too deep, no JSON, or holds what cannot be "
-        "kept, such as a NUL character.",
+        "The step's output is too large, nested too deeply, not JSON, or contains "
+        "something that cannot be stored, such as a NUL character.",
     )
-    provider = (Retried.NO, "No provider of mail is set up.")
-    quota = (Retried.NO, "What was paid for at a provider is used up.")
+    provider = (Retried.NO, "No mail provider is set up.")
+    quota = (Retried.NO, "The quota at a provider is used up.")
     rate_limited = (
         Retried.YES,
-        "The other side takes no more for a while, and is given that while; also an automation "
-        "that may not begin one more run now.",
+        "The other side accepts no more requests for a while, and the retry waits "
+        "that long; also an automation that may not begin another run now.",
     )
-    redirects = (Retried.NO, "An address leads from one to the next without an end.")
+    redirects = (Retried.NO, "Too many redirects.")
     rejected = (
         Retried.DEPENDS,
-        "People or a service have said no: an approval was rejected, a model refused. A mail whose "
-        "recipients were all rejected is sent again when each was for the time being.",
+        "People or a service said no: an approval was rejected, a model refused. A "
+        "mail whose recipients were all rejected is retried if each rejection is "
+        "temporary.",
     )
-    script = (Retried.YES, "A script has thrown an error, or what it awaits never happens.")
-    secret = (Retried.NO, "A secret is not there, or is named in a way that is not allowed.")
+    script = (Retried.YES, "A script threw an error, or awaits something that never happens.")
+    secret = (Retried.NO, "A secret does not exist, or is named in a way that is not allowed.")
     status = (
         Retried.DEPENDS,
-        "A service answers with another status than expected; again after 408, 425, 429, 502, 503 "
-        "and 504.",
+        "A service answered with an unexpected status; retried after 408, 425, 429, "
+        "502, 503 and 504.",
     )
-    template = (Retried.NO, "A template names what is not there, or cannot be filled in.")
-    timeout = (Retried.YES, "It has taken longer than it may.")
-    too_large = (Retried.NO, "An answer, or a loop's results, are larger than they may be.")
-    unavailable = (Retried.YES, "A provider is not available now.")
+    template = (
+        Retried.NO,
+        "A template names something that does not exist, or cannot be rendered.",
+    )
+    timeout = (Retried.YES, "The step took longer than allowed.")
+    too_large = (Retried.NO, "An answer, or a loop's results, are too large.")
+    unavailable = (Retried.YES, "A provider is currently unavailable.")
 
 
 RETRIED = tuple(kind.name for kind in ErrorKind if kind.retried is not Retried.NO)

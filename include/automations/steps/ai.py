@@ -29,46 +29,50 @@ class AiConfig(Model):
 
     prompt: Text = Field(min_length=1, max_length=500_000, description="The question.")
     system: OptionalText = Field(
-        None, max_length=100_000, description="How the model is to behave; its system prompt."
+        None, max_length=100_000, description="The system prompt: how the model should behave."
     )
     provider: OrTemplate[Literal["openai", "anthropic"]] | None = Field(
         None,
         description=(
-            "openai (also any compatible server, by the integration's base URL) or anthropic; the "
-            "configured one when absent."
+            "openai (also any compatible server, by the integration's base URL) or "
+            "anthropic; by default the configured one."
         ),
     )
     model: OptionalText = Field(
         None,
         min_length=1,
         max_length=200,
-        description="The model's name; the configured one when absent.",
+        description="The model's name; by default the configured one.",
     )
     conn_id: OptionalText = Field(
         None,
         min_length=1,
         max_length=250,
-        description="A connection of Airflow, of type openai, anthropic or pydanticai, that the "
-        "setting AUTOMATIONS_CONNECTION_ALLOW names, instead of the AI integration: its password "
-        "is the key, its host the base URL.",
+        description="An Airflow connection of type openai, anthropic or pydanticai, used instead "
+        "of the AI integration: its password is the key, its host the base URL. The "
+        "setting AUTOMATIONS_CONNECTION_ALLOW must name it.",
     )
     temperature: OrTemplate[Real] | None = Field(
-        None, description="How varied answers are, 0 to 2; the model's own when absent."
+        None, description="How varied answers are, 0 to 2; by default the model's own."
     )
-    max_tokens: OrTemplate[Whole] | None = Field(None, description="The most tokens of the answer.")
+    max_tokens: OrTemplate[Whole] | None = Field(
+        None, description="Maximum number of tokens in the answer."
+    )
     schema_: dict[str, Any] | None = Field(
         None,
         alias="schema",
         description=(
-            'JSON schema of an object ("type": "object"): the answer is then such an object in '
-            "`data`, else it is `text`. An answer of another form fails and may be retried."
+            'JSON schema of an object ("type": "object"). With it, the answer is such an '
+            "object in `data`, without it `text`. An answer that does not match fails and "
+            "may be retried."
         ),
     )
     max_cost: OrTemplate[Real] | None = Field(
         None,
         description=(
-            "US dollars that the step may cost; needs maxTokens. A request that could cost more by "
-            "the public price list is not made; with an unknown price it is, and cost is null."
+            "Maximum cost in US dollars; needs maxTokens. A request that could cost more "
+            "by the public price list is not sent; if the price is unknown, it is sent, "
+            "and cost is null."
         ),
     )
 
@@ -101,15 +105,15 @@ class AiConfig(Model):
 
 
 class Ai(StepType[AiConfig]):
-    """Ask a language model for a text, or for data of a given form.
+    """Ask a language model for text, or for data that matches a schema.
 
-    A refusal, an answer that a content filter kept back, and one for which the tokens did not
-    suffice (with a schema, or without any text) are errors of the kind rejected, with the
-    provider's words: the question is not asked again.
+    A refusal, an answer that a content filter withheld, and one that ran out of tokens (with a
+    schema, or without any text) are errors of the kind rejected, with the provider's message: they
+    are not retried.
 
-    With a `budget` the automation limits what all these steps of one run take together: their
-    attempts and every item of a loop included. A question is not asked when it could take more
-    than is left, for which its prompt counts with a token a byte, and needs maxTokens.
+    With a `budget`, the automation limits what all of these steps use together in one run,
+    including their attempts and every item of a loop. A request is not sent if it could use more
+    than is left; its prompt counts as one token per byte, and it needs maxTokens.
     """
 
     type = "ai"
@@ -120,12 +124,12 @@ class Ai(StepType[AiConfig]):
     outputs: ClassVar = {
         "text": "the answer, without a schema",
         "data": "the answer, with a schema",
-        "model": "who answered",
-        "provider": "whose model that is",
+        "model": "the model that answered",
+        "provider": "the model's provider",
         "usage": "inputTokens and outputTokens",
-        "cost": "in US dollars; null when the price is not known",
-        "truncated": "true when its tokens were used up and the text ends there",
-        "overBudget": "true when it cost more than maxCost",
+        "cost": "in US dollars; null if the price is unknown",
+        "truncated": "true if the tokens were used up and the text was cut off",
+        "overBudget": "true if it cost more than maxCost",
     }
 
     def unavailable(self, config: AiConfig, workspace_id: str, ports: Ports) -> str | None:

@@ -20,29 +20,30 @@ class AirflowOperatorConfig(Model):
     operator: Text = Field(
         min_length=1,
         max_length=300,
-        description="The dotted path of its class, where the setting AUTOMATIONS_OPERATOR_ALLOW "
-        "names it. GET /api/operators lists those that may be run.",
+        description="The dotted path of the operator's class. The setting "
+        "AUTOMATIONS_OPERATOR_ALLOW must name it; GET /api/operators lists the "
+        "allowed ones.",
     )
     arguments: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
-        description="What it is made with, by the names of its parameters; or one template that "
-        "gives it. A timedelta is written as an ISO 8601 duration, or as a number of seconds "
-        "where the parameter takes none; a date, a time and a datetime as ISO 8601, the last with "
-        "its offset from UTC.",
+        description="The operator's arguments, by parameter name; or one template that produces "
+        "them. Write a timedelta as an ISO 8601 duration, or as a number of seconds "
+        "if the parameter takes no timedelta; a date, a time and a datetime as ISO "
+        "8601, the last with its offset from UTC.",
     )
 
 
 class AirflowOperator(StepType[AirflowOperatorConfig]):
-    """Run an operator of one of Airflow's providers, and wait for its end.
+    """Run an operator of one of Airflow's providers, and wait until it ends.
 
-    It is run by a worker of Airflow's, as the only task of a run of the DAG `automations_operator`,
-    where its log is; it may defer. The connections of Airflow are there by their ids, as in
-    `conn_id`; the workspace's secrets are not. Airflow's own templates are not filled in. Each
-    attempt is another run; it is ended with the run that waits for it. One that starts runs of
-    another DAG may do so where AUTOMATIONS_DAG_ALLOW names that DAG.
+    An Airflow worker runs it as the only task of a run of the DAG `automations_operator`, which has
+    its log; it may defer. Airflow's connections are available by id, as in `conn_id`; the
+    workspace's secrets are not. Airflow's own templates are not rendered. Each attempt is another
+    run, which ends together with the run that waits for it. An operator that starts runs of another
+    DAG may do so only if AUTOMATIONS_DAG_ALLOW names that DAG.
 
-    An operator whose process is killed, as by a lack of memory, is run again from its beginning, up
-    to four times, also where the step has no `retry`: what it does should bear being done twice.
+    An operator whose process is killed, for instance by a lack of memory, runs again from the
+    start, up to four times, even if the step has no `retry`: its effects should be repeatable.
     """
 
     type = "airflow_operator"
@@ -55,7 +56,7 @@ class AirflowOperator(StepType[AirflowOperatorConfig]):
     keeps = True
     pauses = True
     outputs: ClassVar = {
-        "result": "what the operator has returned; null when that is nothing, or it was skipped",
+        "result": "the operator's return value; null if there is none, or if it was skipped",
         "runId": "the id of its DagRun",
         "dagId": "`automations_operator`",
         "status": "COMPLETED",

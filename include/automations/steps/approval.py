@@ -72,52 +72,53 @@ class ApprovalConfig(Model):
 
     approvers: Deciders = Field(
         default_factory=list,
-        description="Addresses of those who are sent a link of their own to decide by. They may "
-        "also decide by the API or in Airflow, as the members of these addresses; an administrator "
-        "may decide in their place, nobody else. Without any, every MEMBER may decide. A "
-        "template that gives none fails the step at once.",
+        description="Addresses of the people who get a personal link to decide. They may also "
+        "decide through the API or in Airflow, as the members with these addresses; "
+        "only administrators may decide in their place. Without approvers, every "
+        "MEMBER may decide. A template that produces none fails the step at once.",
     )
     message: Text = Field(
         max_length=10_000,
-        description="What they are asked. Airflow shows it as Markdown; the page of their "
-        "link and the mail as it is written.",
+        description="The question. Airflow shows it as Markdown; the link's page and the mail "
+        "show it as written.",
     )
     data: JSON = Field(None, description="The data to decide on, shown with the message.")
     form: Annotated[FormSchema | None, AsWritten()] = Field(
-        None, description="A form that an approval must fill in; its values are the data."
+        None, description="A form to fill in when approving; its values become the data."
     )
     quorum: OrTemplate[Annotated[Whole, Field(ge=1, le=100)]] = Field(
         1,
-        description="How many approvals are needed of those who were asked, each a person of their "
-        "own; one rejection always decides.",
+        description="Number of approvals required, each from a different person; a single "
+        "rejection always decides.",
     )
     allow_self_approval: bool = Field(
         True,
         strict=True,
-        description="Whether whoever started the run may decide on it, too: the same person by "
-        "whichever key, session, link or Airflow user, and whoever sent the form or the row.",
+        description="Whether the person who started the run, or sent the form or the row, may "
+        "also decide on it; the same person is recognized by any key, session, link "
+        "or Airflow user.",
     )
     remind_every: Reminder | None = Field(
         None,
-        description="How often those who have not decided are sent their link again; PT1M "
-        "at least, and shorter than expiresIn.",
+        description="How often people who have not decided get their link again; PT1M at least, "
+        "and shorter than expiresIn.",
     )
     escalate_to: Deciders = Field(
-        default_factory=list, description="Who is asked as well when nobody decided in time."
+        default_factory=list,
+        description="People who are asked in addition if nobody decided in time.",
     )
     escalate_after: Duration | None = Field(
         None,
-        description="How long the first ones have before the others are asked; shorter than "
-        "expiresIn.",
+        description="How long to wait before asking them; shorter than expiresIn.",
     )
     expires_in: Annotated[Duration, AfterValidator(within_a_week)] = Field(
-        "P7D", description="How long there is to decide; 7 days at most."
+        "P7D", description="Time to decide; 7 days at most."
     )
     on_reject: Annotated[Literal["fail", "continue"] | list[Step], AsWritten()] = Field(
-        "fail", description="What a rejection leads to: fail, continue, or these steps."
+        "fail", description="What happens after a rejection: fail, continue, or run these steps."
     )
     on_expire: Literal["fail", "continue"] = Field(
-        "fail", description="What happens when nobody decided in time."
+        "fail", description="What happens if nobody decided in time."
     )
 
     @field_validator("message")
@@ -153,7 +154,7 @@ class ApprovalConfig(Model):
 
 
 class Approval(StepType[ApprovalConfig]):
-    """Pause until people have decided, by their link, the API or Airflow's Required Actions."""
+    """Pause until people decide, through their link, the API or Airflow's Required Actions."""
 
     type = "approval"
     title = "Ask for approval"
@@ -163,9 +164,9 @@ class Approval(StepType[ApprovalConfig]):
         "decision": "`approved`, `rejected` or `expired`",
         "decidedBy": "who decided: an address, a key's name, `airflow:<user>`",
         "decidedAt": "when",
-        "override": "whether an administrator has decided in the place of those who were asked",
-        "data": "what was given with the decision, such as the form's values",
-        "reason": "why it was decided so, in their own words; null when they have said nothing",
+        "override": "whether an administrator decided in place of the people who were asked",
+        "data": "the data given with the decision, such as the form's values",
+        "reason": "the reason in the person's own words; null if none was given",
     }
     arms = ("onReject",)
     pauses = True

@@ -25,36 +25,37 @@ class CodeConfig(Model):
         min_length=1,
         max_length=100_000,
         description=(
-            "The body of an async JavaScript function (ES2023). It is not a template: it reads "
-            "`input`. What it returns is the output: an object as it is, anything else as "
-            "`result`. Whole numbers beyond ±9007199254740991 are BigInts, in `input`, in "
-            "`variables` and by JSON.parse; a BigInt that is returned is a whole number again. "
-            "What JSON has not (NaN, Map, Error, a promise, a function …) fails by name; undefined "
-            "is left out, in a list null. Of an object's fields, JavaScript has those first whose "
-            "names are whole numbers. `console.log` is collected as `logs`. "
-            "`variables.name = value` sets a workflow variable; a deleted one becomes null."
+            "The body of an async JavaScript function (ES2023). It is not a template: it "
+            "reads `input`. Its return value is the output: an object directly, anything "
+            "else as `result`. Integers beyond ±9007199254740991 are BigInts in `input`, "
+            "in `variables` and from JSON.parse; a returned BigInt becomes an integer "
+            "again. Values that JSON lacks (NaN, Map, Error, a promise, a function …) "
+            "fail by name; undefined is omitted, and null in a list. JavaScript puts "
+            "fields whose names are integers first. `console.log` is collected in `logs`. "
+            "`variables.name = value` sets a workflow variable; a deleted one becomes "
+            "null."
         ),
     )
     input: JSON = Field(
         None,
         description=(
-            "What the code gets as `input`; when absent, an object with trigger, submission, "
-            "input, variables, steps, run and workflow."
+            "The value of `input` in the code; by default, an object with trigger, "
+            "submission, input, variables, steps, run and workflow."
         ),
     )
-    memory_mb: Whole = Field(64, ge=8, le=256, description="Memory that the code may take, in MB.")
+    memory_mb: Whole = Field(64, ge=8, le=256, description="Memory limit in MB.")
 
 
 class Code(StepType[CodeConfig]):
-    """Run JavaScript in a sandbox, for 5 seconds unless the step's timeout says other, at most 60.
+    """Run JavaScript in a sandbox, for 5 seconds or the step's timeout, at most 60.
 
-    Beside the language there are all methods of console, structuredClone, TextEncoder and
+    Besides the language, there are all methods of console, structuredClone, TextEncoder and
     TextDecoder (UTF-8), atob, btoa, queueMicrotask, performance.now and DOMException. There are no
-    timers, fetch, require, import, process, Buffer, Intl, URL, URLSearchParams and crypto: whoever
-    names one is told what to use instead, and what needs locales or time zones fails.
+    timers, fetch, require, import, process, Buffer, Intl, URL, URLSearchParams and crypto: using
+    one fails with a hint what to use instead, and anything that needs locales or time zones fails.
 
-    The code reaches no file, network or process. An error ends the step with its name, message and
-    line, also that of a promise which nobody has awaited; with `retry` the code is run again.
+    The code cannot access files, the network or processes. An error ends the step with its name,
+    message and line, including the error of a promise that is not awaited; `retry` runs it again.
     Workflow variables are set only when the step succeeds.
     """
 
@@ -63,8 +64,8 @@ class Code(StepType[CodeConfig]):
     Config = CodeConfig
     example: ClassVar = {"code": "return {greeting: `Dear ${input}`}", "input": "{{input.name}}"}
     outputs: ClassVar = {
-        "result": "what the script returned; an object's fields stand here themselves instead",
-        "logs": "what it wrote with console.log",
+        "result": "the return value; if it is an object, its fields are the output instead",
+        "logs": "what the code wrote with console.log",
     }
     timeout = timedelta(seconds=5)
 

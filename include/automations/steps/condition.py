@@ -24,14 +24,17 @@ _MAY_MISS = ("exists", "empty")
 class Rule(Model):
     """One comparison, or a nested group of them."""
 
-    field: JSON = Field(None, description="What to look at, usually a template.")
+    field: JSON = Field(None, description="The value to test, usually a template.")
     operator: Operator | None = Field(
         None,
-        description="How to compare. What is of two kinds, a text and a number, is refused; "
-        "before and after read a time without an offset in the automation's time zone.",
+        description="How to compare. Comparing different types, such as a text and a number, is "
+        "refused; before and after read a time without an offset in the automation's "
+        "time zone.",
     )
-    value: JSON = Field(None, description="What to compare with; not for exists and empty.")
-    match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
+    value: JSON = Field(None, description="The value to compare with; not for exists and empty.")
+    match: Literal["all", "any"] = Field(
+        "all", description="How the rules of a nested group are combined."
+    )
     rules: list[Rule] | None = Field(
         None, min_length=1, max_length=50, description="A nested group."
     )
@@ -50,24 +53,24 @@ class Rule(Model):
 class ConditionConfig(Model):
     """What is compared, and what follows."""
 
-    match: Literal["all", "any"] = Field("all", description="Whether all rules or any must hold.")
+    match: Literal["all", "any"] = Field("all", description="Whether all rules must match, or any.")
     rules: Annotated[list[Rule] | None, AsWritten()] = Field(
         None, min_length=1, max_length=50, description="Typed comparisons."
     )
     expression: Annotated[str | None, AsWritten()] = Field(
         None,
         max_length=5_000,
-        description="Instead of rules: an expression that gives a boolean. Its signs compare as "
-        "the operators of rules do.",
+        description="Instead of rules: an expression that evaluates to a boolean. Its comparison "
+        "operators work like those of rules.",
     )
     then: Annotated[list[Step], AsWritten()] = Field(
-        default_factory=list, description="Steps when it holds."
+        default_factory=list, description="Steps to run if the condition is true."
     )
     else_: Annotated[list[Step], AsWritten()] = Field(
-        default_factory=list, alias="else", description="Steps when it does not."
+        default_factory=list, alias="else", description="Steps to run if it is false."
     )
     stop: bool = Field(
-        False, strict=True, description="End the run, successfully, when it does not hold."
+        False, strict=True, description="End the run, successfully, if the condition is false."
     )
 
     @model_validator(mode="after")
@@ -87,7 +90,7 @@ class Condition(StepType[ConditionConfig]):
     Config = ConditionConfig
     example: ClassVar = {"expression": "input.amount > 1000"}
     outputs: ClassVar = {
-        "result": "whether it holds",
+        "result": "whether the condition is true",
     }
     arms = ("then", "else")
     falls_through = False

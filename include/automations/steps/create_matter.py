@@ -37,25 +37,25 @@ class CreateMatterConfig(Model):
     """Which matter to make."""
 
     template_id: Text = Field(
-        min_length=1, max_length=200, description="Id of the board; its steps are made, too."
+        min_length=1, max_length=200, description="Id of the board; the matter gets its steps."
     )
-    title: Annotated[Title, FROM_TEMPLATE] = Field(description="What the matter is called.")
+    title: Annotated[Title, FROM_TEMPLATE] = Field(description="Title of the matter.")
     tags: Annotated[Words, AfterValidator(_tags)] = Field(
         default_factory=list,
         max_length=MAX_TAGS,
-        description="Words to find it by: a list, or one text with commas between.",
+        description="Tags: a list, or one text separated by commas.",
     )
     priority: OrTemplate[Priority] = Field("MEDIUM", description="LOW, MEDIUM, HIGH or URGENT.")
     assignee_id: OptionalText = Field(
-        None, min_length=1, description="Id of the member who is in charge."
+        None, min_length=1, description="Id of the responsible member."
     )
     properties: OrTemplate[Properties] = Field(
-        default_factory=dict, description="Further values by names of your own."
+        default_factory=dict, description="Further values under names of your own."
     )
 
 
 class CreateMatter(StepType[CreateMatterConfig]):
-    """Make a matter with the steps of its board; it gets the workspace's next number."""
+    """Create a matter with the steps of its board; it gets the workspace's next number."""
 
     type = "create_matter"
     title = "Create a matter"

@@ -32,18 +32,19 @@ class DelayConfig(Model):
     """How long to wait: exactly one of ``duration``, ``amount`` with ``unit``, or ``until``."""
 
     duration: Duration | None = Field(None, description="ISO 8601, such as PT90S or P2D.")
-    amount: OrTemplate[Real] | None = Field(None, description="How many units.")
+    amount: OrTemplate[Real] | None = Field(None, description="Number of units.")
     unit: Literal["seconds", "minutes", "hours", "days", "weeks"] | None = Field(
-        None, description="What amount counts."
+        None, description="Unit of amount."
     )
     until: OptionalText = Field(
         None,
-        description="An ISO 8601 date or time. Without an offset it is a wall time in the time "
-        "zone; one that a clock change skips is taken as if the clock had not changed, of one "
-        "that comes twice the first is meant. A moment that has passed does not wait.",
+        description="An ISO 8601 date or time. Without an offset, it is wall-clock time in the "
+        "time zone: a time that a clock change skips is read as if the clock had not "
+        "changed, and a time that occurs twice means the first. A time in the past "
+        "does not wait.",
     )
     timezone: Zone | None = Field(
-        None, description="IANA zone of until; the automation's own when absent, else UTC."
+        None, description="IANA time zone of until; by default the automation's own, or else UTC."
     )
 
     @field_validator("until")
@@ -83,7 +84,7 @@ class DelayConfig(Model):
 
 
 class Delay(StepType[DelayConfig]):
-    """Wait for a while, or until a moment; resuming the run ends it early."""
+    """Wait for a duration, or until a given time; resuming the run ends the wait early."""
 
     type = "delay"
     title = "Delay"
@@ -91,7 +92,7 @@ class Delay(StepType[DelayConfig]):
     example: ClassVar = {"amount": "{{input.days}}", "unit": "days"}
     outputs: ClassVar = {
         "waitedUntil": "when the wait ended",
-        "resumedEarly": "whether somebody ended it before its time",
+        "resumedEarly": "whether somebody ended the wait early",
         "by": "who did",
     }
     pauses = True

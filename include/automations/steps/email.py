@@ -125,7 +125,7 @@ class AttachmentConfig(Model):
     """A file to send along."""
 
     filename: FileName | None = Field(
-        None, description="The name it is saved under; a document's own name when absent."
+        None, description="File name; by default the document's own name."
     )
     content: Annotated[Text, AfterValidator(_base64)] | None = Field(
         None, description="The file, in base64."
@@ -140,8 +140,8 @@ class AttachmentConfig(Model):
         Annotated[Line, Field(pattern=_MEDIA_TYPE), AfterValidator(_of_one_part)] | None
     ) = Field(
         None,
-        description="Its media type, not of message/ or multipart/; for content "
-        "application/octet-stream when absent.",
+        description="Media type, except message/ or multipart/; application/octet-stream by "
+        "default for content.",
     )
 
     @model_validator(mode="after")
@@ -157,22 +157,22 @@ class EmailContent(Model):
     """What to send to whom."""
 
     to: Annotated[Addresses, Field(min_length=1)] = Field(
-        description="Recipients: an address, several with commas between, or a list. A name "
-        "before an address in <> is left out."
+        description="Recipients: an address, several separated by commas, or a list. A name "
+        "before an address in <> is ignored."
     )
     cc: Addresses = Field(default_factory=list, description="Recipients of a copy.")
-    bcc: Addresses = Field(default_factory=list, description="Recipients nobody else sees.")
+    bcc: Addresses = Field(default_factory=list, description="Recipients hidden from all others.")
     subject: Line = Field(description="Subject, one line.")
     body: OptionalText = Field(None, max_length=1_000_000, description="The text.")
     html: Annotated[OptionalText, Html()] = Field(
         None, max_length=1_000_000, description="HTML that mail programs show instead of the text."
     )
     reply_to: Address | None = Field(
-        None, description="Where answers go. A name before an address in <> is left out."
+        None, description="Address for replies. A name before an address in <> is ignored."
     )
     attachments: OrTemplate[Annotated[list[AttachmentConfig], Field(max_length=20)]] = Field(
         default_factory=list,
-        description="Files to send along, 20 at most; or one template that gives them.",
+        description="Attached files, 20 at most; or one template that produces them.",
     )
 
     @model_validator(mode="after")
@@ -197,14 +197,14 @@ class EmailConfig(EmailContent):
         None,
         min_length=1,
         max_length=250,
-        description="A connection of Airflow, of type smtp, that the setting "
-        "AUTOMATIONS_CONNECTION_ALLOW names, to send by instead of the workspace's provider. Its "
-        "extra names the sender (from_email), and TLS as for Airflow's own SmtpHook.",
+        description="An Airflow connection of type smtp, used instead of the workspace's "
+        "provider. Its extra sets the sender (from_email), and TLS as for Airflow's "
+        "own SmtpHook. The setting AUTOMATIONS_CONNECTION_ALLOW must name it.",
     )
 
 
 class Email(StepType[EmailConfig]):
-    """Send an e-mail by the configured provider."""
+    """Send an e-mail through the configured provider."""
 
     type = "email"
     title = "Send an e-mail"
@@ -217,10 +217,10 @@ class Email(StepType[EmailConfig]):
     }
     outputs: ClassVar = {
         "messageId": "the mail's Message-ID, the same for every attempt",
-        "provider": "who sent it",
-        "accepted": "recipients that the mail server took",
-        "rejected": "recipients that it refused, be it for the time being: they have no mail",
-        "reasons": "why, by recipient, in the mail server's words",
+        "provider": "the provider that sent it",
+        "accepted": "recipients that the mail server accepted",
+        "rejected": "recipients that it refused, even temporarily: they did not get the mail",
+        "reasons": "the mail server's reasons, by recipient",
     }
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:

@@ -64,30 +64,33 @@ class EvidenceSnapshotConfig(Model):
     """What to capture."""
 
     source: Literal["TABLE_ROWS", "AUDIT_LOGS", "SECURITY_EVENTS", "ORG_MEMBERS"] = Field(
-        description="What evidence is taken of."
+        description="What to capture."
     )
     table_id: OptionalText = Field(
         None, min_length=1, max_length=200, description="Id of the table, for TABLE_ROWS."
     )
     filter: OrTemplate[dict[str, Any]] | None = Field(
         None,
-        description="Only rows whose fields have these values, or one of them where a list is "
-        "given; for TABLE_ROWS the filter of table_operations.",
+        description="Only rows whose fields have these values, or one of a list of values; for "
+        "TABLE_ROWS, the filter of table_operations.",
     )
     from_: Instant | None = Field(
         None,
         alias="from",
-        description="Only rows of this instant or later; or a duration before now, such as P1D. "
-        "A time without an offset is one of the automation's time zone.",
+        description="Only rows from this time on; or a duration before now, such as P1D. A time "
+        "without an offset is in the automation's time zone.",
     )
-    to: Instant | None = Field(None, description="Only rows of before this instant; as from.")
+    to: Instant | None = Field(None, description="Only rows before this time; same format as from.")
     columns: Texts = Field(
         default_factory=list,
         max_length=200,
-        description="Fields of the rows to keep; all when empty.",
+        description="Fields to keep; empty means all.",
     )
     title: OptionalText = Field(
-        None, min_length=1, max_length=500, description="What it is; the step's name when absent."
+        None,
+        min_length=1,
+        max_length=500,
+        description="Title of the snapshot; by default the step's name.",
     )
 
     @model_validator(mode="after")
@@ -115,7 +118,7 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
     example: ClassVar = {"source": "ORG_MEMBERS", "title": "Members, for {{input.name}}"}
     outputs: ClassVar = {
         "rowCount": "how many rows were captured",
-        "source": "what they are of",
+        "source": "the source of the rows",
         "snapshotId": "the snapshot",
         "sha256": "of the captured content",
     }

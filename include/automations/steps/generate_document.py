@@ -20,26 +20,28 @@ class GenerateDocumentConfig(Model):
     """Which template to fill with what."""
 
     template_id: Text = Field(
-        min_length=1, max_length=100, description="A document template of the workspace."
+        min_length=1, max_length=100, description="Id of a document template of the workspace."
     )
     format: OrTemplate[Literal["docx", "pdf"]] = Field("pdf", description="docx or pdf.")
     filename: OptionalText = Field(
         None,
         max_length=1_000,
-        description="Name of the document, the template's name when absent; characters that no "
-        "file name can have are replaced, and the extension follows the format.",
+        description="File name of the document; by default the template's name. Characters that "
+        "are invalid in file names are replaced, and the extension follows the "
+        "format.",
     )
     data: OrTemplate[dict[str, JSON]] | None = Field(
         None,
-        description="What the template's placeholders name. When absent, the names of the run: "
-        "trigger, submission, input, variables, steps, run, workflow, now, and loop in a loop.",
+        description="Values for the template's placeholders. By default, the run's names: "
+        "trigger, submission, input, variables, steps, run, workflow, now, and loop "
+        "in a loop.",
     )
 
     allow_loss: bool = Field(
         False,
         strict=True,
-        description="Make a PDF also when it shows less than the document would; what is lost is "
-        "named in `losses`. Without it the step fails, and its error names the same.",
+        description="Create the PDF even if it shows less than the document would; `losses` names "
+        "what is lost. Otherwise, the step fails, and its error names the losses.",
     )
 
     @field_validator("filename")
@@ -51,7 +53,7 @@ class GenerateDocumentConfig(Model):
 
 
 class GenerateDocument(StepType[GenerateDocumentConfig]):
-    """Fill a document template and keep the result, as DOCX or PDF."""
+    """Fill in a document template and store the result as DOCX or PDF."""
 
     type = "generate_document"
     title = "Generate a document"
@@ -70,8 +72,8 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
         "format": "docx or pdf",
         "size": "in bytes",
         "sha256": "of its content",
-        "engine": "what made it: docxtpl, pandoc, typst or libreoffice",
-        "losses": "names of what a PDF does not show of its document; empty without `allowLoss`",
+        "engine": "the engine that created it: docxtpl, pandoc, typst or libreoffice",
+        "losses": "what the PDF does not show of the document; empty without `allowLoss`",
     }
     timeout = timedelta(minutes=2)
 

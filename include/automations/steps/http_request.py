@@ -66,68 +66,74 @@ class HttpRequestConfig(Model):
     url: Text = Field(
         min_length=1,
         max_length=8_000,
-        description="http or https address; with `connId` a path such as /customers, which comes "
-        "behind the connection's own.",
+        description="http or https address; with `connId`, a path such as /customers, which is "
+        "appended to the connection's own.",
     )
     conn_id: OptionalText = Field(
         None,
         min_length=1,
         max_length=250,
-        description="A connection of Airflow, of type http, that the setting "
-        "AUTOMATIONS_CONNECTION_ALLOW names: where the request goes, with its login and password "
-        "and its extra as headers, unless `headers` has others.",
+        description="An Airflow connection of type http, which sets the target, the login and "
+        "password, and, in its extra, headers that `headers` may override. The "
+        "setting AUTOMATIONS_CONNECTION_ALLOW must name it.",
     )
     query: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
-        description="Added to those of the address. Values are as JSON writes them; a list has its "
-        "name once for each item, null is empty, an object is JSON. Or one template that gives "
-        "them.",
+        description="Query parameters, added to those of the address. Values are written as in "
+        "JSON; a list repeats its name for each item, null is empty, an object is "
+        "JSON. Or one template that produces them.",
     )
     headers: OrTemplate[dict[str, Text]] = Field(
         default_factory=dict,
-        description="Sent along; printable ASCII, each name once. Or one template that gives them.",
+        description="Request headers; printable ASCII, each name once. Or one template that "
+        "produces them.",
     )
-    body: JSON = Field(None, description="Sent as JSON.")
+    body: JSON = Field(None, description="Body, sent as JSON.")
     form: OrTemplate[dict[str, JSON]] | None = Field(
-        None, description="Sent as a web form, values as in `query`."
+        None, description="Body, sent as a web form; values as in `query`."
     )
     text: OptionalText = Field(
         None,
-        description="Sent as it is, text/plain unless a header says. It, a `form` and a `body` are "
-        "sent in the charset that the header content-type names, or an XML declaration, else in "
-        "UTF-8; a letter that it does not have fails the step.",
+        description="Body, sent as is; text/plain unless a header says otherwise. It, a `form` "
+        "and a `body` are sent in the charset that the header content-type or an XML "
+        "declaration names, else in UTF-8; a character that the charset lacks fails "
+        "the step.",
     )
     auth: HttpAuth | None = Field(
-        None, description="Signs the request with a secret, which no record shows."
+        None, description="Authenticates the request with a secret, which no record shows."
     )
     expected_status: Annotated[list[Whole | TemplateText], BeforeValidator(_several)] = Field(
         default_factory=list,
-        description="Statuses that are a success, one or a list; any 2xx when empty.",
+        description="Statuses that count as success, one or a list; empty means any 2xx.",
     )
     wait_for_callback: bool = Field(
         False,
         strict=True,
-        description="Pause after the answer until {{callback.url}}, which the request must carry, "
-        "is called with a POST; what was sent there is the output's callback.",
+        description="Pause after the answer until {{callback.url}}, which the request must "
+        "contain, receives a POST; its body becomes the output's callback.",
     )
     callback_timeout: Annotated[Duration, AfterValidator(within_a_week)] = Field(
-        "P7D", description="How long the callback may take; 7 days at most."
+        "P7D", description="How long to wait for the callback; 7 days at most."
     )
     follow_redirects: bool = Field(
         True, strict=True, description="Whether redirects are followed, 5 at most."
     )
     max_bytes: Whole = Field(
-        1_000_000, ge=1, le=10_000_000, description="Largest answer, unpacked; larger ones fail."
+        1_000_000,
+        ge=1,
+        le=10_000_000,
+        description="Maximum size of the answer, decompressed; larger ones fail.",
     )
     answer_as: Reading = Field(
         "auto",
-        description="What the output's `body` is: `json`, the answer parsed; `text`, in the "
-        "charset that its byte order mark, its Content-Type or it itself (XML, HTML) names, else "
-        "UTF-8; "
-        "`base64`, its bytes; or `auto`, by its Content-Type: JSON is parsed, text, XML and what "
-        "names a charset is text, all else is base64 (without a Content-Type what is no UTF-8 is). "
-        "An answer that is not what it says to be fails, and JSON that cannot be kept as it is, "
-        "with NUL, half a surrogate pair, a field twice or a number that double precision changes.",
+        description="Format of the output's `body`: `json`, the parsed answer; `text`, in the "
+        "charset that its byte order mark, its Content-Type or the text itself (XML, "
+        "HTML) names, else UTF-8; `base64`, its bytes; or `auto`, by its "
+        "Content-Type: JSON is parsed; text, XML and anything that names a charset is "
+        "text; all else is base64 (without a Content-Type, only what is not UTF-8). "
+        "An answer that does not match its type fails, and so does JSON that cannot "
+        "be stored unchanged: with NUL, an unpaired surrogate, a duplicate field or a "
+        "number that double precision would change.",
     )
 
     @field_validator("url")
@@ -198,7 +204,7 @@ class HttpRequestConfig(Model):
 
 
 class HttpRequestStep(StepType[HttpRequestConfig]):
-    """Make an HTTP request; private addresses are out of reach unless allowed."""
+    """Send an HTTP request; private addresses are unreachable unless allowed."""
 
     type = "http_request"
     title = "HTTP request"
@@ -211,9 +217,9 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
     outputs: ClassVar = {
         "status": "the answer's status",
         "headers": "its headers, by name in lower case; set-cookie is a list",
-        "body": "its body, by its Content-Type or `answerAs`; null when there is none",
-        "url": "where it came from, after redirects",
-        "callback": "with `waitForCallback`: what the callback was sent",
+        "body": "its body, by its Content-Type or `answerAs`; null if there is none",
+        "url": "its address, after redirects",
+        "callback": "with `waitForCallback`: the body of the callback",
     }
 
     def calls_back(self, config: HttpRequestConfig) -> bool:

@@ -26,20 +26,21 @@ class LoopConfig(Model):
     """What is gone through, and what is done with each item."""
 
     collection: list[Any] | dict[str, Any] | TemplateText = Field(
-        description="A list, or an object, whose items are then each `{key, value}`; "
-        "usually a template such as `{{steps.rows.items}}`. The items are taken once, when the "
-        "loop begins: what happens to it afterwards, in a pause or in its own steps, changes "
-        "nothing."
+        description="A list, or an object, whose items are then each `{key, value}`; usually a "
+        "template such as `{{steps.rows.items}}`. The items are read once, when the "
+        "loop begins: later changes, in a pause or by the loop's own steps, have no "
+        "effect."
     )
     steps: Annotated[list[Step], AsWritten()] = Field(
         min_length=1,
         max_length=100,
-        description="What is done with each item: it is `loop.item`, beside `loop.index` (from 0), "
-        "`loop.first` and `loop.last`; in a loop in a loop, `loop.parent` has those of the outer "
-        "one, as in `loop.parent.item`. `steps.<name>` of these steps is of the same iteration.",
+        description="Steps to run for each item. The item is `loop.item`; there are also "
+        "`loop.index` (from 0), `loop.first` and `loop.last`. In a nested loop, "
+        "`loop.parent` has those of the outer loop, as in `loop.parent.item`. "
+        "`steps.<name>` refers to these steps in the same iteration.",
     )
     on_item_error: Literal["fail", "continue"] = Field(
-        "fail", description="Whether the loop fails with the first item that fails, or goes on."
+        "fail", description="Whether the loop fails with the first failed item, or continues."
     )
     max_items: int = Field(
         MAX_ITEMS, ge=1, le=MAX_ITEMS, strict=True, description="A longer collection is refused."
@@ -49,18 +50,18 @@ class LoopConfig(Model):
         ge=1,
         le=10,
         strict=True,
-        description="How many items are worked on at once; 1 when a step inside waits.",
+        description="Number of items processed in parallel; 1 if a step inside waits.",
     )
 
 
 class Loop(StepType[LoopConfig]):
-    """Do steps for each item of a list; a condition's `stop` ends the iteration it is in.
+    """Run steps for each item of a list; a condition's `stop` ends the current iteration.
 
-    The run's log has a line for each step of the first and last ten items, and for each failure,
-    a thousand at most, with the item's index as `iteration`. Workflow variables that a step sets
-    are known to the steps behind it, also those of later items. When the next attempt at a step is
-    more than five seconds away, the loop waits for it without holding a worker; items that are
-    worked on at once go on meanwhile.
+    The run's log has a line for each step of the first and last ten items, and for each failure, a
+    thousand at most, with the item's index as `iteration`. Workflow variables that a step sets are
+    visible to the steps that follow, including those of later items. If the next attempt at a step
+    is more than five seconds away, the loop waits for it without occupying a worker; items that run
+    in parallel continue meanwhile.
     """
 
     type = "loop"
@@ -80,7 +81,7 @@ class Loop(StepType[LoopConfig]):
     }
     outputs: ClassVar = {
         "count": "how many items there were",
-        "results": "what the last step put out for each item; nothing for one that failed",
+        "results": "the output of the last step for each item; nothing for a failed one",
         "errors": "the items that failed: each with index and error",
     }
     body = ("steps",)

@@ -35,16 +35,19 @@ class NotificationConfig(Model):
 
     user_ids: Annotated[Texts, Field(min_length=1, max_length=MAX_USERS)] | None = Field(
         None,
-        description="Ids of the members to tell: a list, or one text with commas between. When "
-        "absent, the automation's owner is told: the member whose API key created it; when that "
-        "key belongs to no member, every member who is OWNER; when there is none, the key itself.",
+        description="Ids of the members to notify: a list, or one text separated by commas. By "
+        "default, the automation's owner: the member whose API key created it; if "
+        "that key belongs to no member, every member with the role OWNER; if there is "
+        "none, the key itself.",
     )
     title: Annotated[Text, AfterValidator(_not_empty)] = Field(
-        max_length=500, description="What it is about, in a few words."
+        max_length=500, description="A short title."
     )
     message: Text = Field("", max_length=10_000, description="The text.")
     link: Annotated[Text, AfterValidator(_link)] | None = Field(
-        None, max_length=2_000, description="Where it leads: an http or https address, or a path."
+        None,
+        max_length=2_000,
+        description="Target of the notification: an http or https address, or a path.",
     )
 
 
@@ -58,8 +61,8 @@ class Notification(StepType[NotificationConfig]):
     example: ClassVar = {"title": "{{input.name}} has signed up"}
     keeps = True
     outputs: ClassVar = {
-        "notificationIds": "the notifications that were made",
-        "userIds": "whom they are for, in the same order",
+        "notificationIds": "the created notifications",
+        "userIds": "their recipients, in the same order",
     }
 
     def is_idempotent(self, config: NotificationConfig) -> bool:

@@ -24,22 +24,23 @@ class RunWorkflowConfig(Model):
         None,
         min_length=1,
         max_length=250,
-        description="A DAG of the Airflow around us that is no automation's, where the setting "
-        "AUTOMATIONS_DAG_ALLOW names it.",
+        description="A DAG of the surrounding Airflow that is not an automation. The setting "
+        "AUTOMATIONS_DAG_ALLOW must name it.",
     )
     input: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
-        description="Its input, usable there as {{input.…}}; or one template that gives it. The "
-        "conf of a DAG.",
+        description="Input of the run, available there as {{input.…}}; or one template that "
+        "produces it. For a DAG, its conf.",
     )
     wait_for_completion: bool = Field(
         False,
         strict=True,
-        description="Wait until it has ended; its outputs are then this step's. Such a run is "
-        "cancelled when this one ends before it; others only when this one is cancelled.",
+        description="Wait until the run has ended; its outputs become this step's. Such a run is "
+        "cancelled if this run ends before it; without waiting, only if this run is "
+        "cancelled.",
     )
     on_child_failure: Literal["fail", "continue"] = Field(
-        "fail", description="What a failed or cancelled child that is waited for leads to."
+        "fail", description="What happens when an awaited child fails or is cancelled."
     )
 
     @model_validator(mode="after")
@@ -50,11 +51,11 @@ class RunWorkflowConfig(Model):
 
 
 class RunWorkflow(StepType[RunWorkflowConfig]):
-    """Start a run of another automation, ten deep at most, and wait for it when told to.
+    """Start a run of another automation, nested ten deep at most, and optionally wait for it.
 
-    An automation that would come to run itself, by ids that are written down, is not saved. With
-    `dagId` it is a run of a DAG that is no automation's; the step waits until that is there, and
-    fails when there is no such DAG, when it is paused or has import errors, or refuses its conf.
+    An automation that would run itself, through ids that are not templates, is not saved. `dagId`
+    runs a DAG that is not an automation; the step waits until that run exists, and fails if there
+    is no such DAG, if it is paused or has import errors, or if it refuses its conf.
     """
 
     type = "run_workflow"
@@ -64,11 +65,13 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     example: ClassVar = {"workflowId": "<automation id>", "input": {"name": "{{input.name}}"}}
     keeps = True
     outputs: ClassVar = {
-        "runId": "the child run; of a DAG the DagRun's id",
-        "dagId": "of a DAG: its id",
+        "runId": "the child run; for a DAG, the DagRun's id",
+        "dagId": "for a DAG: its id",
         "status": "its status",
-        "outputs": "with waitForCompletion: its outputs, by the names of its steps; of a DAG what "
-        "its tasks have returned, by their ids",
+        "outputs": (
+            "with waitForCompletion: its outputs, by the names of its steps; for a DAG, "
+            "the return values of its tasks, by their ids"
+        ),
         "error": "with waitForCompletion: why it failed",
     }
 

@@ -24,16 +24,17 @@ class SendDocumentConfig(Model):
         description="The document, such as {{steps['Generate'].documentId}}.",
     )
     recipients: Annotated[Addresses, Field(min_length=1)] = Field(
-        description="Each gets a mail of their own: an address, several with commas, or a list."
+        description="Recipients, each of whom gets a separate mail: an address, several separated "
+        "by commas, or a list."
     )
     subject: Line | None = Field(
-        None, description="Subject, one line; the document's name when absent."
+        None, description="Subject, one line; by default the document's name."
     )
     message: Text = Field("", max_length=100_000, description="The text of the mail.")
 
 
 class SendDocument(StepType[SendDocumentConfig]):
-    """Send a document by mail, one mail and one delivery record for each recipient."""
+    """Send a document by mail, with one mail and one delivery record per recipient."""
 
     type = "send_document"
     title = "Send a document"
@@ -42,8 +43,8 @@ class SendDocument(StepType[SendDocumentConfig]):
     example: ClassVar = {"documentId": "<document id>", "recipients": "{{input.email}}"}
     outputs: ClassVar = {
         "deliveries": "recipient, status (SENT or REJECTED), messageId and reason of each",
-        "accepted": "how many the mail server took",
-        "rejected": "how many it refused",
+        "accepted": "number of mails that the mail server accepted",
+        "rejected": "number of mails that it refused",
     }
 
     def run(self, config: SendDocumentConfig, ctx: StepContext) -> Outcome:

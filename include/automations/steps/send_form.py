@@ -31,14 +31,14 @@ class SendFormConfig(Model):
 
     form_id: Text = Field(min_length=1, description="The form.")
     recipients: Annotated[Addresses, Field(min_length=1)] = Field(
-        description="Addresses; each is sent a link of their own by mail."
+        description="Addresses; each gets a personal link by mail."
     )
     subject: Line = Field("Please fill in a form", description="Subject of the mail, one line.")
-    message: Text = Field("", max_length=10_000, description="What the mail says above the link.")
+    message: Text = Field("", max_length=10_000, description="Text of the mail above the link.")
     prefill: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
-        description="Values by the fields' keys that the page starts with, or one template that "
-        "gives them; other keys are refused.",
+        description="Initial values, by the fields' keys, or one template that produces them; "
+        "other keys are refused.",
     )
     wait_for_completion: bool = Field(
         False,
@@ -46,15 +46,15 @@ class SendFormConfig(Model):
         description="Pause until the form is filled in; its submissions are the output.",
     )
     wait_for: Literal["all", "any"] = Field(
-        "all", description="Whether all recipients must have answered, or the first one is enough."
+        "all", description="Whether all recipients must answer, or the first answer is enough."
     )
     expires_in: Annotated[Duration, AfterValidator(within_a_week)] = Field(
         "P7D", description="How long the links work; 7 days at most."
     )
     remind_every: Reminder | None = Field(
         None,
-        description="How often those who have not answered are sent their link again; PT1M "
-        "at least, and shorter than expiresIn.",
+        description="How often recipients who have not answered get their link again; PT1M at "
+        "least, and shorter than expiresIn.",
     )
 
     @model_validator(mode="after")
@@ -64,7 +64,7 @@ class SendFormConfig(Model):
 
 
 class SendForm(StepType[SendFormConfig]):
-    """Send a form to recipients by mail, and wait for their answers when told to."""
+    """Send a form to recipients by mail, and optionally wait for their answers."""
 
     type = "send_form"
     title = "Send a form"
@@ -78,9 +78,9 @@ class SendForm(StepType[SendFormConfig]):
     keeps = True
     outputs: ClassVar = {
         "formId": "the form",
-        "recipients": "whom it was sent to",
+        "recipients": "the recipients",
         "submissions": "with `waitForCompletion`: each answer with recipient, submissionId, data",
-        "missing": "with `waitForCompletion`: who has not answered",
+        "missing": "with `waitForCompletion`: recipients who have not answered",
     }
 
     def waits(self, config: SendFormConfig) -> bool:

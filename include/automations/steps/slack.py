@@ -44,23 +44,23 @@ class SlackConfig(Model):
         None,
         min_length=1,
         max_length=40_000,
-        description="The message, in Slack's mrkdwn; with blocks, what notifications show. What a "
-        "template inserts is escaped, so that it shows as it is and calls nobody; with the filter "
-        "mrkdwn, as in `{{input.link | mrkdwn}}`, it is not.",
+        description="The message, in Slack's mrkdwn; with blocks, the text of notifications. "
+        "Inserted template values are escaped, so they show unchanged and mention "
+        "nobody; the filter mrkdwn, as in `{{input.link | mrkdwn}}`, turns this off.",
     )
     blocks: Annotated[list[dict[str, Any]] | TemplateText | None, Blocks()] = Field(
         None,
-        description="Block Kit blocks, 50 at most. What a template inserts into their texts is "
-        "escaped as in text, also when it gives whole blocks.",
+        description="Block Kit blocks, 50 at most. Template values in their texts are escaped as "
+        "in text, even if a template produces whole blocks.",
     )
     channel: OptionalText = Field(
         None,
         min_length=1,
         max_length=255,
-        description="Channel id or #name; the Slack integration's own when absent.",
+        description="Channel id or #name; by default the Slack integration's own.",
     )
     thread_ts: Annotated[Text, AfterValidator(_timestamp)] | None = Field(
-        None, description="The ts of a message to answer in its thread."
+        None, description="The ts of the message whose thread to reply in."
     )
     webhook: Annotated[Text, AfterValidator(_web_address)] | None = Field(
         None,
@@ -72,8 +72,9 @@ class SlackConfig(Model):
         None,
         min_length=1,
         max_length=250,
-        description="A connection of Airflow, of type slack (then give `channel`) or slackwebhook, "
-        "that the setting AUTOMATIONS_CONNECTION_ALLOW names, instead of the Slack integration.",
+        description="An Airflow connection of type slack (then set `channel`) or slackwebhook, "
+        "used instead of the Slack integration. The setting "
+        "AUTOMATIONS_CONNECTION_ALLOW must name it.",
     )
 
     @model_validator(mode="after")
@@ -90,9 +91,9 @@ class SlackConfig(Model):
 
 
 class Slack(StepType[SlackConfig]):
-    """Post a Slack message, at least once: after a crash or a lost answer it may be posted again.
+    """Post a Slack message, at least once: after a crash or a lost answer, it may be posted again.
 
-    Slack knows no idempotency key; every attempt carries the same client_msg_id.
+    Slack has no idempotency key; every attempt carries the same client_msg_id.
     """
 
     type = "slack"
@@ -100,8 +101,8 @@ class Slack(StepType[SlackConfig]):
     Config = SlackConfig
     example: ClassVar = {"text": "{{input.name}} has signed up", "channel": "#sales"}
     outputs: ClassVar = {
-        "ts": "the message's timestamp, its id in the channel; null from a webhook",
-        "channel": "the channel's id; null from a webhook",
+        "ts": "the message's timestamp, which is its id in the channel; null for a webhook",
+        "channel": "the channel's id; null for a webhook",
     }
 
     def run(self, config: SlackConfig, ctx: StepContext) -> Outcome:

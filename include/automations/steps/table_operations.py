@@ -35,20 +35,20 @@ class TableOperationsConfig(Model):
     )
     table_id: Text = Field(min_length=1, max_length=200, description="Id of the table.")
     row_id: OptionalText = Field(
-        None, min_length=1, max_length=200, description="Which row, to update or delete it."
+        None, min_length=1, max_length=200, description="The row to update or delete."
     )
     data: OrTemplate[dict[str, Any]] | None = Field(
         None,
         description="Values by the columns' keys, to create, update or upsert. An update leaves "
-        "the columns that are not named as they are; null takes a value away. A number for a "
-        "column of text is written as a text, and a time without an offset is one of the "
-        "automation's time zone, as in a filter.",
+        "other columns unchanged; null removes a value. A number for a text column is "
+        "written as text, and a time without an offset is in the automation's time "
+        "zone, as in a filter.",
     )
     keys: Texts = Field(
         default_factory=list,
         max_length=20,
-        description="To upsert: the columns by which the row is found. It is changed when there "
-        "is one with the same values in them, and created when not.",
+        description="To upsert: the columns that identify the row. If a row has the same values "
+        "in them, it is updated, otherwise a row is created.",
     )
     filter: OrTemplate[RowFilter] | None = Field(
         None,
@@ -58,10 +58,10 @@ class TableOperationsConfig(Model):
     sort: OptionalText = Field(
         None,
         max_length=200,
-        description="To query: a column, or createdAt; with - before it the other way round.",
+        description="To query: a column, or createdAt; a leading - reverses the order.",
     )
     limit: OrTemplate[Annotated[Whole, Field(ge=1, le=MAX_ROWS)]] = Field(
-        100, description="To query: how many rows at most, up to 1000."
+        100, description="To query: maximum number of rows, up to 1000."
     )
 
     @model_validator(mode="after")
@@ -93,11 +93,11 @@ class TableOperations(StepType[TableOperationsConfig]):
     keeps = True
     outputs: ClassVar = {
         "rowId": "create, update, upsert, delete: the row",
-        "row": "create, update, upsert: its values by columns; null where it has none",
+        "row": "create, update, upsert: its values by column; null if there is none",
         "created": "create, update, upsert: whether it is new",
         "rows": "query: the rows, each with id, data (values by columns), createdAt, updatedAt",
-        "count": "query: how many rows were found, within the limit",
-        "deleted": "delete: whether the row was there",
+        "count": "query: number of rows found, within the limit",
+        "deleted": "delete: whether the row existed",
     }
 
     def is_idempotent(self, config: TableOperationsConfig) -> bool:
