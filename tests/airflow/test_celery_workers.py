@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
-from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,14 +16,12 @@ from setproctitle import getproctitle, setproctitle
 from automations.db.tables import Run
 from automations.definitions.published import dag_id
 from automations.execution.engine import Engine
-from automations.launcher import processes
 from automations_airflow.executors import celery_workers
 from tests.airflow.ended_tasks import end_by_airflow
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, row, step, task
 from tests.doubles import ports
 from tests.environment import Environment
-from tests.waiting import until
 
 
 def workload(dag: str, run: str) -> SimpleNamespace:
@@ -67,42 +63,6 @@ def test_a_task_that_airflow_itself_has_ended_has_not_died(
     known = row(run, "mail")
     assert known is not None
     assert known.unseen_deaths == 0
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux ends a process with its parent.")
-def test_a_task_ends_with_the_process_that_watches_over_it_and_what_it_forks_does_not() -> None:
-    forking = subprocess.Popen(
-        [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with forking as watching:
-        assert watching.stdin is not None
-        assert watching.stdout is not None
-        # Beside what Airflow has to say.
-        pids = list(islice((int(one) for one in watching.stdout if one.strip().isdigit()), 3))
-        task, forked = (pid for pid in pids if pid != watching.pid)
-        watching.kill()
-        until("the end of the task", lambda: len(living(task, forked)) == 1)
-        watching.stdin.write("on")
-        watching.stdin.flush()
-        assert watching.stdout.readline() == "o"
-
-
-FORKS = """
-import os
-from automations_airflow.executors import celery_workers
-celery_workers.begin()
-for _ in range(2):
-    if os.fork() != 0:
-        break
-os.write(1, b"%d\\n" % os.getpid())
-os.write(1, os.read(0, 1))
-"""
-"""Who watches over a task, the task, and what that has forked: each lives until it is told more."""
-
-
-def living(*pids: int) -> set[int]:
-    return {pid for pid in pids if processes.is_alive(pid, processes.create_time(pid))}
 
 
 def test_what_is_no_task_of_an_automation_has_no_step() -> None:

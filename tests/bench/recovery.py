@@ -111,6 +111,7 @@ def _measured(stack: Stack, counterparts: Counterparts, parts: Sequence[str]) ->
         yield _silence(stack, part, lambda part=part: _kill(stack, part))  # type: ignore[misc]
         _until_healthy(stack)
     yield _of_one_step(stack, counterparts, "the process of a loop", _looped)
+    yield _of_one_step(stack, counterparts, "the process above a loop's", _looped, is_above=True)
     yield _of_one_step(stack, counterparts, "the executor's worker at a step", lambda step: step)
     yield _of_all(stack)
 
@@ -131,11 +132,14 @@ def _of_one_step(
     counterparts: Counterparts,
     fault: str,
     put_in: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    is_above: bool = False,
 ) -> Silence:
     """How soon a step is done again whose process was killed in its midst.
 
     Args:
         put_in: what makes of a step that is held the one of the automation.
+        is_above: whether it is the process that watches over the step's own which is killed.
     """
     config = {"method": "POST", "url": f"{counterparts.url}/held", "body": {"text": fault}}
     workflow = stack.create(
@@ -159,7 +163,7 @@ def _of_one_step(
     port = int(counterparts.server_address[1])
     process = until("its process", lambda: _task(stack, port), TIMEOUT)
     at = time.time()
-    process.kill()
+    (process.parent() if is_above else process).kill()  # type: ignore[union-attr]  # it has one
     seconds = until("the step to begin again", again, TIMEOUT) - at
     counterparts.gate.set()
     counterparts.gate.clear()

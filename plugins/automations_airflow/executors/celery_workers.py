@@ -6,8 +6,6 @@ Named by ``[celery] celery_config_options``; imported by the scheduler and by ea
 from __future__ import annotations
 
 import logging
-import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,9 @@ from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CON
 from celery.signals import celeryd_init, heartbeat_sent, worker_init, worker_process_init
 
 from automations.definitions.published import run_id, workflow_id
-from automations.kit import parent_death
 from automations.services.runs import killed
 from automations.settings import get_settings
-from automations_airflow.executors import workers
+from automations_airflow.executors import orphans, workers
 from automations_airflow.executors.task_ends import watch
 from automations_airflow.executors.warming import warm
 
@@ -42,8 +39,6 @@ CONFIG: dict[str, Any] = {
 
 _beat: list[Path] = []
 """The file of this worker, whose age says whether it lives."""
-_parents: list[int] = []
-"""The process, if it is this one, whose forks are tasks."""
 
 
 def _set_beat_file(sender: str, **_: Any) -> None:
@@ -59,7 +54,7 @@ def _begin_warm(**_: Any) -> None:
 def begin(**_: Any) -> None:
     """Begin one of a worker's processes, which carries out one task at a time."""
     workers.yield_to_others()
-    _parents[:] = [os.getpid()]
+    orphans.prevent()
     carry_out = BaseExecutor.run_workload
 
     def run_workload(workload: Any, **options: Any) -> int:
@@ -74,19 +69,6 @@ def begin(**_: Any) -> None:
 
     # Its answer is of use to nobody else here.
     BaseExecutor.run_workload = staticmethod(run_workload)  # type: ignore[method-assign]
-
-
-def _die_with_parent() -> None:
-    """Have the process of a task end with the one that watches over it.
-
-    By itself it would go on, with nobody to tell Airflow of its end, and be taken for one that
-    lives until its heartbeat is old. What it forks itself is left alone.
-    """
-    while _parents:
-        try:
-            parent_death.die_with(_parents.pop(), signal.SIGKILL)
-        except SystemExit:  # it is dead already, and no error of here reaches anybody
-            os._exit(1)
 
 
 def note_death(workload: Any) -> None:
@@ -106,7 +88,6 @@ def _live(**_: Any) -> None:
             path.touch()
 
 
-os.register_at_fork(after_in_child=_die_with_parent)
 celeryd_init.connect(_set_beat_file)
 worker_init.connect(_begin_warm)
 worker_process_init.connect(begin)

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 from setproctitle import setproctitle
 
+from automations_airflow.executors import orphans
 from automations_airflow.executors.task_ends import watch
 from automations_airflow.tasks.retries import DEATHS
 
@@ -160,6 +161,7 @@ def _work(pipe: Connection, run: Run) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield_to_others()
+    orphans.prevent()
     with suppress(EOFError, OSError):
         while True:
             set_idle_title()
