@@ -512,6 +512,9 @@ def test_an_address_that_no_path_can_be_put_behind_is_refused(
         ("SMTP_HOST", "smtp://a.example"),
         ("SMTP_HOST", "a.example:587"),
         ("MAIL_FROM", "nobody"),
+        ("CORS_ORIGINS", "https://App.example"),
+        ("CORS_ORIGINS", "https://app.example:443"),
+        ("CORS_ORIGINS", "https://bücher.example"),
         ("RETENTION_WITH", "audit,document"),
     ],
 )
@@ -529,6 +532,7 @@ def test_hosts_are_taken_in_every_form_that_they_have(home: Path, environment: E
         AUTOMATIONS_ALLOWED_HOSTS="*, *.a.example, automations, 10.0.0.7, [fd00::1]",
         AUTOMATIONS_MAIL_FROM="Flows <flows@a.example>",
         AUTOMATIONS_SMTP_HOST="fd00::1",
+        AUTOMATIONS_CORS_ORIGINS="http://127.0.0.1:443, https://app.example, http://[::1]:3000",
     )
     settings = stack.open_home()
     assert settings.http_allow[2:4] == ("fd00::1:80", "fd00::2")

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+_ORIGIN = re.compile(
+    r"(?:http://(?!.*:80$)|https://(?!.*:443$))(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
+)
 _HOST_SIGNS = re.compile(r"[^\s/@?#,]+")
 _URL_SIGNS = re.compile(r"[^\s?#]+")
 """Paths are put behind: neither a query nor a fragment may be in between."""
@@ -26,9 +29,11 @@ def _is_url(value: str) -> str:
 
 def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
     for one in value:
-        scheme, host = urlsplit(one)[:2]
-        if one != "*" and (scheme not in ("http", "https") or one != f"{scheme}://{host}"):
-            raise ValueError("must be origins such as https://app.example.com (no path), or *")
+        if one != "*" and not _ORIGIN.fullmatch(one):
+            raise ValueError(
+                "must be origins as browsers send them, such as https://app.example.com (lower "
+                "case, no path, no port that the scheme implies), or *"
+            )
     return value
 
 
