@@ -57,7 +57,7 @@ class Rotation(Body):
 def list_api_keys(
     caller: Admin, request: Request, response: Response, limit: Limit = 100, cursor: Behind = None
 ) -> list[dict[str, Any]]:
-    """List the API keys that are not revoked, newest first; their tokens are shown by nobody.
+    """List the API keys that are not revoked, newest first, without their tokens.
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
@@ -70,7 +70,7 @@ def list_api_keys(
 def create_api_key(
     request: Request, response: Response, caller: Admin, key: ApiKeyToMake
 ) -> dict[str, Any]:
-    """Make an API key; its token is shown now and never again."""
+    """Create an API key; its token is shown now and never again."""
     scopes.check_known(request.app, key.scopes)
     token, made = api_keys.create(
         caller,
@@ -88,7 +88,7 @@ def create_api_key(
 def rotate_api_key(
     response: Response, caller: Admin, key_id: str, rotation: Rotation | None = None
 ) -> dict[str, Any]:
-    """Give an API key another token, shown now and never again."""
+    """Give an API key a new token, which is shown now and never again."""
     grace = timedelta(seconds=rotation.grace_seconds if rotation else 0)
     token, rotated = api_keys.rotate(caller, key_id, grace)
     response.headers["Cache-Control"] = "no-store"
@@ -97,6 +97,6 @@ def rotate_api_key(
 
 @router.delete("/{key_id}", status_code=204)
 def revoke_api_key(caller: Admin, key_id: str) -> Response:
-    """Revoke an API key, at once and for ever."""
+    """Revoke an API key, immediately and permanently."""
     api_keys.revoke(caller, key_id)
     return Response(status_code=204)

@@ -47,7 +47,7 @@ def _look(request: Request) -> Response | None:
 @router.get("/{token}", responses=pages.SHOWN)
 @any_query
 def show(request: Request, token: str) -> Response:
-    """Show what is to be decided; changes nothing."""
+    """Show the pending decision; changes nothing."""
     try:
         pages.limit(request, "callback", token)
         if decisions.is_callback(token):
@@ -62,7 +62,7 @@ def show(request: Request, token: str) -> Response:
 @body_limit(multipart=MAX_FILES_BYTES)
 @behind(_look)
 async def decide(request: Request, token: str) -> Response:
-    """Decide, once; or call a step's callback, whose body is kept as a webhook's is read."""
+    """Decide, once; or call a step's callback, whose body is read like a webhook's."""
     try:
         given = await pages.read_body(request)
     except (HTTPException, DomainError) as error:

@@ -83,9 +83,10 @@ def export_several(
         list[str] | None, Query(alias="id", max_length=500, description="Only these.")
     ] = None,
 ) -> Response:
-    """Download all automations, or some, as one file of definitions; no secret is in it.
+    """Download all or some automations as one definition file, without secrets.
 
-    What no file can hold is left out: the header `X-Left-Out` has the ids, a YAML file the reasons.
+    Definitions that no file can hold are omitted: the header `X-Left-Out` has their ids, a YAML
+    file the reasons.
     """
     exported = exports.export(caller.workspace_id, ids or ())
     answer = _file("automations", exported.automations, form, _remarks(exported.left_out))
@@ -100,7 +101,7 @@ def export_several(
     responses=response_docs(*_CONTENT_TYPES.values()),
 )
 def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") -> Response:
-    """Download an automation as a file of its definition; no secret is in it."""
+    """Download an automation as a definition file, without secrets."""
     definition = exports.export_one(caller.workspace_id, workflow_id)
     name = str(definition.get("key") or workflow_id)
     return _file(name, [definition], form)
@@ -116,9 +117,9 @@ def import_definitions(
         bool, Query(alias="dryRun", description="Only say what would change.")
     ] = False,
 ) -> dict[str, Any]:
-    """Make automations what a file of definitions says, all of them or none.
+    """Create and update automations from a definition file, all of them or none.
 
-    Each is known by its id, else its key, else its name. What does not differ makes no version.
+    Each is found by its id, else its key, else its name. No difference creates no version.
     """
     applied = files.apply(caller, definitions, wiring.ports(), dry_run=dry_run)
     return {

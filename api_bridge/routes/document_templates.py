@@ -74,7 +74,7 @@ def create_template(caller: Admin, template: NewTemplate) -> dict[str, Any]:
 
 @router.get("/{template_id}")
 def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
-    """Get one template with the placeholders found in it."""
+    """Get one template with its placeholders."""
     return views.template(templates.get(caller.workspace_id, template_id))
 
 
@@ -94,7 +94,7 @@ def get_content(caller: Viewer, template_id: str) -> Response:
 @heavy
 @body_limit(_MAX_TEMPLATE_BYTES)
 def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -> dict[str, Any]:
-    """Change a template; new content makes a new version."""
+    """Change a template; new content creates a new version."""
     change = change.as_shown(views.template(templates.get(caller.workspace_id, template_id)))
     changed = templates.replace(
         wiring.document_renderer(),
@@ -109,7 +109,7 @@ def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -
 
 @router.delete("/{template_id}", status_code=204)
 def delete_template(caller: Admin, template_id: str, force: Forced = False) -> Response:
-    """Delete a template; documents that were made of it stay."""
+    """Delete a template; documents generated from it stay."""
     templates.delete(caller.workspace_id, template_id, force=force)
     return Response(status_code=204)
 

@@ -47,7 +47,7 @@ _SCHEMA = {"$ref": "#/components/schemas/CloudEvent"}
     },
 )
 async def take_events(caller: Member, request: Request) -> Any:
-    """Take a CloudEvent (structured or binary mode) or a batch; each is taken once."""
+    """Accept a CloudEvent (structured or binary mode) or a batch, each event once."""
     return await in_thread(_take, caller, request, await request.body())
 
 
@@ -69,7 +69,7 @@ def list_events(
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> dict[str, Any]:
-    """List events, newest first, each with why it started nothing when it did not."""
+    """List events, newest first, each with the reason if it started nothing."""
     wanted = EventFilter(type_, status, since, until)
     found, following = events.page_after(caller.workspace_id, wanted, cursor, limit)
     return {
@@ -80,11 +80,11 @@ def list_events(
 
 @router.get("/{event_id}")
 def get_event(caller: Viewer, event_id: str) -> dict[str, Any]:
-    """Get an event with its data and the runs that it has started."""
+    """Get an event with its data and the runs that it started."""
     return views.event_detail(events.get(caller.workspace_id, event_id))
 
 
 @router.post("/{event_id}/replay", status_code=202)
 def replay_event(caller: Admin, event_id: str) -> dict[str, Any]:
-    """Match an event once more; no automation is started twice by it."""
+    """Match an event again; it starts no automation twice."""
     return views.event(events.replay(caller.workspace_id, event_id))

@@ -41,7 +41,7 @@ def verify_evidence(caller: Viewer) -> dict[str, Any]:
 
 @router.get("/{snapshot_id}")
 def get_evidence(caller: Viewer, snapshot_id: str) -> dict[str, Any]:
-    """Get a snapshot; its content is the very text that sha256 is of (UTF-8).
+    """Get a snapshot; its content is exactly the text that sha256 covers (UTF-8).
 
     That of AUDIT_LOGS and SECURITY_EVENTS needs the role ADMIN.
     """

@@ -34,7 +34,7 @@ def get_figures(
         Query(alias="workflowId", max_length=100, description="Only runs of this automation."),
     ] = None,
 ) -> dict[str, Any]:
-    """Count what became of the runs that began in a time, and what waits now.
+    """Count the results of the runs that began in a period, and what is waiting now.
 
     Never more than the newest 20000 runs of the time are counted: `countedSince` says since when,
     where there are more. `seconds` are of runs that have completed, from begin to end; `success` is

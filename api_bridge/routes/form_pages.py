@@ -47,7 +47,7 @@ def _look_for_public(request: Request) -> Response | None:
 @router.get("/requests/{token}", responses=pages.SHOWN)
 @any_query
 def show_request(request: Request, token: str) -> Response:
-    """Show the form that somebody was sent; changes nothing."""
+    """Show a form that a run sent to somebody; changes nothing."""
     return _show(request, token, form_requests.view)
 
 
@@ -56,19 +56,19 @@ def show_request(request: Request, token: str) -> Response:
 @body_limit(multipart=MAX_FILES_BYTES)
 @behind(_look_for_request)
 async def submit_request(request: Request, token: str) -> Response:
-    """Take what somebody filled in by their link, once."""
+    """Accept the answers of a recipient's link, once."""
     return await _submit(request, token, form_requests.view, _submit_by_link)
 
 
 @router.get("/requests/{token}/sent", responses=pages.SHOWN)
 def show_request_sent(token: str) -> Response:
-    """Show that a form has arrived."""
+    """Confirm that a form was received."""
     return _submitted_page()
 
 
 @router.get("/{form_id}/public/sent", responses=pages.SHOWN)
 def show_public_sent(form_id: str) -> Response:
-    """Show that a public form has arrived."""
+    """Confirm that a public form was received."""
     return _submitted_page()
 
 
@@ -84,7 +84,7 @@ def show_public(request: Request, form_id: str) -> Response:
 @body_limit(multipart=MAX_FILES_BYTES)
 @behind(_look_for_public)
 async def submit_public(request: Request, form_id: str) -> Response:
-    """Take what somebody filled into a public form; no key is needed."""
+    """Accept the answers of a public form; needs no key."""
     return await _submit(
         request,
         form_id,

@@ -65,7 +65,7 @@ def get_form(
     form_id: str,
     version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
 ) -> dict[str, Any]:
-    """Get one form, as it is now or was in one of its versions."""
+    """Get one form, in its newest or in an earlier version."""
     return views.form(forms.get(caller.workspace_id, form_id, version))
 
 

@@ -28,7 +28,7 @@ Payload = Annotated[
 @outside
 @body_limit(MAX_FILES_BYTES)
 def send_email(caller: Member, effect_id: EffectId, payload: Payload) -> dict[str, Any]:
-    """Send a transactional email by the site email provider.
+    """Send a transactional email through the site email provider.
 
     A caller may send so many a minute, and a workspace so many (429 says when to go on):
     AUTOMATIONS_MAILS_PER_CALLER and AUTOMATIONS_MAILS_PER_WORKSPACE.

@@ -41,7 +41,7 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
 
 @router.put("/{template_id}")
 def replace_template(caller: Admin, template_id: str, board: ChangedBoard) -> dict[str, Any]:
-    """Replace a board; matters made before keep their steps."""
+    """Replace a board; existing matters keep their steps."""
     board = board.as_shown(matter_views.template(templates.get(caller.workspace_id, template_id)))
     replaced = templates.replace(caller.workspace_id, template_id, board)
     return matter_views.template(replaced)

@@ -76,7 +76,7 @@ def list_matters(
 
 @router.post("", status_code=201)
 def create_matter(caller: Member, matter: MatterToMake) -> dict[str, Any]:
-    """Make a matter with its board's steps."""
+    """Create a matter with its board's steps."""
     new = NewMatter(
         template_id=matter.template_id,
         title=matter.title,
@@ -120,7 +120,7 @@ def advance(caller: Member, matter_id: str, move: Advance | None = None) -> dict
 
 @router.post("/{matter_id}/goto")
 def go_to(caller: Member, matter_id: str, move: GoTo) -> dict[str, Any]:
-    """Make a step the current one, pending again; the others stay as they are."""
+    """Make a step the current one, pending again; other steps are unchanged."""
     return matter_views.matter_detail(matters.go_to(caller.workspace_id, matter_id, move.step_id))
 
 

@@ -82,7 +82,7 @@ class NewRun(Body):
 
 @router.get("/connector-types")
 def list_connector_types(caller: Viewer) -> list[dict[str, Any]]:
-    """List how records can come, and what is configured for each way."""
+    """List the connector types, and the configuration of each."""
     return [
         {
             "type": name,
@@ -116,13 +116,13 @@ def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
 @slow
 @outside
 def test_source(caller: Admin, source: Source) -> dict[str, Any]:
-    """Read the first page of a source that is to be connected."""
+    """Read the first page of a source before connecting it."""
     return _try_connector(caller, source.connector_type, source.config)
 
 
 @router.post("/run-all", status_code=202)
 def sync_all(caller: Member) -> dict[str, Any]:
-    """Begin to read all enabled connections that are not being read."""
+    """Start reading all enabled connections that are not being read."""
     return {"runs": [pipeline_views.sync(one) for one in pulls.start_all(caller.workspace_id)]}
 
 
@@ -136,7 +136,7 @@ def get_connection(caller: Viewer, connection_id: str) -> dict[str, Any]:
 def change_connection(
     caller: Admin, connection_id: str, changed: ChangedConnection
 ) -> dict[str, Any]:
-    """Change a connection; a sync that runs begins with the first page again."""
+    """Change a connection; a running sync restarts with the first page."""
     shown = pipeline_views.connection(connections.get(caller.workspace_id, connection_id))
     changes = changed.as_shown(shown).model_dump(by_alias=True, exclude_unset=True)
     return pipeline_views.connection(
@@ -172,7 +172,7 @@ def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
 
 @router.get(f"{_CONNECTION}/webhook-url")
 def reveal_webhook(request: Request, caller: Admin, connection_id: str) -> dict[str, str]:
-    """Reveal the URL by which an outside system syncs; that is on record."""
+    """Reveal the URL with which an outside system syncs; the audit log records this."""
     if request.method == "HEAD":  # which reveals nothing
         connections.get(caller.workspace_id, connection_id)
         return {}
@@ -181,7 +181,7 @@ def reveal_webhook(request: Request, caller: Admin, connection_id: str) -> dict[
 
 @router.post(f"{_CONNECTION}/rotate-webhook")
 def rotate_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
-    """Give a connection a new webhook URL; the old one is unknown from now on."""
+    """Give a connection a new webhook URL; the old one stops working."""
     return {"webhookUrl": webhooks.rotate(caller.workspace_id, connection_id)}
 
 
@@ -204,7 +204,7 @@ def deliver(
     delivery: Annotated[Delivery, Depends(delivery_of)],
     response: Response,
 ) -> dict[str, Any]:
-    """Sync the records of a delivery, or begin to read the source, which says that it has changed.
+    """Sync the records of a delivery, or start reading the source that reports a change.
 
     A delivery counts once for each `Idempotency-Key`, `Webhook-Id` or `X-GitHub-Delivery`.
     """
@@ -238,7 +238,7 @@ def list_runs(
 def sync(
     caller: Member, connection_id: str, response: Response, new: NewRun | None = None
 ) -> dict[str, Any]:
-    """Sync records that are sent, or begin to read them where the connection says.
+    """Sync the records in the body, or start reading them from the connection's source.
 
     Records that do not fit are counted as failed, and the first of them are named.
     """
@@ -251,13 +251,13 @@ def sync(
 
 @router.get(f"{_CONNECTION}/runs/{{sync_id}}")
 def get_run(caller: Viewer, connection_id: str, sync_id: str) -> dict[str, Any]:
-    """Get one sync: how far it has come and what it has changed."""
+    """Get one sync: its progress and what it has changed."""
     return pipeline_views.sync(syncs.get(caller.workspace_id, connection_id, sync_id))
 
 
 @router.delete(f"{_CONNECTION}/runs/{{sync_id}}")
 def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]:
-    """Stop a sync that runs; what it has changed stays, and is announced."""
+    """Stop a running sync; its changes stay, and cause events."""
     return pipeline_views.sync(syncs.stop(caller.workspace_id, connection_id, sync_id))
 
 

@@ -95,8 +95,7 @@ def export_runs(
 ) -> StreamingResponse:
     """Download the newest runs, or one, as a JSON file.
 
-    A file has 500 runs at most. Where there are more, it has a `nextCursor`, by which the next
-    file is asked for.
+    A file has 500 runs at most. If there are more, it has a `nextCursor` for the next file.
     """
     export = reading.export(caller.workspace_id, workflow_id, run_id, cursor)
     name = f"runs-{run_id or workflow_id}.json"
@@ -135,7 +134,7 @@ def get_run(caller: Viewer, workflow_id: str, run_id: str) -> dict[str, Any]:
 
 @router.post("/{workflow_id}/runs/{run_id}/cancel")
 def cancel_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
-    """Cancel a run that has not ended, with the runs that it has started."""
+    """Cancel a run that has not ended, with the runs that it started."""
     run = cancellations.cancel(caller, workflow_id, run_id)
     return {"runId": run.id, "status": run.status}
 
@@ -154,7 +153,7 @@ class Selection(Body):
 
 @router.post("/{workflow_id}/runs/replay")
 def replay_runs(caller: Admin, workflow_id: str, selection: Selection) -> dict[str, Any]:
-    """Start the runs that fit a filter once more, all or none; each is a new run."""
+    """Replay the runs that match a filter, all or none; each is a new run."""
     wanted = RunFilter(selection.status, selection.since, selection.until, selection.trigger_type)
     started = replays.replay_many(caller, workflow_id, wanted, selection.limit)
     return {
@@ -189,7 +188,7 @@ class RunRetry(Body):
 def retry_run(
     caller: Member, workflow_id: str, run_id: str, how: RunRetry | None = None
 ) -> dict[str, Any]:
-    """Let a failed run go on from the step that failed."""
+    """Continue a failed run at the step that failed."""
     latest = how is not None and how.version == "latest"
     run = replays.retry(caller.workspace_id, workflow_id, run_id, latest=latest)
     return {"runId": run.id, "status": run.status}

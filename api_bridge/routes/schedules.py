@@ -18,7 +18,7 @@ router = Router(prefix="/api/workflows", tags=["schedules"])
 def get_schedule(
     caller: Viewer, workflow_id: str, count: Annotated[int, Query(ge=1, le=100)] = 5
 ) -> dict[str, Any]:
-    """Preview the next runs, by the computation that Airflow uses.
+    """Preview the next runs, with the same computation as Airflow.
 
     While the automation is not ACTIVE, `active` is false and nothing starts at these times.
     """

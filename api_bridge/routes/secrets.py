@@ -48,7 +48,7 @@ def list_secrets(
 def put_secret(caller: Admin, name: Name, secret: NewSecret) -> dict[str, Any]:
     """Set a secret, usable as {{secret.NAME}} in every template of a step.
 
-    Its value is *** in all that is recorded of a run, and so in what later steps see of it.
+    In all records of a run, and in what later steps see of them, its value is ***.
     """
     return views.secret(secrets.put(caller.workspace_id, name, secret.value))
 

@@ -41,7 +41,7 @@ class SecurityEventQuery(BaseModel):
 def list_security_events(
     caller: Admin, query: Annotated[SecurityEventQuery, Query()]
 ) -> dict[str, Any]:
-    """List what was refused, newest first; those of no workspace are for the default one."""
+    """List refusals, newest first; the default workspace has those that belong to none."""
     found, following = security_events.page_after(
         caller.workspace_id, query.filter(), query.cursor, query.limit
     )

@@ -59,7 +59,7 @@ class NewPassword(Body):
 @hashing
 @body_limit(MAX_SIGN_IN_BYTES)
 def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
-    """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
+    """Sign in: starts a session of at most 7 days, in a cookie that scripts cannot read."""
     cookies.check_origin(request, unless_silent=True)
     return _session_answer(
         response,
@@ -78,7 +78,7 @@ def sign_in(request: Request, response: Response, credentials: Credentials) -> d
 def accept_invitation(
     request: Request, response: Response, invitation: Invitation
 ) -> dict[str, Any]:
-    """Set a password by an invitation, once, and sign in."""
+    """Set a password with an invitation, once, and sign in."""
     cookies.check_origin(request, unless_silent=True)
     address = client_address(request)
     return _session_answer(
@@ -88,7 +88,7 @@ def accept_invitation(
 
 @router.get("/session")
 def get_session(caller: Viewer) -> dict[str, Any]:
-    """Say who asks, and what they may."""
+    """Get the caller, with role and permissions."""
     member = caller.member_id and members.get(caller.workspace_id, caller.member_id)
     return {
         "workspaceId": caller.workspace_id,

@@ -65,7 +65,7 @@ def try_step(
     step_id: str,
     test: StepTest | None = None,
 ) -> dict[str, Any]:
-    """Do one step with given data; its effects are real, unless it is a dry run.
+    """Run one step with given data; its effects are real, unless it is a dry run.
 
     A dry run needs the role MEMBER, and a key with scopes `workflows:execute`. Doing the step is
     for who may change it: it needs the role ADMIN, and a key with scopes `workflows:test`. A step
@@ -114,7 +114,7 @@ class NewTrial(SampleData):
 def try_automation(
     caller: Member, workflow_id: str, trial: NewTrial | None = None
 ) -> dict[str, Any]:
-    """Try a whole automation with sample data: nothing is done outside, and nothing is on record.
+    """Try a whole automation with sample data, without outside effects and without a record.
 
     Each step says under `effects` what it would do: which mail, request, row, document. What it
     can find out without an effect is real: conditions, scripts, rows that are there. What others

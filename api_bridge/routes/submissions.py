@@ -76,7 +76,7 @@ def get_submission(caller: Viewer, submission_id: str) -> dict[str, Any]:
 def change_submission(
     caller: Member, submission_id: str, change: SubmissionChange
 ) -> dict[str, Any]:
-    """Replace the data of a pending submission; what it held is kept as a snapshot."""
+    """Replace the data of a pending submission; a snapshot keeps the previous data."""
     change = change.as_shown(views.submission(submissions.get(caller.workspace_id, submission_id)))
     return views.submission(submissions.change(caller, submission_id, change.data))
 
@@ -90,7 +90,7 @@ def list_snapshots(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> list[dict[str, Any]]:
-    """List what a submission held before each of its changes, the oldest first.
+    """List a submission's data before each of its changes, oldest first.
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """

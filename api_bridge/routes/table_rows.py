@@ -94,7 +94,7 @@ def list_rows(
         str | None, FromQuery(max_length=_MAX_CURSOR_LENGTH, description=_CURSOR)
     ] = None,
 ) -> dict[str, Any]:
-    """List rows, the oldest first unless sorted."""
+    """List rows, oldest first by default."""
     query = Query(sort=sort, limit=limit, cursor=cursor)
     return table_views.page(*_page(caller.workspace_id, table_id, query))
 
@@ -109,7 +109,7 @@ def create_row(caller: Member, table_id: str, values: RowValues) -> dict[str, An
 @router.post("/query")
 @searching
 def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]:
-    """List the rows that a filter lets through."""
+    """List the rows that match a filter."""
     query = Query(asked.filter, asked.sort, asked.limit, asked.cursor)
     return table_views.page(*_page(caller.workspace_id, table_id, query))
 
@@ -160,7 +160,7 @@ def get_row(caller: Viewer, table_id: str, row_id: str) -> dict[str, Any]:
 @router.patch("/{row_id}")
 @changing
 def change_row(caller: Member, table_id: str, row_id: str, values: ChangedRow) -> dict[str, Any]:
-    """Change some values of a row; null takes one away."""
+    """Change some values of a row; null removes one."""
     values = values.as_shown(table_views.row(rows.get(caller.workspace_id, table_id, row_id)))
     return table_views.row(rows.change(caller.workspace_id, table_id, row_id, values.data))
 

@@ -72,7 +72,7 @@ def get_table(caller: Viewer, table_id: str) -> dict[str, Any]:
 @router.put("/{table_id}")
 @searching
 def replace_table(caller: Admin, table_id: str, shape: ChangedTable) -> dict[str, Any]:
-    """Give a table another shape; rows forget the values of columns that are no more."""
+    """Replace a table's columns; rows lose the values of removed columns."""
     shape = shape.as_shown(table_views.table(tables.get(caller.workspace_id, table_id)))
     return table_views.table(tables.replace(caller.workspace_id, table_id, shape))
 
@@ -94,7 +94,7 @@ def get_stats(caller: Viewer, table_id: str) -> dict[str, Any]:
 @router.post("/{table_id}/aggregate")
 @searching
 def aggregate(caller: Viewer, table_id: str, asked: AggregateQuery) -> dict[str, Any]:
-    """Count, sum, average or compare the rows that a filter lets through, also by groups.
+    """Count, sum, average or compare the rows that match a filter, also by groups.
 
     The groups with the most rows come first; `truncated` says whether there are more.
     """

@@ -48,7 +48,7 @@ def _look(request: Request) -> None:
 @any_query
 @behind(_look)
 async def deliver(request: Request, token: str) -> JSONResponse:
-    """Take a delivery; its automation starts in the background, or is waited for.
+    """Accept a delivery; its automation starts in the background, or the answer waits for it.
 
     The answer is 202 with the event's id, or 200 when the delivery was taken before. Where the
     trigger says `respond: result`, it is 200 with the run's outputs as soon as the run has ended,
@@ -94,5 +94,5 @@ async def _result(event_id: str, wait: timedelta) -> Result | None:
 
 @router.post("/workflows/{workflow_id}/rotate-webhook")
 def rotate_webhook(caller: Admin, workflow_id: str) -> dict[str, str]:
-    """Give an automation a new webhook URL; the old one is unknown from now on."""
+    """Give an automation a new webhook URL; the old one stops working."""
     return {"webhookUrl": webhooks.rotate(caller.workspace_id, workflow_id)}

@@ -102,7 +102,7 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 
 @router.patch("/{workflow_id}")
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
-    """Change an automation; runs in flight keep their version. What changes nothing makes none."""
+    """Change an automation; runs in flight keep their version. No change creates no version."""
     payload = _changes(payload, workflows.get(caller.workspace_id, workflow_id))
     found = workflows.update(caller, workflow_id, payload, wiring.ports())
     return views.updated_workflow(found)
@@ -117,7 +117,7 @@ def delete_workflow(caller: Admin, workflow_id: str) -> Response:
 
 @router.post("/{workflow_id}/execute")
 def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
-    """Start a run by hand; it goes on in the background."""
+    """Start a run manually; it continues in the background."""
     given = execution.input if execution else {}
     return run_views.started_run(by_hand.execute(caller, workflow_id, given))
 

@@ -65,6 +65,6 @@ def show(request: Request, caller: Viewer, event_id: str) -> Response:
 
 @router.post("/{event_id}/replay")
 def replay(caller: Admin, event_id: str, form: Posted) -> Response:
-    """Match an event once more; no automation is started twice by it."""
+    """Match an event again; it starts no automation twice."""
     events.replay(caller.workspace_id, event_id)
     return responses.redirect(f"{ROOT}/{event_id}", "event.replayed")

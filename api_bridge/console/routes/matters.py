@@ -103,7 +103,7 @@ def show_new(request: Request, caller: Member, board: Text = "") -> Response:
 
 @router.post("/new")
 def create(request: Request, caller: Member, form: Posted) -> Response:
-    """Make a matter with its board's steps."""
+    """Create a matter with its board's steps."""
     try:
         given = matter_views.read_fields(form)
         if not text(form, "board"):

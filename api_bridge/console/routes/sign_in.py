@@ -111,7 +111,7 @@ def show_invitation(request: Request, token: str) -> Response:
 @hashing
 @body_limit(MAX_SIGN_IN_BYTES)
 def accept_invitation(request: Request, token: str, form: Posted) -> Response:
-    """Set a password by an invitation, once, and sign in."""
+    """Set a password with an invitation, once, and sign in."""
     cookies.check_origin(request, unless_silent=True)
     try:
         password = text(form, "password")
