@@ -15,7 +15,7 @@ MAX_SHOWN = 8_000
 _MAX_COLUMNS = 8
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}(?<!_)")
 _PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_ABBREVIATIONS = ("id", "url")
+_ABBREVIATIONS = ("api", "id", "url")
 
 
 def label(key: object) -> str:
