@@ -15,12 +15,15 @@ _STATUS = {
     "enum": [status.value for status in WorkflowStatus],
     "description": "Only the triggers of an ACTIVE automation start runs; DRAFT at first.",
 }
-_ID = "Whose definition it is; by its key, else by its name when absent."
+_ID = (
+    "The automation that the definition belongs to; by default, it is found by its key, else by "
+    "its name."
+)
 _FILE = (
     "An automation in a file. It refers to others by `errorWorkflowKey`, and by `workflowKey` in "
     "the config of `run_workflow`, or by their ids."
 )
-_ERROR_KEY = "In the place of `errorWorkflowId`: its key, in the file or in the workspace."
+_ERROR_KEY = "In place of `errorWorkflowId`: its key, in the file or in the workspace."
 
 
 def schemas(ref_template: str) -> dict[str, Any]:

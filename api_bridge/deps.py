@@ -81,7 +81,10 @@ Admin = Annotated[Principal, Depends(AtLeast("ADMIN"))]
 
 
 Forced = Annotated[
-    bool, Query(alias="force", description="Also what ACTIVE automations use, which then fail.")
+    bool,
+    Query(
+        alias="force", description="Delete it even if ACTIVE automations use it, which then fail."
+    ),
 ]
 
 

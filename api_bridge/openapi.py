@@ -17,8 +17,8 @@ ERROR = {
     "required": ["success", "error", "code", "details", "requestId"],
     "properties": {
         "success": {"const": False},
-        "error": {"type": "string", "description": "For people."},
-        "code": {"type": "string", "description": "For machines, such as VALIDATION_ERROR."},
+        "error": {"type": "string", "description": "Message for people."},
+        "code": {"type": "string", "description": "Code for programs, such as VALIDATION_ERROR."},
         "details": {
             "type": "object",
             "properties": {
@@ -35,13 +35,13 @@ _ERRORS = {
     "400": "The payload, a parameter or the address is invalid; details.fieldErrors names it.",
     "401": "The API key is missing or invalid.",
     "403": "The API key's role does not allow that.",
-    "404": "There is no such thing in this workspace.",
+    "404": "This workspace has no such object.",
     "409": "The current state does not allow that.",
     "410": "It was used, has expired or is no longer needed.",
     "413": "The body is too large.",
     "415": "The body's media type is not supported.",
     "422": "The data breaks a rule.",
-    "429": "Too many requests; Retry-After says when to come back.",
+    "429": "Too many requests; Retry-After says when to try again.",
     "500": "Something went wrong on our side.",
     "502": "A service of others, such as the mail server, has failed or refused.",
     "503": "A part that this needs is not available now.",

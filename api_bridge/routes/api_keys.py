@@ -34,11 +34,13 @@ class ApiKeyToMake(Body):
     )
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = Field(
         None,
-        description="What the key is limited to below its role, such as workflows:read, "
-        "workflows:execute or forms:submit; without a limit when absent.",
+        description="Limits the key below its role, such as workflows:read, workflows:execute or "
+        "forms:submit; no limit by default.",
     )
-    expires_at: Instant | None = Field(None, description="Never when absent.")
-    member_id: str | None = Field(None, max_length=100, description="The member it belongs to.")
+    expires_at: Instant | None = Field(None, description="By default, never.")
+    member_id: str | None = Field(
+        None, max_length=100, description="The member to whom it belongs."
+    )
 
 
 class Rotation(Body):
@@ -49,7 +51,7 @@ class Rotation(Body):
         ge=0,
         le=_MAX_GRACE,
         strict=True,
-        description="How long the token before goes on working; 7 days at most.",
+        description="How long the previous token keeps working; 7 days at most.",
     )
 
 

@@ -114,7 +114,7 @@ def import_definitions(
     caller: Admin,
     definitions: Annotated[list[Any], Depends(_definitions)],
     dry_run: Annotated[
-        bool, Query(alias="dryRun", description="Only say what would change.")
+        bool, Query(alias="dryRun", description="Only report what would change.")
     ] = False,
 ) -> dict[str, Any]:
     """Create and update automations from a definition file, all of them or none.

@@ -26,7 +26,7 @@ def get_figures(
         Query(
             min_length=1,
             max_length=10,
-            description="The last day, such as 2026-01-31; today when absent.",
+            description="The last day, such as 2026-01-31; by default today.",
         ),
     ] = None,
     workflow_id: Annotated[

@@ -24,7 +24,10 @@ router = Router(prefix="/api/forms", tags=["form pages"])
 _PER_PUBLIC_FORM = 3_000
 """Views and submissions a minute, by all who fill it in; each address has its own limit."""
 _SENT: dict[int | str, dict[str, Any]] = {
-    200: {**pages.SHOWN[200], "description": "The page with an item more, or less: nothing sent."},
+    200: {
+        **pages.SHOWN[200],
+        "description": "The page with one item more or less; nothing was submitted.",
+    },
     201: {"description": "A program's submission."},
     303: {"description": "It was sent: the page that says so, which may be loaded again."},
 }

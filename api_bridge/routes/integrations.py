@@ -37,7 +37,7 @@ class NewIntegration(_Body):
     )
     enabled: bool = Field(True, strict=True)
     set_as_site_email_provider: bool = Field(
-        False, strict=True, description="Whether this is what sends the workspace's mail."
+        False, strict=True, description="Whether this sends the workspace's mail."
     )
 
 

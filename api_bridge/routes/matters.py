@@ -24,11 +24,11 @@ router = Router(prefix="/api/matters", tags=["matters"])
 class MatterToMake(Body):
     """A matter to make."""
 
-    template_id: str = Field(description="The board that its steps are made from.")
+    template_id: str = Field(description="The board that defines its steps.")
     title: Title
     tags: Tags = Field(default_factory=list)
     priority: Priority = "MEDIUM"
-    assignee_id: str | None = Field(None, description="The member who is in charge.")
+    assignee_id: str | None = Field(None, description="The responsible member.")
     properties: dict[str, Any] = Field(default_factory=dict)
 
 

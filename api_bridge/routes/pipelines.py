@@ -61,7 +61,7 @@ class ChangedConnection(Body, Edited):
     name: str = ""
     config: dict[str, Any] = Field({}, description="By the connector's type.")
     tables: list[TableMapping] = Field([], description="Each record goes to all of them.")
-    interval: str | None = Field(None, description="How often to sync; null for by hand.")
+    interval: str | None = Field(None, description="How often to sync; null means manually.")
     enabled: bool = Field(True, strict=True)
 
 
@@ -192,7 +192,7 @@ def _look(request: Request) -> None:
 @router.post(
     "/webhooks/{token}",
     status_code=202,
-    responses={200: {"description": "The delivery was taken before."}},
+    responses={200: {"description": "The delivery was already accepted."}},
     openapi_extra=_DELIVERED,
 )
 @slow
@@ -231,7 +231,7 @@ def list_runs(
 @router.post(
     f"{_CONNECTION}/runs",
     status_code=201,
-    responses={202: {"description": "The records are being read; the run says how far."}},
+    responses={202: {"description": "The records are being read; the run shows the progress."}},
 )
 @slow
 @body_limit(MAX_FILES_BYTES)

@@ -35,7 +35,7 @@ class Decision(Body):
     decision: str | None = Field(None, description="approved or rejected, for an approval.")
     data: Any = Field(None, description="Optional context data; an approval's form values.")
     reason: str | None = Field(
-        None, max_length=5_000, description="Why it is decided so, or goes on now."
+        None, max_length=5_000, description="The reason for the decision, or for resuming now."
     )
 
 
@@ -48,13 +48,13 @@ class RunQuery(BaseModel):
     since: Instant | None = Field(None, description="Started at or after.")
     until: Instant | None = Field(None, description="Started before.")
     trigger_type: TriggerType | None = Field(
-        None, alias="triggerType", description="Only runs that were started so."
+        None, alias="triggerType", description="Only runs with this trigger type."
     )
     cursor: str | None = Field(
         None,
         max_length=500,
-        description="Instead of page: goes on behind nextCursor of the answer before; empty "
-        "for the first. Nothing is counted, so that deep lists stay fast.",
+        description="Instead of page: nextCursor of the previous answer; empty for the first "
+        "page. Nothing is counted, so deep lists stay fast.",
     )
 
     def filter(self) -> RunFilter:
@@ -90,7 +90,7 @@ def export_runs(
     run_id: Annotated[str | None, Query(alias="runId", description="One run only.")] = None,
     cursor: Annotated[
         str | None,
-        Query(max_length=500, description="Goes on behind nextCursor of the file before."),
+        Query(max_length=500, description="nextCursor of the previous file."),
     ] = None,
 ) -> StreamingResponse:
     """Download the newest runs, or one, as a JSON file.
@@ -145,9 +145,9 @@ class Selection(Body):
     status: RunStatus | None = Field(None, description="Only runs of this status.")
     since: Instant | None = Field(None, description="Started at or after.")
     until: Instant | None = Field(None, description="Started before.")
-    trigger_type: TriggerType | None = Field(None, description="Only runs that were started so.")
+    trigger_type: TriggerType | None = Field(None, description="Only runs with this trigger type.")
     limit: int = Field(
-        100, ge=1, le=replays.MAX_BATCH, strict=True, description="The newest so many."
+        100, ge=1, le=replays.MAX_BATCH, strict=True, description="Number of entries, newest first."
     )
 
 
@@ -179,8 +179,8 @@ class RunRetry(Body):
 
     version: Literal["original", "latest"] = Field(
         "original",
-        description="By the version that the run has had, or by the newest: that one must have the "
-        "same steps up to the one that failed, else 409 says what is different.",
+        description="On the run's own version, or on the newest, which must have the same steps "
+        "up to the failed one; otherwise, 409 says what differs.",
     )
 
 

@@ -28,8 +28,8 @@ class SampleData(Body):
     run_id: str | None = Field(
         None,
         max_length=100,
-        description="A run of the automation whose input, trigger, variables and outputs are "
-        "found, below what is given here.",
+        description="A run of the automation that provides input, trigger, variables and outputs; "
+        "values given here override them.",
     )
     input: dict[str, Any] = Field(default_factory=dict, description="{{input.…}}")
     variables: dict[str, Any] = Field(
@@ -91,12 +91,12 @@ class PauseAnswer(Body):
     """How a pause is passed."""
 
     decision: Literal["approved", "rejected", "expired"] | None = Field(
-        None, description="What people decide; approved when absent. Any pause may have expired."
+        None, description="The decision; by default approved. Any pause may have expired."
     )
     data: Any = Field(
         None,
-        description="What comes with it: the data of a decision, the body that a callback is sent, "
-        "what is filled into a form, what the run or operator that is waited for has put out.",
+        description="The data of the answer: of a decision, the body of a callback, a form's "
+        "values, the outputs of the awaited run or operator.",
     )
 
 

@@ -30,8 +30,8 @@ _MAX_CURSOR_LENGTH = 5_000
 """A cursor holds the value that rows are ordered by."""
 _CSV = ("text/csv", "text/tab-separated-values", "application/csv", "text/x-csv")
 _SORT = "A column's key, or createdAt; with - before it the other way round."
-_SHEET = "Of a workbook, the sheet that is read; the first one when absent."
-_CURSOR = "Goes on behind nextCursor of the answer before."
+_SHEET = "The sheet of a workbook to read; by default the first."
+_CURSOR = "nextCursor of the previous answer."
 
 
 class RowValues(Body):
@@ -47,7 +47,9 @@ class ChangedRow(RowValues, Edited):
 class RowQuery(Body):
     """Which rows are asked for."""
 
-    filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
+    filter: RowFilter | None = Field(
+        None, description="Comparisons of columns; without them, all rows match."
+    )
     sort: str | None = Field(None, max_length=200, description=_SORT)
     limit: int = Field(100, ge=1, le=1_000, strict=True)
     cursor: str | None = Field(None, max_length=_MAX_CURSOR_LENGTH, description=_CURSOR)

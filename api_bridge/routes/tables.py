@@ -24,15 +24,19 @@ router = Router(prefix="/api/tables", tags=["tables"])
 class AggregateQuery(Body):
     """Which aggregate of which rows is asked for."""
 
-    function: Function = Field(description="sum and avg are of numbers, min and max of dates, too.")
+    function: Function = Field(
+        description="sum and avg work on numbers, min and max also on dates."
+    )
     column: str | None = Field(
-        None, max_length=100, description="Of which column; count without one counts rows."
+        None, max_length=100, description="The column; count without one counts rows."
     )
     group_by: str | None = Field(
-        None, max_length=100, description="A column, for each of whose values there is a result."
+        None, max_length=100, description="A column; there is one result for each of its values."
     )
-    filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
-    limit: int = Field(100, ge=1, le=1_000, strict=True, description="How many groups at most.")
+    filter: RowFilter | None = Field(
+        None, description="Comparisons of columns; without them, all rows match."
+    )
+    limit: int = Field(100, ge=1, le=1_000, strict=True, description="Maximum number of groups.")
 
 
 class ChangedTable(TableShape, Edited):

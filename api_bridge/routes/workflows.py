@@ -48,7 +48,7 @@ def list_workflows(
     caller: Viewer,
     request: Request,
     response: Response,
-    limit: Annotated[int | None, Query(ge=1, le=500, description="A page of so many.")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=500, description="Page size.")] = None,
     cursor: Annotated[
         str | None,
         Query(max_length=500, description="As in the Link header of the page before."),

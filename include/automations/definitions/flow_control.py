@@ -43,29 +43,35 @@ class Keyed(Model):
         None,
         min_length=1,
         max_length=2_000,
-        description="A template of what the limit is counted for, such as {{submission.email}}; it "
-        "may name what the run is started with. Without it, for the automation as a whole. A "
-        "part that is missing when a run starts is empty; a run of whose key all is missing, null "
-        "or empty, whatever words stand around it, counts for no limit.",
+        description="A template for the key to which the limit applies, such as "
+        "{{submission.email}}; it may use the data that the run starts with. Without "
+        "it, the limit applies to the whole automation. A missing part is empty when "
+        "a run starts; a run whose key parts are all missing, null or empty, whatever "
+        "text surrounds them, counts toward no limit.",
     )
 
 
 class Concurrency(Keyed):
     """How many runs may be in flight at once, those that pause included."""
 
-    limit: int = Field(ge=1, le=10_000, strict=True, description="The most runs in flight.")
+    limit: int = Field(
+        ge=1, le=10_000, strict=True, description="Maximum number of runs in flight."
+    )
     policy: Literal["queue", "skip", "cancel_running"] = Field(
         "queue",
-        description="What becomes of one more: it is RUNNING and waits for its turn, in the order "
-        "in which they came; it is CANCELLED at once; or the oldest one in flight is.",
+        description="What happens to a run above the limit: it is RUNNING and waits for its turn, "
+        "in order of arrival; it is CANCELLED at once; or the oldest run in flight "
+        "is.",
     )
 
 
 class RateLimit(Keyed):
     """How many runs may begin in any stretch of time; more are not started."""
 
-    limit: int = Field(ge=1, le=10_000, strict=True, description="The most runs in the time.")
-    per: Span = Field(description="The time, up to P31D; it slides.")
+    limit: int = Field(
+        ge=1, le=10_000, strict=True, description="Maximum number of runs in the period."
+    )
+    per: Span = Field(description="The period, up to P31D; the window slides.")
 
     def rule(self) -> str:
         """The limit for people."""
@@ -77,10 +83,10 @@ class RateLimit(Keyed):
 class Debounce(Keyed):
     """Events that come soon after each other start one run, with the data of the last of them."""
 
-    delay: Span = Field(description="A run is started when no event has come for so long.")
+    delay: Span = Field(description="A run starts when no event has arrived for this long.")
     max_wait: Span | None = Field(
         None,
-        description="A run is started after so long at the latest, however many events still come.",
+        description="A run starts after this time at the latest, however many events still arrive.",
     )
 
     @field_validator("max_wait")

@@ -181,11 +181,11 @@ class Budget(Model):
         None,
         gt=0,
         le=1_000_000,
-        description="US dollars, by the public price lists; a model whose price is not known "
-        "counts nothing.",
+        description="US dollars, by the public price lists; a model with an unknown price counts "
+        "as nothing.",
     )
     max_tokens: int | None = Field(
-        None, ge=1, strict=True, description="Tokens of questions and answers."
+        None, ge=1, strict=True, description="Tokens of prompts and answers."
     )
 
     @model_validator(mode="after")
@@ -203,25 +203,25 @@ class Definition(Model):
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$",
         strict=True,
-        description="Unique in the workspace: what files of definitions know the automation by, "
-        "whatever it is named.",
+        description="Unique in the workspace: identifies the automation in definition files, "
+        "whatever its name.",
     )
     description: str = Field("", max_length=5_000, strict=True)
     trigger: Trigger = Field(default_factory=Manual, description="What starts a run.")
     steps: list[Step] = Field(default_factory=list, max_length=500)
     variables: dict[str, Any] = Field(
-        default_factory=dict, description="First values of the run's variables."
+        default_factory=dict, description="Initial values of the run's variables."
     )
     timezone: LiteralZone | None = Field(
         None,
-        description="The IANA time zone of the schedule and of delays until a wall time, where "
-        "these name none; UTC when absent.",
+        description="The IANA time zone of schedules, and of delays until a wall-clock time, that "
+        "name none; UTC by default.",
     )
     form_id: str | None = Field(
         None, strict=True, description="The form of a form_submission trigger."
     )
     budget: Budget | None = Field(
-        None, description="What the `ai` steps of a run may take together; no limit when absent."
+        None, description="What the `ai` steps of a run may use together; no limit by default."
     )
     concurrency: Concurrency | None = Field(
         None, description="How many runs may be in flight at once, whatever starts them."
@@ -230,19 +230,19 @@ class Definition(Model):
         None, description="How many runs may begin in a time, whatever starts them."
     )
     debounce: Debounce | None = Field(
-        None, description="For triggers by events: how long to wait for the last of many."
+        None, description="For event triggers: how long to wait for the last of many events."
     )
     execution: Literal["airflow", "express"] = Field(
         "airflow",
-        description="Who does the first steps of a run. `express`: warm workers, at once, up to "
-        "the first one that may wait, is heavy, is tried again or fails; Airflow shows these and "
-        "does the others. `airflow`: Airflow's workers do all of them.",
+        description="What runs the first steps of a run. `express`: warm workers, at once, up to "
+        "the first step that may wait, is heavy, is retried or fails; Airflow shows "
+        "these and runs the others. `airflow`: Airflow's workers run all steps.",
     )
     error_workflow_id: Id | None = Field(
         None,
-        description="The automation that is started when a run of this one has FAILED, while it is "
-        "ACTIVE; its input is the failed run's runId, workflowId, workflowName, error, failedAt "
-        "and its failed step's stepId, stepName, stepType.",
+        description="The automation that starts when a run of this one has FAILED, if it is "
+        "ACTIVE; its input is the failed run's runId, workflowId, workflowName, "
+        "error, failedAt and its failed step's stepId, stepName, stepType.",
     )
 
     @model_validator(mode="before")

@@ -36,14 +36,14 @@ class TableMapping(Model):
     key_columns: list[str] = Field(
         min_length=1,
         max_length=10,
-        description="The columns by whose values a row is known again: it is changed, not added.",
+        description="The columns that identify a row, so that it is changed, not added.",
     )
     field_mapping: dict[str, Path] = Field(
         default_factory=dict,
         max_length=200,
-        description="Where each column's value is in a record: keys and places in lists with dots "
-        "between, such as dependency.package.name; $ is the record itself. Without it, a record's "
-        "keys are the columns.",
+        description="The path of each column's value in a record: keys and list positions "
+        "separated by dots, such as dependency.package.name; $ is the record itself. "
+        "Without it, a record's keys are the columns.",
     )
 
     @model_validator(mode="after")
@@ -153,7 +153,7 @@ CONNECTORS: Mapping[str, type[PushConfig] | type[HttpConfig]] = {
 class ConnectionShape(Model):
     """A named source, and the tables that its records go to."""
 
-    name: Name = Field(description="What it is called; no two of a workspace are called the same.")
+    name: Name = Field(description="Its name, unique in the workspace.")
     connector_type: ConnectorType = Field(description="How records come.")
     config: dict[str, Any] = Field(default_factory=dict, description="By the connector's type.")
     tables: list[TableMapping] = Field(
@@ -161,8 +161,8 @@ class ConnectionShape(Model):
     )
     interval: Annotated[str, AfterValidator(check_interval)] | None = Field(
         None,
-        description="How often to sync an http source, such as PT1H, from PT1M to P366D; by hand "
-        "when absent.",
+        description="How often to sync an http source, such as PT1H, from PT1M to P366D; without "
+        "it, manually.",
     )
     enabled: bool = Field(True, strict=True, description="Whether it can sync.")
 

@@ -63,11 +63,11 @@ class FormField(_Part):
     key: str = Field(min_length=1, max_length=200)
     type: FieldType
     label: str = ""
-    help: str = Field("", max_length=2_000, description="What is said below its label.")
+    help: str = Field("", max_length=2_000, description="Help text below its label.")
     validation: Validation = Validation()
     options: list[Option] = Field(default_factory=list)
     timezone: Annotated[str, AfterValidator(zone_name)] = Field(
-        "UTC", description="Of what is typed into a page, for a datetime."
+        "UTC", description="Time zone of values that are typed into a page, for a datetime."
     )
 
 

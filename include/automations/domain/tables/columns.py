@@ -68,7 +68,7 @@ class Column(_Part):
     key: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$", description="Where rows have its value."
     )
-    name: str = Field("", max_length=200, description="What people see; the key when absent.")
+    name: str = Field("", max_length=200, description="What people see; by default the key.")
     type: ColumnType = Field(description="What its values are.")
     required: bool = Field(False, strict=True, description="Whether every row must have a value.")
     options: list[Annotated[Option, BeforeValidator(_option)]] = Field(
@@ -95,7 +95,7 @@ class Column(_Part):
 class TableShape(_Part):
     """A table without its rows."""
 
-    name: Name = Field(description="What it is called.")
+    name: Name = Field(description="Its name.")
     description: str = Field("", max_length=5_000)
     category: Category = Field("USER", description="Where its rows come from.")
     columns: list[Column] = Field(min_length=1, max_length=MAX_COLUMNS)
