@@ -111,7 +111,9 @@ def _measured(stack: Stack, counterparts: Counterparts, parts: Sequence[str]) ->
         yield _silence(stack, part, lambda part=part: _kill(stack, part))  # type: ignore[misc]
         _until_healthy(stack)
     yield _of_one_step(stack, counterparts, "the process of a loop", _looped)
-    yield _of_one_step(stack, counterparts, "the worker that watches over it", _looped, is_above=True)
+    yield _of_one_step(
+        stack, counterparts, "the worker that watches over it", _looped, is_above=True
+    )
     yield _of_one_step(stack, counterparts, "the executor's worker at a step", lambda step: step)
     yield _of_all(stack)
 
