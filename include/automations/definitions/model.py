@@ -29,7 +29,7 @@ class Retry(Model):
     )
     delay: Duration = Field("PT2S", description="Delay before the second attempt.")
     max_delay: Duration = Field(
-        "PT5M", description="The longest delay; by default, at least `delay`."
+        "PT5M", description="The longest delay; by default PT5M, or `delay` if that is longer."
     )
     on: tuple[str, ...] = Field(
         (),
