@@ -28,7 +28,7 @@ _SHOWN = 0.5
 
 _LIMITS: Mapping[Kind, str] = {
     "chain": "before the first step, Airflow's scheduler has to pick up the run and a worker its "
-    "task; then each step is a transaction of about ten statements, which waits for the disk",
+    "task; then each step is a transaction of five statements, which waits for the disk",
     "burst": "processor time, mostly for the statements of steps and for what Airflow shows of "
     "them",
     "branch": "like a chain; the branch that is not taken is skipped in Airflow together with the "
