@@ -82,8 +82,4 @@ def schemas(ref_template: str) -> tuple[dict[tuple[str, str], Any], dict[str, An
             parts[schema["title"]] = schema
             schema = {"$ref": ref_template.format(model=schema["title"])}
         found[key] = schema
-    return found, {name: _describe(name, part) for name, part in parts.items()}
-
-
-def _describe(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": f"Part of an answer: {name}.", **schema}
+    return found, parts

@@ -26,7 +26,7 @@ _MAX_GRACE = int(MAX_GRACE.total_seconds())
 
 
 class ApiKeyToMake(Body):
-    """A key to make."""
+    """An API key to create."""
 
     name: Name
     role: Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"] = Field(
@@ -44,7 +44,7 @@ class ApiKeyToMake(Body):
 
 
 class Rotation(Body):
-    """How a key is rotated."""
+    """How to rotate an API key."""
 
     grace_seconds: int = Field(
         0,

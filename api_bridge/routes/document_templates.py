@@ -44,7 +44,7 @@ class NewTemplate(BaseModel):
 
 
 class ChangedTemplate(Edited):
-    """What changes of a template; what is left out stays."""
+    """Changes to a template; fields that are left out stay as they are."""
 
     name: Name | None = None
     format: Format | None = None

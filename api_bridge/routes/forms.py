@@ -28,7 +28,7 @@ class NewForm(WrittenForm):
 
 
 class FormChange(Edited):
-    """What to change of a form."""
+    """Changes to a form; fields that are left out stay as they are."""
 
     title: Name = ""
     description: str = Field("", max_length=5_000)

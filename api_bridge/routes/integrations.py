@@ -42,7 +42,7 @@ class NewIntegration(_Body):
 
 
 class ChangedIntegration(_Body, Edited):
-    """What changes of an integration; config and credentials are replaced as a whole."""
+    """Changes to an integration; `config` and `credentials` are replaced as a whole."""
 
     name: Name = ""
     config: dict[str, Any] = Field({}, description="By the type.")

@@ -17,7 +17,7 @@ router = Router(prefix="/api/matter-templates", tags=["matters"])
 
 
 class ChangedBoard(Board, Edited):
-    """What a board is to be."""
+    """A board: it replaces the one before as a whole."""
 
 
 @router.get("")

@@ -22,7 +22,7 @@ router = Router(prefix="/api/matters", tags=["matters"])
 
 
 class MatterToMake(Body):
-    """A matter to make."""
+    """A matter to create."""
 
     template_id: str = Field(description="The board that defines its steps.")
     title: Title
@@ -33,7 +33,7 @@ class MatterToMake(Body):
 
 
 class MatterChange(Body, Edited):
-    """What to change of a matter."""
+    """Changes to a matter; fields that are left out stay as they are."""
 
     title: Title = ""
     tags: Tags = Field(default_factory=list)

@@ -31,7 +31,7 @@ class NewMember(Body):
 
 
 class MemberChange(Body, Edited):
-    """What to change of a member."""
+    """Changes to a member; fields that are left out stay as they are."""
 
     name: Name = ""
     email: str = Field("", max_length=320, json_schema_extra=_EMAIL)

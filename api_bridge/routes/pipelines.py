@@ -56,7 +56,7 @@ _DELIVERED = {
 
 
 class ChangedConnection(Body, Edited):
-    """What changes of a connection; config and tables are replaced as a whole."""
+    """Changes to a connection; `config` and `tables` are replaced as a whole."""
 
     name: str = ""
     config: dict[str, Any] = Field({}, description="By the connector's type.")
@@ -66,14 +66,14 @@ class ChangedConnection(Body, Edited):
 
 
 class Source(Body):
-    """Where records come from."""
+    """The source of records: a connector and its configuration."""
 
     connector_type: ConnectorType
     config: dict[str, Any] = Field({}, description="By the connector's type.")
 
 
 class NewRun(Body):
-    """What is to be synced."""
+    """A sync to start."""
 
     records: list[Any] | None = Field(
         None, description="Objects, for a push connection; the others read theirs themselves."

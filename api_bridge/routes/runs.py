@@ -175,7 +175,7 @@ def replay_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
 
 
 class RunRetry(Body):
-    """How a failed run is to go on."""
+    """How to continue a failed run."""
 
     version: Literal["original", "latest"] = Field(
         "original",

@@ -26,7 +26,7 @@ router = Router(prefix="/api", tags=["session"])
 
 
 class Credentials(Body):
-    """Who signs in."""
+    """A member's e-mail address and password."""
 
     email: str = Field(max_length=320)
     password: str = Field(max_length=MAX_PASSWORD_LENGTH)
@@ -34,7 +34,7 @@ class Credentials(Body):
 
 
 class Invitation(Body):
-    """An invitation that is accepted."""
+    """The token of an invitation, and the password that its member chooses."""
 
     token: str = Field(max_length=200)
     password: str = Field(
@@ -45,7 +45,7 @@ class Invitation(Body):
 
 
 class NewPassword(Body):
-    """Another password."""
+    """A member's present and new password."""
 
     current_password: str = Field(max_length=MAX_PASSWORD_LENGTH)
     new_password: str = Field(

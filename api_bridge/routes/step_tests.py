@@ -43,7 +43,7 @@ class SampleData(Body):
 
 
 class StepTest(SampleData):
-    """What a step finds when it is tested."""
+    """Sample data for testing one step."""
 
     loop: dict[str, Any] | None = Field(
         None, description="{{loop.…}}, for a step in the body of a loop."
@@ -88,7 +88,7 @@ def try_step(
 
 
 class PauseAnswer(Body):
-    """How a pause is passed."""
+    """A sample answer to a pause."""
 
     decision: Literal["approved", "rejected", "expired"] | None = Field(
         None, description="The decision; by default approved. Any pause may have expired."
@@ -101,7 +101,7 @@ class PauseAnswer(Body):
 
 
 class NewTrial(SampleData):
-    """What an automation is tried with."""
+    """Sample data for trying a whole automation."""
 
     answers: dict[str, PauseAnswer] = Field(
         default_factory=dict, description="How pauses are passed, by ids or names of steps."

@@ -21,7 +21,7 @@ router = Router(prefix="/api/submissions", tags=["forms"])
 
 
 class NewSubmission(BaseModel):
-    """What somebody filled in."""
+    """A filled-in form."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,7 +30,7 @@ class NewSubmission(BaseModel):
 
 
 class SubmissionChange(Edited):
-    """What a submission is to hold."""
+    """New data for a submission."""
 
     data: dict[str, Any] = Field(description="All values by the fields' keys.")
 

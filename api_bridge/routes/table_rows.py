@@ -41,11 +41,11 @@ class RowValues(Body):
 
 
 class ChangedRow(RowValues, Edited):
-    """Some of a row's values."""
+    """New values for some columns of a row."""
 
 
 class RowQuery(Body):
-    """Which rows are asked for."""
+    """A filter, a sort order and a page of a table's rows."""
 
     filter: RowFilter | None = Field(
         None, description="Comparisons of columns; without them, all rows match."

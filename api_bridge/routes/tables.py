@@ -22,7 +22,7 @@ router = Router(prefix="/api/tables", tags=["tables"])
 
 
 class AggregateQuery(Body):
-    """Which aggregate of which rows is asked for."""
+    """An aggregate to compute, and the rows to compute it over."""
 
     function: Function = Field(
         description="sum and avg work on numbers, min and max also on dates."
@@ -40,7 +40,7 @@ class AggregateQuery(Body):
 
 
 class ChangedTable(TableShape, Edited):
-    """What a table is to be."""
+    """A table: it replaces the one before as a whole."""
 
 
 @router.get("")

@@ -30,7 +30,7 @@ Payload = Annotated[Any, Body(description="A definition; see the documentation o
 
 
 class Execution(RequestBody):
-    """What a run by hand is given."""
+    """The input of a manual run."""
 
     input: dict[str, Any] = Field(
         default_factory=dict,

@@ -8,14 +8,13 @@ below.
 from __future__ import annotations
 
 import os
-import re
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -41,6 +40,7 @@ from automations.kit.setting_types import (
     QueueUrl,
     Sender,
     Url,
+    entries,
     parts,
 )
 
@@ -68,36 +68,19 @@ _CONFIDENTIAL = (
 )
 
 
-def _are_roles(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        name, _, role = one.partition(":")
-        if not name or role not in ("VIEWER", "MEMBER", "ADMIN", "OWNER"):
-            raise ValueError("must be pairs such as Op:MEMBER, of VIEWER, MEMBER, ADMIN, OWNER")
-    return value
-
-
-def _are_dags(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        if not re.fullmatch(r"(?:[\w-]+/)?[\w.~:*?+-]+", one):
-            raise ValueError("must be ids of DAGs such as etl_* or acme/etl_*")
-    return value
-
-
-def _are_operators(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        if not re.fullmatch(r"(?:[\w-]+/)?[\w.*?]+", one):
-            raise ValueError(
-                "must be dotted paths such as airflow.providers.http.operators.http.HttpOperator, "
-                "airflow.providers.amazon.* or acme/airflow.providers.amazon.*"
-            )
-    return value
-
-
-def _are_connections(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        if not re.fullmatch(r"(?:[\w-]+/)?[\w.#!():*?-]+", one):
-            raise ValueError("must be ids of connections such as smtp_* or acme/smtp_*")
-    return value
+_ROLES = entries(
+    r"[^:]+:(?:VIEWER|MEMBER|ADMIN|OWNER)",
+    "must be pairs such as Op:MEMBER, of VIEWER, MEMBER, ADMIN, OWNER",
+)
+_DAGS = entries(r"(?:[\w-]+/)?[\w.~:*?+-]+", "must be ids of DAGs such as etl_* or acme/etl_*")
+_OPERATORS = entries(
+    r"(?:[\w-]+/)?[\w.*?]+",
+    "must be dotted paths such as airflow.providers.http.operators.http.HttpOperator, "
+    "airflow.providers.amazon.* or acme/airflow.providers.amazon.*",
+)
+_CONNECTIONS = entries(
+    r"(?:[\w-]+/)?[\w.#!():*?-]+", "must be ids of connections such as smtp_* or acme/smtp_*"
+)
 
 
 def default_home() -> Path:
@@ -186,7 +169,7 @@ class Settings(BaseSettings):
         description="Airflow users who may decide in place of those who were asked, besides users "
         "whose name is that of a member with the role ADMIN.",
     )
-    airflow_roles: Annotated[Names, AfterValidator(_are_roles)] = Field(
+    airflow_roles: Annotated[Names, _ROLES] = Field(
         ("Admin:ADMIN", "Op:MEMBER", "User:MEMBER", "Viewer:VIEWER"),
         description="Maps Airflow users' roles to roles in the console; the highest counts. Users "
         "with none of these roles cannot enter the console from Airflow.",
@@ -229,21 +212,21 @@ class Settings(BaseSettings):
         description="Non-public hosts (host or host:port) that http_request and workspaces' mail "
         "servers may use.",
     )
-    dag_allow: Annotated[Names, AfterValidator(_are_dags)] = Field(
+    dag_allow: Annotated[Names, _DAGS] = Field(
         (),
         description="DAGs of this Airflow that run_workflow may run by dagId: ids with * and ?, "
         "or acme/etl_* only for the workspace with the slug acme. None by default: "
         "Airflow's DAGs belong to no workspace, and any author of automations could "
         "run them with any conf.",
     )
-    operator_allow: Annotated[Names, AfterValidator(_are_operators)] = Field(
+    operator_allow: Annotated[Names, _OPERATORS] = Field(
         (),
         description="Operators of Airflow's providers that airflow_operator may run: dotted paths "
         "with * and ?, or acme/airflow.providers.amazon.* only for the workspace with "
         "the slug acme. None by default: an operator acts with Airflow's connections "
         "and on its workers.",
     )
-    connection_allow: Annotated[Names, AfterValidator(_are_connections)] = Field(
+    connection_allow: Annotated[Names, _CONNECTIONS] = Field(
         (),
         description="Airflow connections that email, slack, http_request and ai may use by "
         "connId: ids with * and ?, or acme/smtp_* only for the workspace with the "

@@ -8,7 +8,7 @@ from automations_client.shapes import RunCounts
 
 
 class Quantiles(TypedDict):
-    """How many seconds half of the runs took at most, nine of ten, and 99 of 100."""
+    """The median, the 90th and the 99th percentile of durations, in seconds."""
 
     p50: float
     p90: float
@@ -16,7 +16,7 @@ class Quantiles(TypedDict):
 
 
 class Outcomes(RunCounts):
-    """What became of some runs; ``success`` is in per cent of those that ended by themselves."""
+    """The outcomes of some runs; ``success`` is a percentage of the completed and failed ones."""
 
     success: int | None
     seconds: Quantiles | None
@@ -25,18 +25,20 @@ class Outcomes(RunCounts):
 
 
 class OutcomesOfPart(Outcomes):
+    """The outcomes of the runs of one part of the time."""
+
     since: str
 
 
 class OutcomesOfWorkflow(Outcomes):
-    """``name`` is null of one that is deleted."""
+    """The outcomes of one automation's runs; ``name`` is null if it was deleted."""
 
     workflowId: str
     name: str | None
 
 
 class FailingStep(TypedDict):
-    """A step at which runs have failed; its fields are null where that was outside of a step."""
+    """A step at which runs failed; its fields are null for failures outside of any step."""
 
     workflowId: str
     stepId: str | None
@@ -47,7 +49,7 @@ class FailingStep(TypedDict):
 
 
 class Waits(TypedDict):
-    """How many runs wait for something, by how long they do."""
+    """How many runs wait for one kind of thing, by how long they have waited."""
 
     kind: str
     total: int
@@ -58,7 +60,7 @@ class Waits(TypedDict):
 
 
 class Figures(TypedDict):
-    """``countedSince`` is null where all runs of the time are counted."""
+    """Runs, costs and waits in numbers; ``countedSince`` is null if all runs of the time count."""
 
     since: str
     until: str

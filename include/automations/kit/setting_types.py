@@ -104,3 +104,15 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parts)]
 Hosts = Annotated[Names, AfterValidator(_are_hosts)]
 HostNames = Annotated[Names, AfterValidator(_are_host_names)]
 Origins = Annotated[Names, AfterValidator(_are_origins)]
+
+
+def entries(pattern: str, mend: str) -> AfterValidator:
+    """Refuse a list with an entry that does not match a pattern, in words that say what must be."""
+    expression = re.compile(pattern)
+
+    def check(value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(expression.fullmatch, value)):
+            raise ValueError(mend)
+        return value
+
+    return AfterValidator(check)

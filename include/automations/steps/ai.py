@@ -25,7 +25,7 @@ from automations.steps.outcomes import Done, Fail, Outcome
 
 
 class AiConfig(Model):
-    """What to ask whom."""
+    """The model, the prompt and how to treat the answer."""
 
     prompt: Text = Field(min_length=1, max_length=500_000, description="The question.")
     system: OptionalText = Field(

@@ -68,7 +68,7 @@ Deciders = Annotated[Addresses, BeforeValidator(_somebody)]
 
 
 class ApprovalConfig(Model):
-    """Who decides on what."""
+    """The question, the people who decide, and how."""
 
     approvers: Deciders = Field(
         default_factory=list,

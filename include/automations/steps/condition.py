@@ -51,7 +51,7 @@ class Rule(Model):
 
 
 class ConditionConfig(Model):
-    """What is compared, and what follows."""
+    """The comparison, and the steps of each branch."""
 
     match: Literal["all", "any"] = Field("all", description="Whether all rules must match, or any.")
     rules: Annotated[list[Rule] | None, AsWritten()] = Field(

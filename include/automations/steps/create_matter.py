@@ -34,7 +34,7 @@ Properties = Annotated[dict[str, Any], AfterValidator(_not_too_large)]
 
 
 class CreateMatterConfig(Model):
-    """Which matter to make."""
+    """The matter to create."""
 
     template_id: Text = Field(
         min_length=1, max_length=200, description="Id of the board; the matter gets its steps."

@@ -122,7 +122,7 @@ FileName = Annotated[
 
 
 class AttachmentConfig(Model):
-    """A file to send along."""
+    """A file to attach."""
 
     filename: FileName | None = Field(
         None, description="File name; by default the document's own name."
@@ -154,7 +154,7 @@ class AttachmentConfig(Model):
 
 
 class EmailContent(Model):
-    """What to send to whom."""
+    """A mail: recipients and content."""
 
     to: Annotated[Addresses, Field(min_length=1)] = Field(
         description="Recipients: an address, several separated by commas, or a list. A name "
@@ -191,7 +191,7 @@ class EmailContent(Model):
 
 
 class EmailConfig(EmailContent):
-    """What to send to whom, and by what."""
+    """A mail, and the provider that sends it."""
 
     conn_id: OptionalText = Field(
         None,

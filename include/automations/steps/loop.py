@@ -23,7 +23,7 @@ _MAX_DEPTH = 3 * MAX_DEPTH
 
 
 class LoopConfig(Model):
-    """What is gone through, and what is done with each item."""
+    """The collection, and the steps to run for each item."""
 
     collection: list[Any] | dict[str, Any] | TemplateText = Field(
         description="A list, or an object, whose items are then each `{key, value}`; usually a "

@@ -31,7 +31,7 @@ def _not_empty(value: str) -> str:
 
 
 class NotificationConfig(Model):
-    """Whom to tell what."""
+    """The notification and its recipients."""
 
     user_ids: Annotated[Texts, Field(min_length=1, max_length=MAX_USERS)] | None = Field(
         None,

@@ -16,7 +16,7 @@ from automations.steps.outcomes import Done, Fail, Outcome
 
 
 class SendDocumentConfig(Model):
-    """Which document to send to whom."""
+    """The document and its recipients."""
 
     document_id: Text = Field(
         min_length=1,

@@ -27,7 +27,7 @@ from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForSubmi
 
 
 class SendFormConfig(Model):
-    """Which form goes to whom."""
+    """The form and its recipients."""
 
     form_id: Text = Field(min_length=1, description="The form.")
     recipients: Annotated[Addresses, Field(min_length=1)] = Field(

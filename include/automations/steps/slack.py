@@ -38,7 +38,7 @@ def _web_address(value: str, info: ValidationInfo) -> str:
 
 
 class SlackConfig(Model):
-    """What to post, and where."""
+    """The message and its channel."""
 
     text: Annotated[OptionalText, Mrkdwn()] = Field(
         None,

@@ -28,7 +28,7 @@ _FIELDS = ("row_id", "data", "keys", "filter", "sort", "limit")
 
 
 class TableOperationsConfig(Model):
-    """What to do with which rows."""
+    """The table, the operation and its rows."""
 
     operation: Literal["create", "update", "upsert", "query", "delete"] = Field(
         description="create, update, upsert, query or delete."

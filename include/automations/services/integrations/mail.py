@@ -64,7 +64,7 @@ class WorkspaceMailer:
 
 
 class Message(EmailContent):
-    """A mail sent by request."""
+    """A mail that the API is asked to send."""
 
     body: str
 
