@@ -109,7 +109,12 @@ def test_every_refused_payload_names_a_field(api: Api, body: bytes) -> None:
         ("POST", "/api/forms", {"title": 5, "schema": 5}, {"title": "must be a text"}),
         ("POST", "/api/forms", [], {"body": "must be an object"}),
         ("POST", "/api/tables", {"name": "x", "columns": []}, {"columns": "must not be empty"}),
-        ("POST", "/api/workflows", {"name": "x" * 201}, {"name": "may have 200 at most"}),
+        (
+            "POST",
+            "/api/workflows",
+            {"name": "x" * 201},
+            {"name": "may have 200 characters at most"},
+        ),
         ("GET", "/api/events?limit=x", None, {"limit": "must be a whole number"}),
         ("GET", "/api/events?status=x", None, {"status": "must be 'PENDING', 'MATCHED'"}),
         ("GET", "/api/notifications?unreadOnly=x", None, {"unreadOnly": "must be true or false"}),

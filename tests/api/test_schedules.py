@@ -66,7 +66,7 @@ class TestRefused:
             ({"cron": "* * * * * *"}, "trigger.config.cron", "five fields"),
             ({"cron": "R 9 * * *"}, "trigger.config.cron", "R or H"),
             ({"cron": "{{input.cron}}"}, "trigger.config.cron", "five fields"),
-            ({"cron": "1," * 5_000 + "1 * * * *"}, "trigger.config.cron", "200 at most"),
+            ({"cron": "1," * 5_000 + "1 * * * *"}, "trigger.config.cron", "200 characters at most"),
             ({"interval": "PT59S"}, "trigger.config.interval", "between PT1M"),
             ({"interval": "{{input.every}}"}, "trigger.config.interval", "ISO 8601"),
             ({"cron": "0 9 * * *", "timezone": "../x"}, "trigger.config.timezone", "IANA"),
