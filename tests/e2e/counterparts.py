@@ -38,6 +38,12 @@ class Counterparts(ThreadingHTTPServer):
         """While it is not set, who asks for ``/held`` waits; after that it is an echo."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
 
+    def keys_of(self, text: str) -> list[str | None]:
+        """The idempotency keys of what was posted with a text, in the order in which it came."""
+        with self.counting:
+            sent = zip(self.posted, self.keys, strict=True)
+            return [key for (_, body), key in sent if body.get("text") == text]
+
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.server_address[1]}"

@@ -136,8 +136,7 @@ def test_a_step_whose_worker_is_killed_is_done_by_another_under_the_same_key(
         run = stack.execute(workflow)
 
         def keys() -> list[str | None]:
-            sent = zip(stack.counterparts.posted, stack.counterparts.keys, strict=True)
-            return [key for (_, body), key in sent if body.get("text") == "cut off"]
+            return stack.counterparts.keys_of("cut off")
 
         until("the step to be begun", lambda: keys() or None)
         (task, _) = tasks(stack, workflow, run)

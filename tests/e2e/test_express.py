@@ -112,8 +112,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_does_nothing_twice(stack: Sta
         runs = [stack.execute(workflow) for _ in range(4)]
 
         def keys() -> list[str | None]:
-            sent = zip(stack.counterparts.posted, stack.counterparts.keys, strict=True)
-            return [key for (_, body), key in sent if body.get("text") == "cut off Three"]
+            return stack.counterparts.keys_of("cut off Three")
 
         until("the third step of each to be begun", lambda: len(keys()) == 4 or None)
         stack.kill("express")

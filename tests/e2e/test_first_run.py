@@ -331,8 +331,7 @@ def test_a_step_whose_process_is_killed_again_and_again_fails_and_says_so(stack:
         run = stack.execute(workflow)
 
         def begun_anew() -> int | None:
-            sent = zip(stack.counterparts.posted, stack.counterparts.keys, strict=True)
-            keys[:] = [key for (_, body), key in sent if body.get("text") == "Deadly"]
+            keys[:] = stack.counterparts.keys_of("Deadly")
             if len(keys) == len(killed):
                 return None
             pid = tasks(stack, workflow, run)[0]["pid"]

@@ -78,8 +78,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing_and_does_nothing_t
         run = stack.execute(workflow)
 
         def keys() -> list[str | None]:
-            sent = zip(stack.counterparts.posted, stack.counterparts.keys, strict=True)
-            return [key for (path, body), key in sent if body.get("text") == "killed Three"]
+            return stack.counterparts.keys_of("killed Three")
 
         until("the third step to be begun", lambda: keys() or None)
         first = tasks(stack, workflow, run)[0]
