@@ -14,6 +14,7 @@ from pathlib import Path
 import requests
 
 from tests.free_ports import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
@@ -62,6 +63,8 @@ def send_while_killing(
 ) -> dict[int, str]:
     """Send so many requests at the same time, while one bridge after the other is killed.
 
+    All bridges are up again at the end.
+
     Args:
         send: sends one, by its number; gives what it was answered, None when it is to be repeated.
 
@@ -99,4 +102,7 @@ def send_while_killing(
             killed.start()
         for one in sent:
             one.result()
+    # One of them may have answered all that was left before the other was up again.
+    for bridge in bridges:
+        until("a bridge", bridge.answers)
     return answered
