@@ -71,7 +71,9 @@ def _actions_of(event: Mapping[str, Any]) -> Iterator[UserAction]:
         case "delete_dag_run":
             yield _action(event, ActionKind.DELETE)
         case "clear_dag_run" | "post_clear_task_instances":
-            named = [one if isinstance(one, str) else one[0] for one in extra.get("task_ids") or ()]
+            named = [
+                task if isinstance(task, str) else task[0] for task in extra.get("task_ids") or ()
+            ]
             yield _action(event, ActionKind.CLEAR, extra, tasks=named)
         case "patch_dag_run" if extra.get("state") in ("success", "failed"):
             yield _action(event, ActionKind.MARK, extra, state=extra["state"])
@@ -100,8 +102,8 @@ def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
 def _clear_actions(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
     # It is noted, too, when somebody is only shown what would be cleared.
     runs = extra.get("dag_runs") if extra.get("dry_run") is False else None
-    for one in runs or ():
-        named = _target_of(event, one)
+    for run in runs or ():
+        named = _target_of(event, run)
         if _ALL not in named.values():
             yield _action({**event, **named}, ActionKind.CLEAR, extra)
 
@@ -109,13 +111,13 @@ def _clear_actions(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterat
 def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
     for action in extra.get("actions") or ():
         for entity in action.get("entities") or ():
-            one = entity if isinstance(entity, dict) else {"dag_run_id": entity}
-            named = _target_of(event, one)
-            state = one.get("new_state") or one.get("state")
+            target = entity if isinstance(entity, dict) else {"dag_run_id": entity}
+            named = _target_of(event, target)
+            state = target.get("new_state") or target.get("state")
             if _ALL in named.values():
                 continue
             if action.get("action") == "update" and state:
-                yield _action({**event, **named}, ActionKind.MARK, one, state=state)
+                yield _action({**event, **named}, ActionKind.MARK, target, state=state)
             elif action.get("action") == "delete" and not named["task_id"]:
                 yield _action({**event, **named}, ActionKind.DELETE)
 

@@ -101,7 +101,8 @@ class AirflowClient:
             log.info("Airflow's server makes no batches of runs: %d", response.status_code)
             return None
         return [
-            run_batches.failure(run, made) for run, made in zip(runs, response.json(), strict=True)
+            run_batches.failure(run, result)
+            for run, result in zip(runs, response.json(), strict=True)
         ]
 
     def _start(self, run: NewDagRun) -> OrchestratorError | None:
@@ -133,7 +134,7 @@ class AirflowClient:
             raise problem
 
     def return_values(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         left = limit
         for task, index in self._returning(dag_id, run_id):
             path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{_RETURNED}"
@@ -150,10 +151,10 @@ class AirflowClient:
                     f"What the tasks of {run_id} have returned is more than {limit} bytes of JSON."
                 )
             if index < 0:
-                found[task] = value
+                values[task] = value
             else:
-                found.setdefault(task, []).append(value)
-        return found
+                values.setdefault(task, []).append(value)
+        return values
 
     def _returning(self, dag_id: str, run_id: str) -> Iterator[tuple[str, int]]:
         """The tasks that have returned something, those that are mapped in order."""
@@ -171,7 +172,7 @@ class AirflowClient:
         return _LISTED.validate_json(self.http.call_plugin("GET", _OPERATORS).content)
 
     def assets(self, scheme: str) -> dict[str, int]:
-        found: dict[str, int] = {}
+        ids: dict[str, int] = {}
         offset, page = 0, _PAGE_SIZE
         while page == _PAGE_SIZE:
             params = {"uri_pattern": f"{scheme}%", "limit": _PAGE_SIZE, "offset": offset}
@@ -179,8 +180,10 @@ class AirflowClient:
             listed = answer.get("assets", ())
             page = len(listed)
             offset += page
-            found |= {one["uri"]: one["id"] for one in listed if one["uri"].startswith(scheme)}
-        return found
+            ids |= {
+                asset["uri"]: asset["id"] for asset in listed if asset["uri"].startswith(scheme)
+            }
+        return ids
 
     def change_asset(self, asset_id: int, extra: Mapping[str, Any]) -> None:
         body = {"asset_id": asset_id, "extra": dict(extra)}
@@ -190,9 +193,9 @@ class AirflowClient:
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
     ) -> bool:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        asked = self.http.call("GET", path, missing_ok=True)
+        question = self.http.call("GET", path, missing_ok=True)
         # A cleared task keeps its old question, and wipes what is answered before it asks again.
-        if asked is None or asked["task_instance"]["state"] != "awaiting_input":
+        if question is None or question["task_instance"]["state"] != "awaiting_input":
             raise NotVisibleYet(f"{task_id} of {run_id} does not wait in Airflow yet.")
         body = {"chosen_options": [option], "params_input": dict(params)}
         answer = self.http.call("PATCH", path, body, conflict_ok=True)
@@ -200,8 +203,8 @@ class AirflowClient:
 
     def fail(self, dag_id: str, run_id: str) -> None:
         # Airflow would turn a DagRun that has succeeded into a failed one.
-        found = self.run_state(dag_id, run_id)
-        if found is not None and not found.state.is_end:
+        dag_run = self.run_state(dag_id, run_id)
+        if dag_run is not None and not dag_run.state.is_end:
             self.http.call(
                 "PATCH",
                 f"/dags/{dag_id}/dagRuns/{run_id}",
@@ -210,11 +213,11 @@ class AirflowClient:
             )
 
     def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
-        found = self.run_state(dag_id, run_id)
-        if found is None or found.state == DagRunStatus.SUCCESS:
+        dag_run = self.run_state(dag_id, run_id)
+        if dag_run is None or dag_run.state == DagRunStatus.SUCCESS:
             return
         # Our run fails a moment before its DagRun does.
-        if found.state != DagRunStatus.FAILED:
+        if dag_run.state != DagRunStatus.FAILED:
             raise NotVisibleYet(f"{run_id} has not ended in Airflow yet.")
         self.http.call(
             "POST",
@@ -248,15 +251,15 @@ class AirflowClient:
         return self.http.call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
 
     def paused_dags(self) -> Set[str]:
-        found: set[str] = set()
+        dag_ids: set[str] = set()
         page = _PAGE_SIZE
         while page == _PAGE_SIZE:
             params = {"paused": True, "dag_id_prefix_pattern": "automation_"}
-            query = {**params, "order_by": "dag_id", "offset": len(found), "limit": _PAGE_SIZE}
+            query = {**params, "order_by": "dag_id", "offset": len(dag_ids), "limit": _PAGE_SIZE}
             dags = (self.http.call("GET", "/dags", params=query) or {})["dags"]
             page = len(dags)
-            found.update(dag["dag_id"] for dag in dags)
-        return found
+            dag_ids.update(dag["dag_id"] for dag in dags)
+        return dag_ids
 
     def paused_by(self, dag_id: str) -> tuple[str, datetime] | None:
         paused = (e for e in self._events(dag_id=dag_id) if pauses(e))
@@ -308,8 +311,8 @@ class AirflowClient:
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        found = self.http.call("GET", path, missing_ok=True)
-        return None if found is None else found["state"]
+        task = self.http.call("GET", path, missing_ok=True)
+        return None if task is None else task["state"]
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         events = self._events(dag_id=dag_id, run_id=run_id)
@@ -328,8 +331,8 @@ class AirflowClient:
         """What was done to a run, or to tasks of it, together with others, newest first."""
         events = [*self._events(included_events=list(OF_MANY)), *self._on_many()]
         told = (action for event in events for action in actions_of(event))
-        found = [action for action in told if (action.dag_id, action.run_id) == (dag_id, run_id)]
-        return sorted(found, key=lambda action: action.id, reverse=True)
+        actions = [action for action in told if (action.dag_id, action.run_id) == (dag_id, run_id)]
+        return sorted(actions, key=lambda action: action.id, reverse=True)
 
     def _on_many(self, **span: str) -> list[dict[str, Any]]:
         """What was done to several at once in Airflow's UI, which its own API tells nobody."""

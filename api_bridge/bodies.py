@@ -61,8 +61,8 @@ def body_limit(
 
 def limit_of(endpoint: Callable[..., Any]) -> BodyLimit:
     """What an endpoint takes."""
-    found: BodyLimit = getattr(endpoint, _LIMIT, BodyLimit())
-    return found
+    limit: BodyLimit = getattr(endpoint, _LIMIT, BodyLimit())
+    return limit
 
 
 def json_of(body: bytes, content_type: str) -> JSON:
@@ -91,18 +91,18 @@ class Body(Lenient):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-def check_read_only(given: Mapping[str, JSON], shown: Mapping[str, JSON]) -> None:
+def check_read_only(sent: Mapping[str, JSON], shown: Mapping[str, JSON]) -> None:
     """Check fields that cannot be changed, of what was read, changed and sent back.
 
     Args:
-        given: those that came back.
+        sent: those that came back.
         shown: what is read now.
 
     Raises:
         ValidationFailed: one says something else, or there is no such field.
     """
     wrong: dict[str, list[str]] = {}
-    for name, value in given.items():
+    for name, value in sent.items():
         if name not in shown:
             wrong[name] = ["unknown field"]
         elif not same(value, shown[name]):

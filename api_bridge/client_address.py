@@ -23,10 +23,10 @@ def client_address(scope: MutableMapping[str, Any], proxies: Networks) -> str | 
     if not client:
         return None
     address = _normal(client[0]) or str(client[0])
-    for given in reversed(list(_forwarded_addresses(scope["headers"]))):
+    for forwarded in reversed(list(_forwarded_addresses(scope["headers"]))):
         if not is_in(address, proxies):
             break
-        further = _normal(given)
+        further = _normal(forwarded)
         if further is None:
             break
         address = further
@@ -58,7 +58,7 @@ def _normal(text: str) -> str | None:
 def is_in(address: str, networks: Networks) -> bool:
     """Whether an address is in one of some networks."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return False
-    return any(found in network for network in networks)
+    return any(ip in network for network in networks)

@@ -93,13 +93,15 @@ def read(headers: Headers, body: bytes) -> list[IncomingEvent]:
     content_type = headers.get("content-type", "")
     kind = media_type(content_type)
     if kind == BATCH:
-        given = json_of(body, content_type)
-        _check(_EVENTS, given)
-        return [_to_incoming(one, _data(one, f"{index}.")) for index, one in enumerate(given)]
+        content = json_of(body, content_type)
+        _check(_EVENTS, content)
+        return [
+            _to_incoming(event, _data(event, f"{index}.")) for index, event in enumerate(content)
+        ]
     if kind == ONE:
-        given = json_of(body, content_type)
-        _check(_EVENT, given)
-        return [_to_incoming(given, _data(given))]
+        content = json_of(body, content_type)
+        _check(_EVENT, content)
+        return [_to_incoming(content, _data(content))]
     if kind.startswith(_OF_EVENTS) or not any(name.startswith("ce-") for name in headers):
         raise HTTPException(415, f"Send {ONE}, {BATCH}, or any type with the ce- headers.")
     attributes = _attributes(headers)
@@ -117,14 +119,14 @@ def _check(adapter: TypeAdapter[Any], value: JSON) -> None:
 
 
 def _attributes(headers: Headers) -> dict[str, JSON]:
-    found: dict[str, JSON] = {}
+    attributes: dict[str, JSON] = {}
     for name, value in headers.items():
         if name.startswith("ce-"):
             attribute = name.removeprefix("ce-")
-            if attribute in found or attribute in ("data", "data_base64"):
+            if attribute in attributes or attribute in ("data", "data_base64"):
                 raise ValidationFailed({attribute: ["is there twice, or is no header's"]})
-            found[attribute] = _unescape(attribute, value)
-    return found
+            attributes[attribute] = _unescape(attribute, value)
+    return attributes
 
 
 def _unescape(attribute: str, value: str) -> str:
@@ -143,10 +145,10 @@ def _unescape(attribute: str, value: str) -> str:
 
 def _data(event: dict[str, JSON], path: str = "") -> dict[str, JSON]:
     """What a step finds of an event in JSON."""
-    encoded, given = event.get("data_base64"), event.get("data")
+    encoded, data = event.get("data_base64"), event.get("data")
     if encoded is None:
-        return _to_step_data(given)
-    if given is not None:
+        return _to_step_data(data)
+    if data is not None:
         message = "must not come together with data"
         raise ValidationFailed({f"{path}data_base64": [message]})
     try:

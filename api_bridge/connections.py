@@ -103,7 +103,11 @@ class Connection(HttpToolsProtocol):
         if self.client is None or is_in(self.client[0], get_settings().trusted_proxies):
             return False
         self.network = network(self.client[0])
-        same = [one for one in self.connections if getattr(one, "network", "") == self.network]
+        same = [
+            connection
+            for connection in self.connections
+            if getattr(connection, "network", "") == self.network
+        ]
         return len(same) > MAX_OF_AN_ADDRESS
 
     def _await_head(self) -> None:

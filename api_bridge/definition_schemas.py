@@ -30,11 +30,11 @@ def schemas(ref_template: str) -> dict[str, Any]:
     """The components by name: ``Definition`` to create, ``DefinitionChange``, ``Message``."""
     definition = DEFINITION.json_schema(by_alias=True, ref_template=ref_template)
     message = Message.model_json_schema(by_alias=True, ref_template=ref_template)
-    found: dict[str, Any] = definition.pop("$defs")
-    found |= message.pop("$defs")
+    definitions: dict[str, Any] = definition.pop("$defs")
+    definitions |= message.pop("$defs")
     for trigger in TRIGGERS.values():
         name = trigger.__name__
-        found[name] = _in_both_shapes(found[name])
+        definitions[name] = _in_both_shapes(definitions[name])
     definition["properties"]["status"] = _STATUS
     file = copy.deepcopy(definition)
     file["description"] = _FILE
@@ -49,7 +49,7 @@ def schemas(ref_template: str) -> dict[str, Any]:
         field.pop("default", None)
     change["description"] = "What to change of an automation; what is left out stays."
     return {
-        **found,
+        **definitions,
         "Definition": definition,
         "DefinitionFile": file,
         "DefinitionChange": change,

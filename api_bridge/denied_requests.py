@@ -30,14 +30,14 @@ def note(request: Request, error: errors.DomainError, *, link: bool = False) -> 
     Args:
         link: whether a token in the address was all that was needed.
     """
-    found = (_LINK_EVENTS if link else _EVENTS).get(type(error))
-    if found is None:
+    event = (_LINK_EVENTS if link else _EVENTS).get(type(error))
+    if event is None:
         return
     # The route's own path: what stands in its place in the address may be a token.
     path = getattr(request.scope.get("route"), "path", None)
     try:
         security_events.note(
-            *found, method=request.method, path=path, code=error.code, reason=error.message
+            *event, method=request.method, path=path, code=error.code, reason=error.message
         )
     except errors.DatabaseUnavailable as away:
         log.warning("A security event could not be noted: %s", away.__cause__)

@@ -26,10 +26,10 @@ async def _caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     session: Annotated[str | None, Depends(_cookie)],
 ) -> Principal:
-    known: Principal | None = getattr(request.state, "caller", None)
-    if known is None:
-        known = request.state.caller = await _authenticate(request, credentials, session)
-    return known
+    principal: Principal | None = getattr(request.state, "caller", None)
+    if principal is None:
+        principal = request.state.caller = await _authenticate(request, credentials, session)
+    return principal
 
 
 async def _authenticate(

@@ -29,8 +29,8 @@ class Marks:
 
 def marks_of(endpoint: Callable[..., Any]) -> Marks:
     """What an endpoint was marked as."""
-    found: Marks = getattr(endpoint, _MARKS, Marks())
-    return found
+    marks: Marks = getattr(endpoint, _MARKS, Marks())
+    return marks
 
 
 def slow(endpoint: Endpoint) -> Endpoint:

@@ -105,11 +105,11 @@ def install(app: FastAPI, pages: Pages) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
-        found: dict[str, list[str]] = {}
+        problems: dict[str, list[str]] = {}
         for item in error.errors():
             where = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
-            found.setdefault(".".join(where) or "body", []).append(describe(item))
-        return domain_error(request, errors.ValidationFailed(found))
+            problems.setdefault(".".join(where) or "body", []).append(describe(item))
+        return domain_error(request, errors.ValidationFailed(problems))
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:

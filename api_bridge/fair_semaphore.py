@@ -33,7 +33,7 @@ class FairSemaphore:
 
     def _of(self, key: str) -> asyncio.Semaphore:
         """The places of a workspace, which are there as long as somebody has or wants one."""
-        found = self._each.get(key)
-        if found is None:
-            found = self._each[key] = asyncio.Semaphore(self._per_key)
-        return found
+        semaphore = self._each.get(key)
+        if semaphore is None:
+            semaphore = self._each[key] = asyncio.Semaphore(self._per_key)
+        return semaphore

@@ -84,9 +84,11 @@ def build(
         items: list[Item] = []
         if section.repeatable:
             for index, item in enumerate(_items(section, data)):
-                name, known = f"{path}.{index}", item if isinstance(item, Mapping) else {}
-                made = _inputs(section, name, f"{here}i{index}", known, problems or {}, focus)
-                items.append(Item(index + 1, name.removeprefix("data."), made))
+                name, values = f"{path}.{index}", item if isinstance(item, Mapping) else {}
+                item_inputs = _inputs(
+                    section, name, f"{here}i{index}", values, problems or {}, focus
+                )
+                items.append(Item(index + 1, name.removeprefix("data."), item_inputs))
         else:
             inputs = _inputs(section, "data", here, data, problems or {}, focus)
         wrong = (problems or {}).get(path, ()) if section.repeatable else ()
@@ -104,8 +106,8 @@ def elsewhere(groups: Sequence[Group], problems: Problems) -> Problems:
 
 
 def _items(section: Section, data: Mapping[str, Any]) -> list[Any]:
-    given = data.get(section.items_key)
-    items = given if isinstance(given, list) else []
+    listed = data.get(section.items_key)
+    items = listed if isinstance(listed, list) else []
     return items + [{}] * (section.bounds.least - len(items))
 
 

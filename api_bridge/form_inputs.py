@@ -88,21 +88,21 @@ def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] =
     sent: dict[str, list[Any]] = {}
     for name, value in form.multi_items():
         sent.setdefault(name, []).append(value)
-    known = {ADD, REMOVE, CHARSET, *beside}
+    names = {ADD, REMOVE, CHARSET, *beside}
     for section in FormSchema.model_validate(schema).sections:
         if not section.repeatable:
             filled.data |= _values(section, "data", sent, filled)
-            known |= _names(section, "data")
+            names |= _names(section, "data")
             continue
         key = section.items_key
         places = [f"data.{key}.{index}" for index in range(_number_of_items(section, form))]
         filled.data[key] = items = [_values(section, place, sent, filled) for place in places]
-        known |= {_wire_name(f"items.{key}")}.union(*(_names(section, place) for place in places))
+        names |= {_wire_name(f"items.{key}")}.union(*(_names(section, place) for place in places))
         filled.focus = _edit_items(section, items, form) or filled.focus
     filled.problems |= {
         name: ['is no field of this form, all of which begin with "data."']
         for name in sent
-        if name not in known
+        if name not in names
     }
     return filled
 
@@ -121,9 +121,9 @@ def single_text(form: FormData, name: str) -> str | None:
     return sent[0] if sent else None
 
 
-def check_names(given: Iterable[str], known: Collection[str]) -> None:
+def check_names(names: Iterable[str], allowed: Collection[str]) -> None:
     """Raise ValidationFailed for what would be passed over in silence."""
-    wrong = {name: ["unknown field"] for name in given if name not in (*known, CHARSET)}
+    wrong = {name: ["unknown field"] for name in names if name not in (*allowed, CHARSET)}
     if wrong:
         raise ValidationFailed(wrong)
 
@@ -161,7 +161,7 @@ def _places(section: Section, form: FormData) -> Iterator[int]:
     """Where the items stand of which something was sent, whoever has counted them."""
     key = re.escape(_wire_name(section.items_key))
     place = re.compile(rf"data\.{key}\.({_PLACE})\.", re.ASCII)
-    return (int(found[1]) for name in form if (found := place.match(name)))
+    return (int(match[1]) for name in form if (match := place.match(name)))
 
 
 def _edit_items(section: Section, items: list[Any], form: FormData) -> str | None:
@@ -179,16 +179,18 @@ def _edit_items(section: Section, items: list[Any], form: FormData) -> str | Non
 
 
 def _values(
-    section: Section, path: str, given: Mapping[str, Sequence[Any]], filled: FormInput
+    section: Section, path: str, sent_values: Mapping[str, Sequence[Any]], filled: FormInput
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in section.fields:
         name = f"{path}.{field.key}"
         if field.type in DISPLAY:
             continue
-        sent = given.get(_wire_name(name), ())
-        texts = [one for one in sent if isinstance(one, str) and one]
-        files = [one for one in sent if isinstance(one, SentFile) and (one.name or one.content)]
+        sent = sent_values.get(_wire_name(name), ())
+        texts = [text for text in sent if isinstance(text, str) and text]
+        files = [
+            file for file in sent if isinstance(file, SentFile) and (file.name or file.content)
+        ]
         value: Any = None
         if field.type in FILES:
             value = _file(name, files, filled) if files else None
@@ -217,27 +219,27 @@ def _file(name: str, files: Sequence[SentFile], filled: FormInput) -> dict[str, 
     return taken.value
 
 
-def _value(field: FormField, name: str, given: Sequence[str], filled: FormInput) -> Any:
+def _value(field: FormField, name: str, texts: Sequence[str], filled: FormInput) -> Any:
     options = [option.value for option in field.options]
     if field.type in LISTS and not options:
-        return [line for one in given for line in normalise_breaks(one).split("\n") if line]
+        return [line for text in texts for line in normalise_breaks(text).split("\n") if line]
     if field.type in LISTS:
-        return list(map(as_they_were(options), given))
-    if not given:
+        return list(map(as_they_were(options), texts))
+    if not texts:
         return None
-    if len(given) > 1:
+    if len(texts) > 1:
         filled.problems[name] = [_TWICE]
     match field.type:
         case "yesno":
-            return ANSWERS.get(given[0].lower(), given[0])
+            return ANSWERS.get(texts[0].lower(), texts[0])
         case "datetime":
-            return _read_time(field, given[0])
+            return _read_time(field, texts[0])
         case "table_fill":
-            return _rows(normalise_breaks(given[0]))
+            return _rows(normalise_breaks(texts[0]))
         case kind if kind in NUMBERS:
-            return _number(name, given[0], filled)
+            return _number(name, texts[0], filled)
         case _:
-            return as_it_was(given[0], options)
+            return as_it_was(texts[0], options)
 
 
 def _rows(text: str) -> Any:

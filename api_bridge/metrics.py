@@ -76,15 +76,15 @@ class _Installation(Collector):
     def collect(self) -> Iterator[Metric]:
         """The values as metrics; without the database, that it is away."""
         try:
-            found = self._totals()
+            totals = self._totals()
         except DatabaseUnavailable as away:
             log.warning("The database cannot be read for metrics: %s", away.__cause__)
-            found = None
-        yield _gauge("database_up", "Whether the database answers.", {(): found is not None}, ())
-        if found is not None:
-            yield from _gauges(found)
-            yield from _counters(found)
-            yield _steps(found)
+            totals = None
+        yield _gauge("database_up", "Whether the database answers.", {(): totals is not None}, ())
+        if totals is not None:
+            yield from _gauges(totals)
+            yield from _counters(totals)
+            yield _steps(totals)
 
     def _totals(self) -> Totals:
         with self._lock:
@@ -105,8 +105,8 @@ class _Dispatching(Collector):
             yield _gauge("airflow_up", text, {(): self.reaches_airflow()}, ())
 
 
-def _gauges(found: Totals) -> Iterator[Metric]:
-    now = found.gauges
+def _gauges(totals: Totals) -> Iterator[Metric]:
+    now = totals.gauges
     yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
     held = "Runs that Airflow works on; parked ones are not among them."
     yield _gauge("runs_in_airflow", held, {(): now.in_airflow}, ())
@@ -120,27 +120,27 @@ def _gauges(found: Totals) -> Iterator[Metric]:
     yield _gauge("dispatcher_lag_seconds", lag, {(): now.lag}, ())
 
 
-def _counters(found: Totals) -> Iterator[Metric]:
+def _counters(totals: Totals) -> Iterator[Metric]:
     for kind, name, text, labels in (
         ("run_started", "runs_started", "Runs that have begun.", ("trigger",)),
         ("run_ended", "runs_finished", "Runs that have ended.", ("trigger", "status")),
         ("event", "events", "Events that were taken in.", ("trigger",)),
     ):
         counter = CounterMetricFamily(f"automations_{name}", text, labels=labels)
-        for count in found.counters:
+        for count in totals.counters:
             if count.kind == kind:
                 counter.add_metric((count.label, count.outcome)[: len(labels)], count.n)
         yield counter
 
 
-def _steps(found: Totals) -> Metric:
+def _steps(totals: Totals) -> Metric:
     family = HistogramMetricFamily(
         "automations_step_duration_seconds",
         "Attempts at steps, without the time that they waited parked.",
         labels=("type", "status"),
     )
     series: dict[tuple[str, str], list[CounterValue]] = {}
-    for count in found.counters:
+    for count in totals.counters:
         if count.kind == "step":
             series.setdefault((count.label, count.outcome), []).append(count)
     for labels, counted in sorted(series.items()):

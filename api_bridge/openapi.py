@@ -100,15 +100,15 @@ def description(app: FastAPI) -> dict[str, Any]:
 def _succeeding(operation: dict[str, Any]) -> dict[str, Any]:
     """The content of the answer when all goes well."""
     status = next(status for status in operation["responses"] if status.startswith("2"))
-    found: dict[str, Any] = operation["responses"][status]["content"]
-    return found
+    content: dict[str, Any] = operation["responses"][status]["content"]
+    return content
 
 
 def _add(schemas: dict[str, Any], parts: dict[str, Any]) -> None:
     for name, part in parts.items():
-        known = schemas.setdefault(name, part)
+        existing = schemas.setdefault(name, part)
         # FastAPI writes defaults and references in other ways, but never these.
-        if any(known.get(key) != part.get(key) for key in ("title", "description")):
+        if any(existing.get(key) != part.get(key) for key in ("title", "description")):
             raise TypeError(f"Two schemas are named {name}")
 
 

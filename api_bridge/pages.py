@@ -93,7 +93,7 @@ def limit(
     request: Request,
     name: str,
     token: str,
-    given: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
     *,
     per_token: int = PER_PERSON,
 ) -> None:
@@ -101,10 +101,10 @@ def limit(
 
     Args:
         per_token: how often a minute by all together; a link is one person's, unless it is public.
-        given: what was sent; a change of how many items there are is counted apart, so that who
+        body: what was sent; a change of how many items there are is counted apart, so that who
             adds many may still send them.
     """
-    if given and "form" in given and form_inputs.edits(given["form"]):
+    if body and "form" in body and form_inputs.edits(body["form"]):
         name, per_token = f"{name}-items", max(per_token, _PER_ADDRESS)
     # A hash: the token itself is a secret and kept nowhere.
     hashed = hashlib.sha256(token.encode()).hexdigest()[:32]
@@ -143,13 +143,13 @@ async def read_body(request: Request) -> dict[str, Any]:
         HTTPException: 415, it is neither.
         ValidationFailed: it cannot be read.
     """
-    given = request.headers.get("content-type", "")
-    kind, body = form_bodies.media_type(given), await request.body()
-    if is_json(given):
-        return {"json": await in_thread(json_of, body, given) if body else {}}
+    content_type = request.headers.get("content-type", "")
+    kind, body = form_bodies.media_type(content_type), await request.body()
+    if is_json(content_type):
+        return {"json": await in_thread(json_of, body, content_type) if body else {}}
     if kind in (form_bodies.URLENCODED, form_bodies.MULTIPART):
         try:
-            return {"form": await in_thread(_form, body, given)}
+            return {"form": await in_thread(_form, body, content_type)}
         except ValueError as error:
             raise ValidationFailed({"body": [str(error)]}) from error
     if kind or body:

@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     extras = [extra for extra in retention.EXTRAS if getattr(options, extra)]
     if options.dry_run:
-        found = retention.would_prune(options.before, extras)
-        _print(found, f"Would be deleted, as older than {options.before.isoformat()}")
+        counts = retention.would_prune(options.before, extras)
+        _print(counts, f"Would be deleted, as older than {options.before.isoformat()}")
         return 0
     airflow = None if options.keep_dag_runs else AirflowClient(get_settings())
     try:

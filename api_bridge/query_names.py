@@ -41,14 +41,14 @@ class QueryNames:
         if int in kinds:
             self._numbers.add(name)
 
-    def check(self, given: QueryParams) -> None:
+    def check(self, parameters: QueryParams) -> None:
         """Raise ValidationFailed for parameters that would be passed over in silence."""
-        if not given:
+        if not parameters:
             return
-        counts = Counter(name for name, _ in given.multi_items())
-        known = sorted(self._once | self._often)
-        there_are = f"there are {', '.join(known)}" if known else "there are none"
-        wrong = {name: [f"unknown parameter; {there_are}"] for name in counts if name not in known}
+        counts = Counter(name for name, _ in parameters.multi_items())
+        names = sorted(self._once | self._often)
+        there_are = f"there are {', '.join(names)}" if names else "there are none"
+        wrong = {name: [f"unknown parameter; {there_are}"] for name in counts if name not in names}
         wrong |= {
             name: ["comes twice: send it once"]
             for name, count in counts.items()
@@ -57,7 +57,7 @@ class QueryNames:
         # Python's own way of writing them, 1_000, is nobody's who writes an address.
         wrong |= {
             name: ["must be a whole number"]
-            for name, value in given.multi_items()
+            for name, value in parameters.multi_items()
             if name in self._numbers and name not in wrong and not _WHOLE.fullmatch(value.strip())
         }
         if wrong:

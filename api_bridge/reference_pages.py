@@ -43,14 +43,14 @@ def add(app: FastAPI) -> None:
 
 def _description(app: FastAPI) -> Callable[[Request], Response]:
     lock = Lock()
-    made: list[bytes] = []
+    cached: list[bytes] = []
 
     def answer(request: Request) -> Response:
         # Made once: it takes a second of the processor, and anybody may ask for it.
         with lock:
-            if not made:
-                made.append(bytes(JSONResponse(app.openapi()).body))
-        return Response(made[0], media_type="application/json")
+            if not cached:
+                cached.append(bytes(JSONResponse(app.openapi()).body))
+        return Response(cached[0], media_type="application/json")
 
     return answer
 

@@ -74,12 +74,12 @@ RESPONSES: dict[tuple[str, str], Any] = {
 def schemas(ref_template: str) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:
     """The schema of each answer, and the components that they refer to."""
     parts: dict[str, Any] = {}
-    found = {}
+    by_key = {}
     for key, kind in RESPONSES.items():
         schema = TypeAdapter(kind).json_schema(ref_template=ref_template)
         parts |= schema.pop("$defs", {})
         if "properties" in schema:
             parts[schema["title"]] = schema
             schema = {"$ref": ref_template.format(model=schema["title"])}
-        found[key] = schema
-    return found, parts
+        by_key[key] = schema
+    return by_key, parts

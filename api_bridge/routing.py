@@ -44,9 +44,9 @@ class Route(APIRoute):
             endpoint = _wrap_endpoint(endpoint, options.get("status_code") or 200)
         super().__init__(path, endpoint, **options)
         marks, limit = marks_of(endpoint), limit_of(endpoint)
-        known = get_flat_dependant(self.dependant).query_params
-        query = None if marks.any_query else QueryNames(known)
-        calls = (one.call for one in self.dependant.dependencies)
+        parameters = get_flat_dependant(self.dependant).query_params
+        query = None if marks.any_query else QueryNames(parameters)
+        calls = (dependency.call for dependency in self.dependant.dependencies)
         admit = next((call.admit for call in calls if isinstance(call, AtLeast)), None)
         self.app = RequestGuard(Idempotency(self.app, marks), admit, query, limit, marks.look)
 
@@ -113,14 +113,14 @@ def _whose(values: dict[str, Any]) -> str:
     return "" if caller is None else str(caller.workspace_id)
 
 
-def _response(found: Any, status: int, values: dict[str, Any]) -> Response:
-    if isinstance(found, Response):
-        return found
+def _response(result: Any, status: int, values: dict[str, Any]) -> Response:
+    if isinstance(result, Response):
+        return result
     # The status and headers that the endpoint has set on the ``Response`` it was given.
     said = next((value for value in values.values() if isinstance(value, Response)), None)
     status = (said.status_code if said is not None else None) or status
     if is_body_allowed_for_status_code(status):
-        content = _json(found)
+        content = _json(result)
         response = Response(content, status, media_type="application/json")
     else:
         response = Response(status_code=status)
@@ -129,9 +129,9 @@ def _response(found: Any, status: int, values: dict[str, Any]) -> Response:
     return response
 
 
-def _json(found: Any) -> bytes:
+def _json(result: Any) -> bytes:
     try:
-        return to_json(found, inf_nan_mode="null")
+        return to_json(result, inf_nan_mode="null")
     except ValueError:
         # One value that is nested too deep must not keep the rest of a list from being shown.
-        return to_json(showable(found), inf_nan_mode="null")
+        return to_json(showable(result), inf_nan_mode="null")

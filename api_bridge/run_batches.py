@@ -35,9 +35,9 @@ def note(run: NewDagRun) -> dict[str, str]:
     return {"note": run.note[:_NOTE_LENGTH]} if run.note else {}
 
 
-def failure(run: NewDagRun, made: Mapping[str, Any]) -> OrchestratorError | None:
+def failure(run: NewDagRun, result: Mapping[str, Any]) -> OrchestratorError | None:
     """Why it is not there; None when it is."""
-    match made["outcome"]:
+    match result["outcome"]:
         case "there":
             return None
         case "unknown":
@@ -45,7 +45,7 @@ def failure(run: NewDagRun, made: Mapping[str, Any]) -> OrchestratorError | None
         case "gone":
             return VersionGone(f"Airflow does not know the version of {run.run_id} any more.")
         case _:
-            return OrchestratorError(f"Airflow refused {run.run_id}: {made['reason']}")
+            return OrchestratorError(f"Airflow refused {run.run_id}: {result['reason']}")
 
 
 def unknown(run: NewDagRun) -> NotVisibleYet:

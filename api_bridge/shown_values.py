@@ -24,21 +24,21 @@ def label(key: object) -> str:
     if not _NAME.fullmatch(text):
         return text
     words = _PARTS.sub(" ", text.replace("_", " ")).split()
-    shown = [one if one.isupper() and len(one) > 1 else one.lower() for one in words]
+    shown = [word if word.isupper() and len(word) > 1 else word.lower() for word in words]
     first = shown[0].upper() if shown[0] in _ABBREVIATIONS else shown[0][0].upper() + shown[0][1:]
     return " ".join([first, *shown[1:]])
 
 
 def columns(rows: Sequence[Any]) -> list[str]:
     """The keys of records that are alike enough to be shown as a table; none of other values."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for row in rows:
         if not isinstance(row, Mapping):
             return []
-        found |= dict.fromkeys(row)
-        if len(found) > _MAX_COLUMNS:
+        names |= dict.fromkeys(row)
+        if len(names) > _MAX_COLUMNS:
             return []
-    return list(found)
+    return list(names)
 
 
 def plain(value: Any) -> str:
@@ -55,7 +55,7 @@ def plain(value: Any) -> str:
         case list() if all(map(_is_flat, value)):
             return ", ".join(map(plain, value))
         case Mapping() if all(map(_is_flat, value.values())):
-            return ", ".join(f"{label(key)}: {plain(one)}" for key, one in value.items())
+            return ", ".join(f"{label(key)}: {plain(item)}" for key, item in value.items())
     return pretty(value)
 
 

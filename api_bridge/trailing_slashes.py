@@ -20,9 +20,9 @@ def redirect(app: FastAPI) -> None:
     async def otherwise(scope: Scope, receive: Receive, send: Send) -> None:
         # As it was written: a question mark, or a slash, in a name would be none any more. It has
         # no host, and what begins with two slashes, which would be read as one, is no route's.
-        given = scope["raw_path"].decode("latin-1")
-        written = given.rstrip("/")
-        if written == given or not _has_route(app, {**scope, "path": unquote(written)}):
+        raw_path = scope["raw_path"].decode("latin-1")
+        written = raw_path.rstrip("/")
+        if written == raw_path or not _has_route(app, {**scope, "path": unquote(written)}):
             await not_found(scope, receive, send)
             return
         query = scope["query_string"].decode("latin-1")

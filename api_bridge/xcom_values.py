@@ -25,11 +25,11 @@ def plain(value: Any) -> JSON:
     fields of a data class.
     """
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     if not isinstance(value, dict):
         return value  # of JSON nothing else is left
     if _CLASS not in value or _DATA not in value or _VERSION not in value:
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     data = plain(value[_DATA])
     if isinstance(data, dict) and data.keys() == {"timestamp", "tz"}:
         return _timestamp(data)

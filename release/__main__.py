@@ -42,8 +42,8 @@ def _release(options: argparse.Namespace) -> int:
     into = options.into or ROOT / "dist" / options.version
     if not options.dry_run:
         see_committed(ROOT)
-    made = make(options.version, options.day, ROOT, into)
-    for path in made:
+    paths = make(options.version, options.day, ROOT, into)
+    for path in paths:
         print(path)
     if options.dry_run:
         print("Built twice, the same both times. Nothing was written elsewhere.")
@@ -54,16 +54,16 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _licences() -> int:
-    found = licences(locked(WHOLE_LOCK))
-    for one in found:
-        mark = "" if one.is_allowed else "  NOT ALLOWED"
-        print(f"{one.package}=={one.version}: {one.expression or 'unknown'}{mark}")
-    return 0 if all(one.is_allowed for one in found) else 1
+    packages = licences(locked(WHOLE_LOCK))
+    for package in packages:
+        mark = "" if package.is_allowed else "  NOT ALLOWED"
+        print(f"{package.package}=={package.version}: {package.expression or 'unknown'}{mark}")
+    return 0 if all(licence.is_allowed for licence in packages) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="automations release", description=__doc__)
-    what = made.add_mutually_exclusive_group(required=True)
+    parser = argparse.ArgumentParser(prog="automations release", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("version", nargs="?", metavar="X.Y.Z", help="The version to make.")
     what.add_argument("--sbom", type=Path, metavar="FILE", help="Write the bill of materials.")
     what.add_argument(
@@ -74,12 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--advisories", action="store_true", help="Ask what is known against the locked packages."
     )
-    made.add_argument("--dry-run", action="store_true", help="Build it; commit and mark nothing.")
-    made.add_argument("--into", type=Path, metavar="FOLDER", help="Where to; dist/X.Y.Z.")
-    made.add_argument(
+    parser.add_argument("--dry-run", action="store_true", help="Build it; commit and mark nothing.")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="Where to; dist/X.Y.Z.")
+    parser.add_argument(
         "--day", type=date.fromisoformat, default=datetime.now(UTC).date(), help="Its day; today."
     )
-    return made
+    return parser
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def ask(lock: Path) -> int:
     except FileNotFoundError:
         print("Advisories: skipped; uv is not installed here.")
         return 0
-    if done.returncode != 0 and any(one in done.stderr for one in _AWAY):
+    if done.returncode != 0 and any(message in done.stderr for message in _AWAY):
         print("Advisories: skipped; their source cannot be reached from here.")
         return 0
     print(done.stdout + done.stderr, end="")

@@ -43,15 +43,15 @@ def build(sources: Path, into: Path, version: str, day: date) -> list[Path]:
     name = f"airflow-automations-{version}"
     files = {
         f"{name}/{path.relative_to(sources)}": (path.read_bytes(), path.stat().st_mode & 0o111 != 0)
-        for one in FOR_CONTAINERS
-        for path in _files(sources / one)
+        for folder_name in FOR_CONTAINERS
+        for path in _files(sources / folder_name)
     }
     _pack(files, into / f"{name}-containers.tar.gz", epoch)
     (into / f"{name}.cdx.json").write_text(sbom(sources / "requirements.txt", version))
-    made = sorted(into.iterdir())
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made]
+    paths = sorted(into.iterdir())
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths]
     (into / "SHA256SUMS").write_text("".join(lines))
-    return [*made, into / "SHA256SUMS"]
+    return [*paths, into / "SHA256SUMS"]
 
 
 def _run_builder(sources: Path, into: Path, epoch: int, *what: str) -> None:
@@ -73,20 +73,20 @@ def _files(path: Path) -> list[Path]:
         return [path]
     ignored = ("__pycache__", ".egg-info", "build")
     return [
-        one
-        for one in sorted(path.rglob("*"))
-        if one.is_file() and not any(part.endswith(ignored) for part in one.parts)
+        path_inside
+        for path_inside in sorted(path.rglob("*"))
+        if path_inside.is_file() and not any(part.endswith(ignored) for part in path_inside.parts)
     ]
 
 
 def _members(archive: Path) -> dict[str, tuple[bytes, bool]]:
     """Each file of an archive, and whether it may be executed."""
-    found = {}
+    members = {}
     with tarfile.open(archive) as opened:
         for member in opened.getmembers():
             if (file := opened.extractfile(member)) is not None:
-                found[member.name] = (file.read(), member.mode & 0o111 != 0)
-    return found
+                members[member.name] = (file.read(), member.mode & 0o111 != 0)
+    return members
 
 
 def _pack(files: dict[str, tuple[bytes, bool]], archive: Path, epoch: int) -> None:

@@ -70,11 +70,11 @@ class Licence:
 
 def licences(packages: Iterable[Locked]) -> list[Licence]:
     """What the packages that are installed where this runs are under."""
-    found = []
+    result = []
     for package in packages:
         if package.is_here:
             said = expression(package.name)
-            found.append(
+            result.append(
                 Licence(
                     package.name,
                     package.version,
@@ -83,7 +83,7 @@ def licences(packages: Iterable[Locked]) -> list[Licence]:
                     not is_met(said, PERMISSIVE),
                 )
             )
-    return found
+    return result
 
 
 def expression(package: str) -> str | None:
@@ -96,8 +96,12 @@ def expression(package: str) -> str | None:
         return None
     if stated := said.get("license_expression"):
         return str(stated)
-    classifiers = [one for one in said.get("classifier", ()) if one.startswith("License :: ")]
-    last = [one.split(" :: ")[-1] for one in classifiers]
+    classifiers = [
+        classifier
+        for classifier in said.get("classifier", ())
+        if classifier.startswith("License :: ")
+    ]
+    last = [classifier.split(" :: ")[-1] for classifier in classifiers]
     named = [_DECLARED[name] for name in last if name in _DECLARED]
     if not named:
         # The first line: some have the whole text there.
@@ -114,7 +118,7 @@ def is_met(said: str | None, by: frozenset[str]) -> bool:
         return False
     parsed = _SPDX.parse(said)
     meaning = parsed.subs(
-        {one: _SPDX.TRUE if one.key in by else _SPDX.FALSE for one in parsed.symbols}
+        {symbol: _SPDX.TRUE if symbol.key in by else _SPDX.FALSE for symbol in parsed.symbols}
     )
     return bool(meaning.simplify() == _SPDX.TRUE)
 

@@ -37,7 +37,9 @@ def locked(file: Path) -> Iterator[Locked]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         requirement = Requirement(line.split("--hash", 1)[0].strip())
-        pins = [one.version for one in requirement.specifier if one.operator == "=="]
+        pins = [
+            specifier.version for specifier in requirement.specifier if specifier.operator == "=="
+        ]
         hashes = tuple(sorted(_HASH.findall(line)))
         if len(pins) != 1 or not hashes:
             raise ValueError(f"{file.name}: {requirement.name} is not pinned with hashes")

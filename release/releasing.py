@@ -23,9 +23,9 @@ def make(version: str, day: date, root: Path, into: Path) -> list[Path]:
         raise ReleaseError(f"{into} is not empty")
     check(version, root)
     if refused := [
-        one.package
-        for one in licences(locked(root / "requirements-distributed.txt"))
-        if not one.is_allowed
+        licence.package
+        for licence in licences(locked(root / "requirements-distributed.txt"))
+        if not licence.is_allowed
     ]:
         raise ReleaseError(f"licences that are not allowed: {', '.join(refused)}")
     with tempfile.TemporaryDirectory() as folder:
@@ -33,16 +33,16 @@ def make(version: str, day: date, root: Path, into: Path) -> list[Path]:
         for copy in copies:
             _copy(root, copy)
             write(version, day, copy)
-        made = build(copies[0], into, version, day)
+        first_paths = build(copies[0], into, version, day)
         again = build(copies[1], Path(folder) / "again", version, day)
         differing = [
-            one.name
-            for one, other in zip(made, again, strict=True)
-            if one.read_bytes() != other.read_bytes()
+            first.name
+            for first, other in zip(first_paths, again, strict=True)
+            if first.read_bytes() != other.read_bytes()
         ]
     if differing:
         raise ReleaseError(f"built twice, these are not the same: {', '.join(differing)}")
-    return made
+    return first_paths
 
 
 def see_committed(root: Path) -> None:

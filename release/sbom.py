@@ -57,7 +57,7 @@ def _component(package: Locked) -> Component:
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
         url=XsUri(f"https://pypi.org/project/{package.name}/{package.version}/#files"),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=one) for one in package.hashes],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in package.hashes],
         comment="one of its files has one of these digests",
     )
     where = [] if package.marker is None else [Property(name="python:marker", value=package.marker)]

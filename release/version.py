@@ -32,8 +32,8 @@ def version(root: Path) -> str:
 def stands(root: Path) -> Iterator[tuple[str, str]]:
     """Each file and each version that stands in it."""
     for name, pattern in PLACES.items():
-        for found in re.findall(pattern, (root / name).read_text(), flags=re.MULTILINE):
-            yield name, found
+        for number in re.findall(pattern, (root / name).read_text(), flags=re.MULTILINE):
+            yield name, number
 
 
 def check(wanted: str, root: Path) -> None:
@@ -62,7 +62,7 @@ def write(wanted: str, day: date, root: Path) -> list[str]:
         path.write_text(
             re.sub(
                 pattern,
-                lambda found: found[0].replace(found[1], wanted),
+                lambda match: match[0].replace(match[1], wanted),
                 path.read_text(),
                 flags=re.MULTILINE,
             )

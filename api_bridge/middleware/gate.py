@@ -69,8 +69,8 @@ class Gate:
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    given = next((value for name, value in headers if name == b"x-request-id"), b"")
-    text = given.decode("latin-1")
+    header = next((value for name, value in headers if name == b"x-request-id"), b"")
+    text = header.decode("latin-1")
     return text if _SANE_ID.fullmatch(text) else None
 
 

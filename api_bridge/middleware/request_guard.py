@@ -122,13 +122,13 @@ def _too_large(limit: int) -> TooLarge:
 
 def replay(body: bytes, receive: Receive) -> Receive:
     """A ``receive`` that returns a body that was already read."""
-    given = False
+    is_sent = False
 
     async def read() -> MutableMapping[str, Any]:
-        nonlocal given
-        if given:
+        nonlocal is_sent
+        if is_sent:
             return await receive()
-        given = True
+        is_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return read

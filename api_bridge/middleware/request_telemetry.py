@@ -54,13 +54,13 @@ class Observation:
 
     async def _trace(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in a span of the caller's trace, or of a new one; without traces, at no cost."""
-        given = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
-        if given is None and not tracing.is_on():
+        header = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
+        if header is None and not tracing.is_on():
             await self._app(scope, receive, send)
             return
         with tracing.span(
             scope["method"],
-            traceparent=given.decode("latin-1") if given else None,
+            traceparent=header.decode("latin-1") if header else None,
             kind=SpanKind.SERVER,
         ) as span:
 

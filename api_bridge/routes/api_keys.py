@@ -63,9 +63,9 @@ def list_api_keys(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = api_keys.page_after(caller.workspace_id, cursor, limit)
+    page, following = api_keys.page_after(caller.workspace_id, cursor, limit)
     links.add_next(request, response, following, limit)
-    return [audit_views.api_key(key) for key in found]
+    return [audit_views.api_key(key) for key in page]
 
 
 @router.post("", status_code=201)
@@ -74,7 +74,7 @@ def create_api_key(
 ) -> dict[str, Any]:
     """Create an API key; its token is shown now and never again."""
     scopes.check_known(request.app, key.scopes)
-    token, made = api_keys.create(
+    token, created = api_keys.create(
         caller,
         name=key.name,
         role=key.role,
@@ -83,7 +83,7 @@ def create_api_key(
         member_id=key.member_id,
     )
     response.headers["Cache-Control"] = "no-store"
-    return {**audit_views.api_key(made), "token": token}
+    return {**audit_views.api_key(created), "token": token}
 
 
 @router.post("/{key_id}/rotate")

@@ -41,10 +41,10 @@ class AuditLogQuery(BaseModel):
 @router.get("")
 def list_audit_logs(caller: Admin, query: Annotated[AuditLogQuery, Query()]) -> dict[str, Any]:
     """List who did what, newest first."""
-    found, following = audit_logs.page_after(
+    page, following = audit_logs.page_after(
         caller.workspace_id, query.filter(), query.cursor, query.limit
     )
     return {
-        "auditLogs": [audit_views.audit_log(line) for line in found],
+        "auditLogs": [audit_views.audit_log(line) for line in page],
         "pagination": pagination.by_cursor(query.limit, following),
     }

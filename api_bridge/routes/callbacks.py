@@ -64,25 +64,25 @@ def show(request: Request, token: str) -> Response:
 async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is read like a webhook's."""
     try:
-        given = await pages.read_body(request)
+        body = await pages.read_body(request)
     except (HTTPException, DomainError) as error:
         # People's pages send nothing else; services call with what they have.
-        given = {"refused": error}
-    return await in_thread(_decide, request, token, given, await delivery_of(request))
+        body = {"refused": error}
+    return await in_thread(_decide, request, token, body, await delivery_of(request))
 
 
-def _decide(request: Request, token: str, given: dict[str, Any], delivery: Delivery) -> Response:
+def _decide(request: Request, token: str, body: dict[str, Any], delivery: Delivery) -> Response:
     try:
-        pages.limit(request, "callback", token, given)
+        pages.limit(request, "callback", token, body)
         if decisions.is_callback(token):
             run_id = decisions.receive(token, _callback_data(delivery))
             return JSONResponse({"runId": run_id, "received": True}, headers=pages.HEADERS)
-        if "refused" in given:
-            raise given["refused"]
-        asked = decisions.view(token) if "form" in given else None
-        if asked is not None and asked.form is not None:
-            return _decide_form(request, token, given["form"], asked, asked.form)
-        decision, data, reason = _answer(given)
+        if "refused" in body:
+            raise body["refused"]
+        question = decisions.view(token) if "form" in body else None
+        if question is not None and question.form is not None:
+            return _decide_form(request, token, body["form"], question, question.form)
+        decision, data, reason = _answer(body)
         view = decisions.decide(token, decision=decision, data=data, reason=reason)
         return _decision_answer(request, view)
     except DomainError as error:
@@ -90,13 +90,13 @@ def _decide(request: Request, token: str, given: dict[str, Any], delivery: Deliv
 
 
 def _decide_form(
-    request: Request, token: str, form: FormData, asked: CallbackView, schema: Mapping[str, Any]
+    request: Request, token: str, form: FormData, question: CallbackView, schema: Mapping[str, Any]
 ) -> Response:
     decision = str(form_inputs.single_text(form, "decision"))
     filled = form_inputs.read(schema, form, beside=_BESIDE)
     typed = DecisionInput(filled.data, form_inputs.reason(form) or "")
     if form_inputs.edits(form):
-        return _page(asked, 200, typed, filled.problems, filled.focus)
+        return _page(question, 200, typed, filled.problems, filled.focus)
     try:
         if filled.problems:
             raise ValidationFailed(filled.problems)
@@ -111,7 +111,7 @@ def _decide_form(
         if pages.wants_json(request):
             raise
         # What was typed is shown again, so that nothing has to be typed twice.
-        return _page(asked, 400, typed, error.field_errors)
+        return _page(question, 400, typed, error.field_errors)
     return _decision_answer(request, view)
 
 
@@ -137,19 +137,19 @@ def _callback_data(delivery: Delivery) -> Any:
     return content.shown["body"]
 
 
-def _answer(given: dict[str, Any]) -> tuple[str, Any, str | None]:
-    if "form" not in given:
-        body = given.get("json")
+def _answer(sent: dict[str, Any]) -> tuple[str, Any, str | None]:
+    if "form" not in sent:
+        body = sent.get("json")
         body = body if isinstance(body, dict) else {}
-        known = {*_BESIDE, "data"}
-        unknown = {field: ["unknown field"] for field in sorted(body.keys() - known)}
+        names = {*_BESIDE, "data"}
+        unknown = {field: ["unknown field"] for field in sorted(body.keys() - names)}
         if unknown:
             raise ValidationFailed(unknown)
         reason = body.get("reason")
         if not isinstance(reason, str | None):
             raise ValidationFailed({"reason": ["must be a text"]})
         return str(body.get("decision")), body.get("data"), reason
-    form = given["form"]
+    form = sent["form"]
     form_inputs.check_names(form, _BESIDE)
     return str(form_inputs.single_text(form, "decision")), None, form_inputs.reason(form)
 

@@ -91,7 +91,9 @@ def export_several(
     exported = exports.export(caller.workspace_id, ids or ())
     answer = _file("automations", exported.automations, form, _remarks(exported.left_out))
     if exported.left_out:
-        answer.headers["X-Left-Out"] = ", ".join(one.workflow_id for one in exported.left_out)
+        answer.headers["X-Left-Out"] = ", ".join(
+            workflow.workflow_id for workflow in exported.left_out
+        )
     return answer
 
 
@@ -124,8 +126,8 @@ def import_definitions(
     applied = files.apply(caller, definitions, wiring.ports(), dry_run=dry_run)
     return {
         "dryRun": dry_run,
-        "changed": any(one.action != "unchanged" for one in applied),
-        "automations": [_applied(one) for one in applied],
+        "changed": any(result.action != "unchanged" for result in applied),
+        "automations": [_applied(result) for result in applied],
     }
 
 
@@ -137,15 +139,18 @@ def _file(
 
 
 def _remarks(left_out: Sequence[SkippedWorkflow]) -> list[str]:
-    return [f"{one.name} ({one.workflow_id}) is left out: {one.reason}" for one in left_out]
+    return [
+        f"{workflow.name} ({workflow.workflow_id}) is left out: {workflow.reason}"
+        for workflow in left_out
+    ]
 
 
-def _applied(one: Applied) -> dict[str, Any]:
+def _applied(result: Applied) -> dict[str, Any]:
     return {
-        "action": one.action,
-        "id": one.workflow_id,
-        "key": one.key,
-        "name": one.name,
-        "version": one.version,
-        "diff": one.diff,
+        "action": result.action,
+        "id": result.workflow_id,
+        "key": result.key,
+        "name": result.name,
+        "version": result.version,
+        "diff": result.diff,
     }

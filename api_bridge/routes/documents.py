@@ -26,9 +26,9 @@ def list_documents(
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     """List documents, newest first, of one run or of all."""
-    found, total = documents.page(caller.workspace_id, run_id, page, page_size)
+    items, total = documents.page(caller.workspace_id, run_id, page, page_size)
     return {
-        "documents": [views.document(document) for document in found],
+        "documents": [views.document(document) for document in items],
         "pagination": pagination.by_size(page, page_size, total),
     }
 

@@ -54,7 +54,7 @@ async def take_events(caller: Member, request: Request) -> Any:
 def _take(caller: Principal, request: Request, body: bytes) -> Any:
     sent = cloud_events.read(request.headers, body)
     taken = events.take(caller.workspace_id, sent)
-    answers = [{"id": one.event_id, "duplicate": one.duplicate} for one in taken]
+    answers = [{"id": receipt.event_id, "duplicate": receipt.duplicate} for receipt in taken]
     is_batch = media_type(request.headers.get("content-type", "")) == cloud_events.BATCH
     return answers if is_batch else answers[0]
 
@@ -71,9 +71,9 @@ def list_events(
 ) -> dict[str, Any]:
     """List events, newest first, each with the reason if it started nothing."""
     wanted = EventFilter(type_, status, since, until)
-    found, following = events.page_after(caller.workspace_id, wanted, cursor, limit)
+    page, following = events.page_after(caller.workspace_id, wanted, cursor, limit)
     return {
-        "events": [views.event(event) for event in found],
+        "events": [views.event(event) for event in page],
         "pagination": pagination.by_cursor(limit, following),
     }
 

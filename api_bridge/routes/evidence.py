@@ -25,9 +25,9 @@ def list_evidence(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List the snapshots without their contents, newest first."""
-    found, following = evidence.page_after(caller.workspace_id, source, cursor, limit)
+    page, following = evidence.page_after(caller.workspace_id, source, cursor, limit)
     return {
-        "evidence": [audit_views.evidence(snapshot) for snapshot in found],
+        "evidence": [audit_views.evidence(snapshot) for snapshot in page],
         "pagination": pagination.by_cursor(limit, following),
     }
 

@@ -44,5 +44,5 @@ def get_figures(
     if workflow_id is not None:
         overviews.get_one(caller.workspace_id, workflow_id)
     wanted = period_named(period, until or "", common_clock.now())
-    found = figures.compute(caller.workspace_id, workflow_id, wanted)
-    return views.figures(found, overviews.names(caller.workspace_id))
+    computed = figures.compute(caller.workspace_id, workflow_id, wanted)
+    return views.figures(computed, overviews.names(caller.workspace_id))

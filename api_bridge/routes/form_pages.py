@@ -132,17 +132,17 @@ async def _submit(
     per_token: int = pages.PER_PERSON,
 ) -> Response:
     try:
-        given = await pages.read_body(request)
+        body = await pages.read_body(request)
     except DomainError as error:
         return pages.render_error(request, shown_form.TEMPLATE, error)
-    work = partial(_take, request, token, given, view, submit, per_token)
+    work = partial(_take, request, token, body, view, submit, per_token)
     return await in_change_thread(work, token)
 
 
 def _take(
     request: Request,
     token: str,
-    given: dict[str, Any],
+    body: dict[str, Any],
     view: Callable[[str], FormView],
     submit: Submit,
     per_token: int,
@@ -151,18 +151,18 @@ def _take(
     data: Any = None
     filled = FormInput()
     try:
-        pages.limit(request, "form", token, given, per_token=per_token)
-        if "form" in given:
+        pages.limit(request, "form", token, body, per_token=per_token)
+        if "form" in body:
             shown = view(token)
-            filled = form_inputs.read(shown.schema, given["form"], beside=[form_inputs.PAGE])
+            filled = form_inputs.read(shown.schema, body["form"], beside=[form_inputs.PAGE])
             data = filled.data
-            if form_inputs.edits(given["form"]):
+            if form_inputs.edits(body["form"]):
                 return shown_form.page(shown, 200, data, filled.problems, filled.focus)
             if filled.problems:
                 raise ValidationFailed(filled.problems)
-        elif isinstance(given.get("json"), dict):
-            form_inputs.check_names(given["json"], ["data"])
-            data = given["json"].get("data")
+        elif isinstance(body.get("json"), dict):
+            form_inputs.check_names(body["json"], ["data"])
+            data = body["json"].get("data")
         if not isinstance(data, dict):
             raise ValidationFailed({"data": ["must be an object"]})
         submission_id = submit(token, data, filled)

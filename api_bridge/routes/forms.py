@@ -74,14 +74,14 @@ def get_form(
 def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, Any]:
     """Change a form; submissions keep the version that they were made with."""
     change = change.as_shown(views.form(forms.get(caller.workspace_id, form_id)))
-    given = change.model_fields_set
+    sent = change.model_fields_set
     changed = forms.update(
         caller.workspace_id,
         form_id,
-        title=change.title if "title" in given else None,
-        description=change.description if "description" in given else None,
-        form=change.form_schema if "form_schema" in given else None,
-        public=change.public if "public" in given else None,
+        title=change.title if "title" in sent else None,
+        description=change.description if "description" in sent else None,
+        form=change.form_schema if "form_schema" in sent else None,
+        public=change.public if "public" in sent else None,
     )
     return views.form(changed)
 

@@ -54,7 +54,9 @@ class ChangedIntegration(_Body, Edited):
 @router.get("")
 def list_integrations(caller: Admin) -> list[dict[str, Any]]:
     """List all integrations."""
-    return [views.integration(one) for one in integrations.list_all(caller.workspace_id)]
+    return [
+        views.integration(integration) for integration in integrations.list_all(caller.workspace_id)
+    ]
 
 
 @router.post("", status_code=201)

@@ -23,8 +23,8 @@ class ChangedBoard(Board, Edited):
 @router.get("")
 def list_templates(caller: Viewer) -> list[dict[str, Any]]:
     """List all boards."""
-    found = templates.list_all(caller.workspace_id)
-    return [matter_views.template(template) for template in found]
+    listed = templates.list_all(caller.workspace_id)
+    return [matter_views.template(template) for template in listed]
 
 
 @router.post("", status_code=201)

@@ -65,11 +65,11 @@ def list_matters(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List matters, newest first."""
-    found, total = matters.page(
+    items, total = matters.page(
         caller.workspace_id, status=status, template_id=template_id, number=page, size=limit
     )
     return {
-        "matters": [matter_views.matter(matter) for matter in found],
+        "matters": [matter_views.matter(matter) for matter in items],
         "pagination": pagination.by_limit(page, limit, total),
     }
 

@@ -41,7 +41,7 @@ class MemberChange(Body, Edited):
 @router.get("")
 def list_members(caller: Viewer) -> list[dict[str, Any]]:
     """List all members."""
-    return [people_views.member(one) for one in members.list_all(caller.workspace_id)]
+    return [people_views.member(member) for member in members.list_all(caller.workspace_id)]
 
 
 @router.post("", status_code=201)
@@ -54,14 +54,16 @@ def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
 @router.patch("/{member_id}")
 def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[str, Any]:
     """Change a member; the last OWNER stays OWNER. API keys do not keep a role above theirs."""
-    known = {one.id: people_views.member(one) for one in members.list_all(caller.workspace_id)}
-    given = change.as_shown(known.get(member_id, {})).sent_fields()
+    members_by_id = {
+        member.id: people_views.member(member) for member in members.list_all(caller.workspace_id)
+    }
+    fields = change.as_shown(members_by_id.get(member_id, {})).sent_fields()
     changed = members.update(
         caller,
         member_id,
-        name=given.get("name"),
-        email=given.get("email"),
-        role=given.get("role"),
+        name=fields.get("name"),
+        email=fields.get("email"),
+        role=fields.get("role"),
     )
     return people_views.member(changed)
 

@@ -25,16 +25,16 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 def metrics(request: Request) -> Response:
     """Metrics for Prometheus, of all workspaces; for this machine, or with the metrics token."""
     _check(request)
-    found: Metrics = request.app.state.metrics
-    body, media_type = found.text(request.headers.get("accept", ""))
+    collected: Metrics = request.app.state.metrics
+    body, media_type = collected.text(request.headers.get("accept", ""))
     return Response(body, media_type=media_type)
 
 
 def _check(request: Request) -> None:
     token = get_settings().metrics_token
     if token is not None:
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        header = request.headers.get("authorization", "")
+        if not hmac.compare_digest(header.encode(), f"Bearer {token}".encode()):
             raise NotAuthenticated("Metrics need 'Authorization: Bearer <metrics token>'.")
         return
     # A proxy on this machine speaks for others.

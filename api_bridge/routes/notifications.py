@@ -44,11 +44,11 @@ def list_notifications(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List the caller's notifications, newest first."""
-    found, total = notifications.page(
+    items, total = notifications.page(
         caller.workspace_id, reader, unread_only=unread_only, number=page, size=limit
     )
     return {
-        "notifications": [people_views.notification(one) for one in found],
+        "notifications": [people_views.notification(notification) for notification in items],
         "pagination": pagination.by_limit(page, limit, total),
     }
 

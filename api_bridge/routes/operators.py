@@ -29,7 +29,9 @@ def list_operators(caller: Viewer) -> list[dict[str, Any]]:
     if not settings.operator_allow:
         return []
     try:
-        found = AirflowClient(settings).operators()
+        operators = AirflowClient(settings).operators()
     except OrchestratorError as error:
         raise Unavailable(f"The operators cannot be listed now. {error.message}") from error
-    return [asdict(one) for one in dag_calls.allowed_operators(caller.workspace_id, found)]
+    return [
+        asdict(operator) for operator in dag_calls.allowed_operators(caller.workspace_id, operators)
+    ]

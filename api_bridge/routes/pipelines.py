@@ -101,9 +101,9 @@ def list_connections(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = connections.page_after(caller.workspace_id, cursor, limit)
+    page, following = connections.page_after(caller.workspace_id, cursor, limit)
     links.add_next(request, response, following, limit)
-    return [pipeline_views.connection(one) for one in found]
+    return [pipeline_views.connection(connection) for connection in page]
 
 
 @router.post("/connections", status_code=201)
@@ -123,7 +123,7 @@ def test_source(caller: Admin, source: Source) -> dict[str, Any]:
 @router.post("/run-all", status_code=202)
 def sync_all(caller: Member) -> dict[str, Any]:
     """Start reading all enabled connections that are not being read."""
-    return {"runs": [pipeline_views.sync(one) for one in pulls.start_all(caller.workspace_id)]}
+    return {"runs": [pipeline_views.sync(run) for run in pulls.start_all(caller.workspace_id)]}
 
 
 @router.get(_CONNECTION)
@@ -164,10 +164,10 @@ def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
 @outside
 def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
     """List the paths in the records of the first page, for a mapping."""
-    one = connections.get(caller.workspace_id, connection_id)
+    connection = connections.get(caller.workspace_id, connection_id)
     http = wiring.ports().http
-    found = probes.fields(caller.workspace_id, one.connector_type, one.config, http)
-    return {"fields": [{"path": path, "example": example} for path, example in found.items()]}
+    fields = probes.fields(caller.workspace_id, connection.connector_type, connection.config, http)
+    return {"fields": [{"path": path, "example": example} for path, example in fields.items()]}
 
 
 @router.get(f"{_CONNECTION}/webhook-url")
@@ -221,9 +221,9 @@ def list_runs(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List a connection's syncs, newest first."""
-    found, following = syncs.page_after(caller.workspace_id, connection_id, cursor, limit)
+    page, following = syncs.page_after(caller.workspace_id, connection_id, cursor, limit)
     return {
-        "runs": [pipeline_views.sync(one) for one in found],
+        "runs": [pipeline_views.sync(run) for run in page],
         "pagination": pagination.by_cursor(limit, following),
     }
 

@@ -69,16 +69,16 @@ def list_runs(
     """List an automation's runs, newest first."""
     wanted, size = query.filter(), query.page_size
     if query.cursor is not None:
-        found, following = reading.page_after(
+        items, following = reading.page_after(
             caller.workspace_id, workflow_id, wanted, query.cursor, size
         )
         return {
-            "runs": [views.run(run) for run in found],
+            "runs": [views.run(run) for run in items],
             "pagination": {"pageSize": size, "nextCursor": following},
         }
-    found, total = reading.page(caller.workspace_id, workflow_id, wanted, query.page, size)
+    items, total = reading.page(caller.workspace_id, workflow_id, wanted, query.page, size)
     return {
-        "runs": [views.run(run) for run in found],
+        "runs": [views.run(run) for run in items],
         "pagination": pagination.by_size(query.page, size, total),
     }
 
@@ -197,8 +197,8 @@ def retry_run(
 @router.post("/runs/{run_id}/resume")
 def resume(caller: Member, run_id: str, decision: Decision | None = None) -> dict[str, Any]:
     """Resume a paused run, once."""
-    given = decision or Decision()
+    answer = decision or Decision()
     run = decisions.resume(
-        caller, run_id, decision=given.decision, data=given.data, reason=given.reason
+        caller, run_id, decision=answer.decision, data=answer.data, reason=answer.reason
     )
     return {"runId": run.id, "status": run.status}

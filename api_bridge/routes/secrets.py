@@ -39,9 +39,9 @@ def list_secrets(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = secrets.page_after(caller.workspace_id, cursor, limit)
+    page, following = secrets.page_after(caller.workspace_id, cursor, limit)
     links.add_next(request, response, following, limit)
-    return [views.secret(one) for one in found]
+    return [views.secret(secret) for secret in page]
 
 
 @router.put("/{name}")

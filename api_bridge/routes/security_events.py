@@ -42,10 +42,10 @@ def list_security_events(
     caller: Admin, query: Annotated[SecurityEventQuery, Query()]
 ) -> dict[str, Any]:
     """List refusals, newest first; the default workspace has those that belong to none."""
-    found, following = security_events.page_after(
+    page, following = security_events.page_after(
         caller.workspace_id, query.filter(), query.cursor, query.limit
     )
     return {
-        "securityEvents": [audit_views.security_event(event) for event in found],
+        "securityEvents": [audit_views.security_event(event) for event in page],
         "pagination": pagination.by_cursor(query.limit, following),
     }

@@ -76,15 +76,19 @@ def try_step(
     nobody is asked. The test is on record as a run whose trigger type is `test`.
     """
     wanted = test or StepTest.model_validate({})
-    engine, workspace, given = (
+    engine, workspace, trial_data = (
         wiring.engine(ASKED_OF_AIRFLOW),
         caller.workspace_id,
         wanted.as_trial_data(),
     )
     if wanted.dry_run:
-        return views.step_test(step_tests.render(engine, workspace, workflow_id, step_id, given))
+        return views.step_test(
+            step_tests.render(engine, workspace, workflow_id, step_id, trial_data)
+        )
     scopes.require(caller.scopes, scopes.TEST)
-    return views.step_test(step_tests.run(engine, caller, workflow_id, step_id, given, effect_id))
+    return views.step_test(
+        step_tests.run(engine, caller, workflow_id, step_id, trial_data, effect_id)
+    )
 
 
 class PauseAnswer(Body):
@@ -124,10 +128,10 @@ def try_automation(
     never used. Of a loop the first 3 items are tried; of all, 300 steps or 60 seconds at most.
     """
     wanted = trial or NewTrial.model_validate({})
-    given = TrialData(**wanted.model_dump(exclude={"answers"}))
+    trial_data = TrialData(**wanted.model_dump(exclude={"answers"}))
     answers = {
-        name: SampleAnswer(Decision(one.decision) if one.decision else None, one.data)
-        for name, one in wanted.answers.items()
+        name: SampleAnswer(Decision(answer.decision) if answer.decision else None, answer.data)
+        for name, answer in wanted.answers.items()
     }
-    found = trials.run(wiring.ports(), caller.workspace_id, workflow_id, given, answers)
-    return views.trial(found)
+    result = trials.run(wiring.ports(), caller.workspace_id, workflow_id, trial_data, answers)
+    return views.trial(result)

@@ -60,9 +60,9 @@ def list_submissions(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = submissions.page_after(caller.workspace_id, form_id, status, cursor, limit)
+    page, following = submissions.page_after(caller.workspace_id, form_id, status, cursor, limit)
     links.add_next(request, response, following, limit)
-    return [views.submission(one) for one in found]
+    return [views.submission(submission) for submission in page]
 
 
 @router.get("/{submission_id}")
@@ -94,11 +94,9 @@ def list_snapshots(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = submissions.snapshots_after(
-        caller.workspace_id, submission_id, cursor, limit
-    )
+    page, following = submissions.snapshots_after(caller.workspace_id, submission_id, cursor, limit)
     links.add_next(request, response, following, limit)
-    return [views.snapshot(snapshot) for snapshot in found]
+    return [views.snapshot(snapshot) for snapshot in page]
 
 
 @router.post("/{submission_id}/approve")

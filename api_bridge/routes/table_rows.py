@@ -72,10 +72,10 @@ async def _source(
 
 
 def _json(body: bytes, content_type: str) -> list[Any]:
-    given = json_of(body, content_type)
-    if not isinstance(given, list):
+    content = json_of(body, content_type)
+    if not isinstance(content, list):
         raise ValidationFailed({"body": ["must be a list of objects with values by columns"]})
-    return given
+    return content
 
 
 def _csv(body: bytes, content_type: str) -> str:
@@ -175,5 +175,5 @@ def delete_row(caller: Member, table_id: str, row_id: str) -> None:
 
 
 def _page(workspace_id: str, table_id: str, query: Query) -> tuple[list[rows.Row], int, str | None]:
-    found, following = rows.page(workspace_id, table_id, query)
-    return found, query.limit, following
+    page, following = rows.page(workspace_id, table_id, query)
+    return page, query.limit, following

@@ -60,11 +60,11 @@ def list_workflows(
     address, as long as there is one.
     """
     if limit is None and cursor is None:
-        return [_detail(found, caller) for found in workflows.list_all(caller.workspace_id)]
+        return [_detail(workflow, caller) for workflow in workflows.list_all(caller.workspace_id)]
     size = limit or _DEFAULT_PAGE_SIZE
     page, following = workflows.page_after(caller.workspace_id, cursor, size)
     links.add_next(request, response, following, size)
-    return [_detail(found, caller) for found in page]
+    return [_detail(workflow, caller) for workflow in page]
 
 
 @router.post("", status_code=201)
@@ -104,8 +104,8 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
     """Change an automation; runs in flight keep their version. No change creates no version."""
     payload = _changes(payload, workflows.get(caller.workspace_id, workflow_id))
-    found = workflows.update(caller, workflow_id, payload, wiring.ports())
-    return views.updated_workflow(found)
+    updated = workflows.update(caller, workflow_id, payload, wiring.ports())
+    return views.updated_workflow(updated)
 
 
 @router.delete("/{workflow_id}", status_code=204)
@@ -118,25 +118,25 @@ def delete_workflow(caller: Admin, workflow_id: str) -> Response:
 @router.post("/{workflow_id}/execute")
 def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
     """Start a run manually; it continues in the background."""
-    given = execution.input if execution else {}
-    return run_views.started_run(by_hand.execute(caller, workflow_id, given))
+    input_data = execution.input if execution else {}
+    return run_views.started_run(by_hand.execute(caller, workflow_id, input_data))
 
 
-def _changes(payload: Any, found: WorkflowDetail) -> Any:
+def _changes(payload: Any, current: WorkflowDetail) -> Any:
     """What a client has sent without the fields that it has read, and cannot change."""
     if not isinstance(payload, dict):
         return payload
-    shown = views.administered_workflow(found)
-    given = {name: payload[name] for name in payload if name in _READ_ONLY}
-    match given.get("_count"):
-        case {"runs": int(runs), **rest} if not rest and runs <= found.runs:
+    shown = views.administered_workflow(current)
+    read_only = {name: payload[name] for name in payload if name in _READ_ONLY}
+    match read_only.get("_count"):
+        case {"runs": int(runs), **rest} if not rest and runs <= current.runs:
             # Others have begun since it was read.
-            del given["_count"]
-    check_read_only(given, shown)
+            del read_only["_count"]
+    check_read_only(read_only, shown)
     return {name: payload[name] for name in payload if name not in (*_READ_ONLY, *_TRANSIENT)}
 
 
-def _detail(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:
+def _detail(workflow: WorkflowDetail, caller: Principal) -> dict[str, Any]:
     if caller.administers:
-        return views.administered_workflow(found)
-    return views.workflow(found)
+        return views.administered_workflow(workflow)
+    return views.workflow(workflow)

@@ -72,13 +72,13 @@ def evidence(snapshot: EvidenceSnapshot) -> dict[str, Any]:
     }
 
 
-def verification(found: Verification) -> dict[str, Any]:
+def verification(result: Verification) -> dict[str, Any]:
     """Whether a chain of evidence holds, and where it first does not."""
-    broken = found.broken
+    broken = result.broken
     return {
         "valid": broken is None,
-        "count": found.count,
-        "headSha256": found.head,
+        "count": result.count,
+        "headSha256": result.head,
         "firstBroken": broken
         and {"number": broken.number, "id": broken.snapshot_id, "reason": broken.reason},
     }

@@ -15,18 +15,18 @@ _QUANTILES = ("p50", "p90", "p99")
 _AGES = ("underHour", "underDay", "underWeek", "longer")
 
 
-def figures(found: Figures, names: Mapping[str, str]) -> dict[str, Any]:
+def figures(computed: Figures, names: Mapping[str, str]) -> dict[str, Any]:
     """The figures of a period.
 
     Args:
         names: of automations, by their ids; of those that are deleted there is none.
     """
-    period, runs = found.period, found.runs
-    most = sorted(runs.automations.items(), key=lambda one: (-one[1].runs, one[0]))
+    period, runs = computed.period, computed.runs
+    most = sorted(runs.automations.items(), key=lambda item: (-item[1].runs, item[0]))
     return {
         "since": timestamp(period.since),
         "until": timestamp(period.until),
-        "countedSince": timestamp(runs.oldest) if found.is_cut and runs.oldest else None,
+        "countedSince": timestamp(runs.oldest) if computed.is_cut and runs.oldest else None,
         "runs": _outcomes(runs.whole),
         "parts": [
             {
@@ -36,36 +36,36 @@ def figures(found: Figures, names: Mapping[str, str]) -> dict[str, Any]:
             for number in range(period.parts)
         ],
         "automations": [
-            {"workflowId": one, "name": names.get(one), **_outcomes(outcomes)}
-            for one, outcomes in most
+            {"workflowId": workflow_id, "name": names.get(workflow_id), **_outcomes(outcomes)}
+            for workflow_id, outcomes in most
         ],
         "failing": [
             {
-                "workflowId": one.workflow_id,
-                "stepId": one.step_id,
-                "stepType": one.step_type,
-                "stepName": one.name,
-                "runs": one.runs,
-                "lastRunId": one.last_run_id,
+                "workflowId": step.workflow_id,
+                "stepId": step.step_id,
+                "stepType": step.step_type,
+                "stepName": step.name,
+                "runs": step.runs,
+                "lastRunId": step.last_run_id,
             }
-            for one in found.failing
+            for step in computed.failing
         ],
         "waits": [
             {"kind": kind, "total": sum(counts), **_ages(counts)}
-            for kind, counts in sorted(found.waits.items())
+            for kind, counts in sorted(computed.waits.items())
         ],
     }
 
 
-def _outcomes(one: Outcomes) -> dict[str, Any]:
-    seconds = one.seconds
+def _outcomes(outcomes: Outcomes) -> dict[str, Any]:
+    seconds = outcomes.seconds
     return {
-        "total": one.runs,
-        **{to_camel(status.lower()): one.counts.get(status, 0) for status in RunStatus},
-        "success": success(one.counts),
+        "total": outcomes.runs,
+        **{to_camel(status.lower()): outcomes.counts.get(status, 0) for status in RunStatus},
+        "success": success(outcomes.counts),
         "seconds": None if seconds is None else dict(zip(_QUANTILES, seconds, strict=True)),
-        "cost": float(one.cost),
-        "tokens": one.tokens,
+        "cost": float(outcomes.cost),
+        "tokens": outcomes.tokens,
     }
 
 

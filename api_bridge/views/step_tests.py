@@ -92,33 +92,33 @@ def _wait(wait: Wait) -> dict[str, Any]:
             assert_never(wait)
 
 
-def trial(found: Trial) -> dict[str, Any]:
+def trial(tried: Trial) -> dict[str, Any]:
     """An automation that was tried."""
     return {
-        "status": found.status,
-        "error": found.error,
-        "steps": [_tried_step(one) for one in found.steps],
+        "status": tried.status,
+        "error": tried.error,
+        "steps": [_tried_step(step) for step in tried.steps],
     }
 
 
-def _tried_step(one: TriedStep) -> dict[str, Any]:
+def _tried_step(tried: TriedStep) -> dict[str, Any]:
     return {
-        "stepId": one.step.id,
-        "stepType": one.step.type,
-        "stepName": one.step.name,
-        "iteration": list(one.iteration),
-        "status": one.status,
-        "config": one.config,
+        "stepId": tried.step.id,
+        "stepType": tried.step.type,
+        "stepName": tried.step.name,
+        "iteration": list(tried.iteration),
+        "status": tried.status,
+        "config": tried.config,
         "effects": [
             {"kind": effect.kind, "what": effect.what, "details": effect.details}
-            for effect in one.effects
+            for effect in tried.effects
         ],
-        "waitsFor": _wait(one.waits) if one.waits is not None else None,
-        "answer": _answer(one.answer) if one.answer is not None else None,
-        "output": one.output,
-        "assumed": one.assumed,
-        "arm": one.arm,
-        "error": _error(one.fail) if one.fail is not None else None,
+        "waitsFor": _wait(tried.waits) if tried.waits is not None else None,
+        "answer": _answer(tried.answer) if tried.answer is not None else None,
+        "output": tried.output,
+        "assumed": tried.assumed,
+        "arm": tried.arm,
+        "error": _error(tried.fail) if tried.fail is not None else None,
     }
 
 

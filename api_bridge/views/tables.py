@@ -27,27 +27,27 @@ def table(shown: Table) -> dict[str, Any]:
     }
 
 
-def stats(found: TableStats) -> dict[str, Any]:
+def stats(counted: TableStats) -> dict[str, Any]:
     """What there is in a table."""
     return {
-        "tableId": found.table_id,
-        "rowCount": found.rows,
-        "columnCount": found.columns,
-        "lastRowAddedAt": found.last_added and timestamp(found.last_added),
-        "lastRowChangedAt": found.last_changed and timestamp(found.last_changed),
+        "tableId": counted.table_id,
+        "rowCount": counted.rows,
+        "columnCount": counted.columns,
+        "lastRowAddedAt": counted.last_added and timestamp(counted.last_added),
+        "lastRowChangedAt": counted.last_changed and timestamp(counted.last_changed),
     }
 
 
-def aggregate(table_id: str, asked: Question, found: Answer) -> dict[str, Any]:
+def aggregate(table_id: str, question: Question, answer: Answer) -> dict[str, Any]:
     """An aggregate of a table's rows."""
     return {
         "tableId": table_id,
-        "function": asked.function,
-        "column": asked.column,
-        "groupBy": asked.group_by,
-        **_result(found.whole),
-        "groups": [{"group": result.group, **_result(result)} for result in found.groups],
-        "truncated": found.truncated,
+        "function": question.function,
+        "column": question.column,
+        "groupBy": question.group_by,
+        **_result(answer.whole),
+        "groups": [{"group": result.group, **_result(result)} for result in answer.groups],
+        "truncated": answer.truncated,
     }
 
 

@@ -17,40 +17,40 @@ from automations.services.workflows import webhook_addresses
 _TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
 
 
-def updated_workflow(found: WorkflowDetail) -> dict[str, Any]:
+def updated_workflow(detail: WorkflowDetail) -> dict[str, Any]:
     """An automation after a change, with what the change means for runs in flight."""
-    shown = administered_workflow(found)
-    if found.in_flight is not None:
+    shown = administered_workflow(detail)
+    if detail.in_flight is not None:
         shown["inFlight"] = {
-            "runsOnOlderVersions": found.in_flight.older,
+            "runsOnOlderVersions": detail.in_flight.older,
             "waitingAtRemovedSteps": [
                 {"runId": run_id, "stepId": step_id}
-                for run_id, step_id in found.in_flight.at_removed_steps.items()
+                for run_id, step_id in detail.in_flight.at_removed_steps.items()
             ],
         }
     return shown
 
 
-def administered_workflow(found: WorkflowDetail) -> dict[str, Any]:
+def administered_workflow(detail: WorkflowDetail) -> dict[str, Any]:
     """An automation as administrators see it: with its webhook URL, which is a secret."""
-    shown = workflow(found)
-    url = webhook_addresses.url(found.webhook_salt, found.webhook_hash)
+    shown = workflow(detail)
+    url = webhook_addresses.url(detail.webhook_salt, detail.webhook_hash)
     if url is not None and shown["trigger"]["type"] == "webhook":
         shown["webhookUrl"] = url
     return shown
 
 
-def workflow(found: WorkflowDetail) -> dict[str, Any]:
+def workflow(detail: WorkflowDetail) -> dict[str, Any]:
     """An automation with its steps."""
-    definition = found.definition
+    definition = detail.definition
     form_id, trigger = _trigger(json.dumps(definition.get("trigger")))
     shown = {
-        "id": found.id,
-        "key": found.key,
-        "name": found.name,
+        "id": detail.id,
+        "key": detail.key,
+        "name": detail.name,
         "description": definition.get("description", ""),
-        "status": found.status,
-        "version": found.version,
+        "status": detail.status,
+        "version": detail.version,
         "formId": form_id,
         "trigger": trigger,
         "variables": definition.get("variables", {}),
@@ -62,19 +62,19 @@ def workflow(found: WorkflowDetail) -> dict[str, Any]:
         "debounce": definition.get("debounce"),
         "errorWorkflowId": definition.get("errorWorkflowId"),
         "steps": definition.get("steps", []),
-        "_count": {"runs": found.runs},
-        "createdAt": timestamp(found.created_at),
-        "updatedAt": timestamp(found.updated_at),
+        "_count": {"runs": detail.runs},
+        "createdAt": timestamp(detail.created_at),
+        "updatedAt": timestamp(detail.updated_at),
     }
-    return shown | held_up(found.held_up)
+    return shown | held_up(detail.held_up)
 
 
-def held_up(found: HeldUp | None) -> dict[str, Any]:
+def held_up(hold: HeldUp | None) -> dict[str, Any]:
     """Why runs stand still in Airflow; nothing where they do not."""
-    if found is None:
+    if hold is None:
         return {}
-    how = {"kind": found.kind, "by": found.by, "since": timestamp(found.since)}
-    return {"heldUp": {**how, "reason": found.reason}}
+    how = {"kind": hold.kind, "by": hold.by, "since": timestamp(hold.since)}
+    return {"heldUp": {**how, "reason": hold.reason}}
 
 
 @lru_cache(maxsize=1024)
@@ -84,6 +84,6 @@ def _trigger(stored: str) -> tuple[str | None, Mapping[str, Any]]:
         trigger = _TRIGGER.validate_json(stored)
     except ValidationError:
         # Of a release that knows another kind: what may be a secret in it is not known here.
-        known = json.loads(stored)
-        return None, {"type": known.get("type") if isinstance(known, dict) else None}
+        parsed = json.loads(stored)
+        return None, {"type": parsed.get("type") if isinstance(parsed, dict) else None}
     return getattr(trigger, "form_id", None), trigger.as_json()

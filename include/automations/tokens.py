@@ -9,18 +9,18 @@ import hmac
 from automations.settings import get_settings
 
 
-def derive_token(purpose: str, known: str | None = None) -> str:
+def derive_token(purpose: str, existing_hash: str | None = None) -> str:
     """The token for one purpose: nobody without the installation's key can make or guess it.
 
     Args:
-        known: the hash of the token that was given out, which an older key may have made; when
-            none of the keys has, the token is the newest key's.
+        existing_hash: the hash of the token that was given out, which an older key may have made;
+            when none of the keys has, the token is the newest key's.
     """
     keys = [key.strip() for key in get_settings().encryption_key.split(",") if key.strip()]
     if not keys:
         raise RuntimeError("encryption_key is not set: tokens could be guessed")
     tokens = [_derive(key, purpose) for key in keys]
-    return next((token for token in tokens if hash_token(token) == known), tokens[0])
+    return next((token for token in tokens if hash_token(token) == existing_hash), tokens[0])
 
 
 def _derive(key: str, purpose: str) -> str:

@@ -88,9 +88,9 @@ def signature_verifier() -> SignatureVerifier:
 
 
 def _slack_account(workspace_id: str) -> SlackAccount | None:
-    found = credentials_of(workspace_id, SLACK)
-    if found is not None:
-        config, credentials = found
+    account = credentials_of(workspace_id, SLACK)
+    if account is not None:
+        config, credentials = account
         return SlackAccount(credentials["token"], config.get("channel"))
     token = get_settings().slack_token
     return SlackAccount(token) if token else None
@@ -102,9 +102,9 @@ def _model_account(
     if connection is not None:
         return _pin_address(from_connection(connection, provider))
     settings = get_settings()
-    found = credentials_of(workspace_id, AI)
-    if found is not None and provider in (None, found[0]["provider"]):
-        config, credentials = found
+    account = credentials_of(workspace_id, AI)
+    if account is not None and provider in (None, account[0]["provider"]):
+        config, credentials = account
         return _pin_address(
             ModelAccount(
                 config["provider"],

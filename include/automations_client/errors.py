@@ -75,8 +75,8 @@ class ApiError(ClientError):
     @property
     def field_errors(self) -> dict[str, list[str]]:
         """What is wrong with which field of the payload."""
-        found = self.details.get("fieldErrors")
-        return found if isinstance(found, dict) else {}
+        errors = self.details.get("fieldErrors")
+        return errors if isinstance(errors, dict) else {}
 
 
 class ValidationFailed(ApiError):

@@ -71,7 +71,7 @@ class Tables:
             where: a filter, ``{"match": "all", "rules": […]}``.
             limit: how many groups at most, those with the most rows first.
         """
-        asked = {
+        body = {
             "function": function,
             "column": column,
             "groupBy": group_by,
@@ -80,7 +80,7 @@ class Tables:
         }
         path = address("tables", table_id, "aggregate")
         return cast(
-            Aggregate, self._transport.send("POST", path, Content(body=asked, reads=True)).json()
+            Aggregate, self._transport.send("POST", path, Content(body=body, reads=True)).json()
         )
 
 
@@ -107,9 +107,9 @@ class Rows:
         path = _path(table_id, "query")
 
         def page_after(cursor: str | None) -> Page[Row]:
-            asked = {"filter": where, "sort": sort, "limit": page_size, "cursor": cursor}
+            body = {"filter": where, "sort": sort, "limit": page_size, "cursor": cursor}
             return page_of(
-                "rows", self._transport.send("POST", path, Content(body=asked, reads=True)).json()
+                "rows", self._transport.send("POST", path, Content(body=body, reads=True)).json()
             )
 
         return through(page_after)

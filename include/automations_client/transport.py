@@ -134,15 +134,15 @@ def _passes(error: ApiError) -> bool:
 
 
 def _parameters(query: Query) -> dict[str, str | int | list[str | int]]:
-    found: dict[str, str | int | list[str | int]] = {}
+    parameters: dict[str, str | int | list[str | int]] = {}
     for name, value in query.items():
         if isinstance(value, datetime):
-            found[name] = value.isoformat()
+            parameters[name] = value.isoformat()
         elif isinstance(value, str | int):
-            found[name] = value
+            parameters[name] = value
         elif value is not None:
-            found[name] = list(value)
-    return found
+            parameters[name] = list(value)
+    return parameters
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -66,20 +66,20 @@ class Workflows:
     def execute(
         self,
         workflow_id: str,
-        given: Mapping[str, Any] | None = None,
+        input_data: Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
     ) -> StartedRun:
         """Start a run by hand.
 
         Args:
-            given: usable in the automation as ``{{input.…}}``.
+            input_data: usable in the automation as ``{{input.…}}``.
             idempotency_key: the same key and input start one run, however often they are sent.
         """
         answer = self._transport.send(
             "POST",
             address("workflows", workflow_id, "execute"),
-            Content(body={"input": given or {}}, key=idempotency_key),
+            Content(body={"input": input_data or {}}, key=idempotency_key),
         )
         return cast(StartedRun, answer.json())
 

@@ -21,37 +21,37 @@ class AirflowSecrets:
     """
 
     def read(self, names: Set[str]) -> Mapping[str, str]:
-        found = {name: _of(PREFIX + name) for name in names}
-        for value in found.values():
+        values = {name: _of(PREFIX + name) for name in names}
+        for value in values.values():
             mask_secret(value)
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in values.items() if value}
 
     def connection(self, conn_id: str) -> HostConnection | None:
         try:
-            found = _connection(conn_id)
+            host_connection = _connection(conn_id)
         except AirflowSecretsBackendAccessDenied as error:
             why = f"Airflow's secrets backend refuses the connection {conn_id}."
             raise StepError(why, kind="config") from error
-        if found is not None:
-            for value in found.secrets:
+        if host_connection is not None:
+            for value in host_connection.secrets:
                 mask_secret(value)
-        return found
+        return host_connection
 
 
 def _connection(conn_id: str) -> HostConnection | None:
     try:
-        found = Connection.get(conn_id)
+        airflow_connection = Connection.get(conn_id)
     except AirflowNotFoundException:
         return None
-    extra = found.extra_dejson
+    extra = airflow_connection.extra_dejson
     return HostConnection(
         id=conn_id,
-        kind=found.conn_type or "",
-        host=found.host,
-        port=found.port,
-        schema=found.schema,
-        login=found.login,
-        password=found.password,
+        kind=airflow_connection.conn_type or "",
+        host=airflow_connection.host,
+        port=airflow_connection.port,
+        schema=airflow_connection.schema,
+        login=airflow_connection.login,
+        password=airflow_connection.password,
         extra=extra if isinstance(extra, dict) else {},
     )
 

@@ -19,8 +19,8 @@ Names of one domain have the same name servers, and those of the others go on be
 
 def system_resolver(host: str, port: int) -> list[str]:
     """Every address that the system knows for a host."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class Lookups:
@@ -84,12 +84,12 @@ def resolve_within(deadline: float, resolve: Resolve, host: str, port: int) -> l
         _lookups.end(host)
         raise
     try:
-        found = said.get(timeout=max(0.0, deadline - time.monotonic()))
+        answer = said.get(timeout=max(0.0, deadline - time.monotonic()))
     except Empty as silent:
         raise TimeoutError(host) from silent
-    if isinstance(found, Exception):
-        raise found
-    return found
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _domain(host: str) -> str:

@@ -159,7 +159,7 @@ def guarded_address(
     host = host.lower().rstrip(".")
     try:
         name = _on_the_wire(host)
-        found = resolve_within(deadline, resolve, name, port)
+        addresses = resolve_within(deadline, resolve, name, port)
     except TimeoutError as error:
         raise StepError(
             f"The name servers say nothing of {host} in time.", kind="timeout", retryable=True
@@ -168,17 +168,19 @@ def guarded_address(
         raise StepError(
             f"The host {host} is not known.", kind="connection", retryable=True
         ) from error
-    allowed = any(one in allow or f"{one}:{port}" in allow for one in (host, name))
-    for address in found:
+    allowed = any(
+        host_name in allow or f"{host_name}:{port}" in allow for host_name in (host, name)
+    )
+    for address in addresses:
         if not allowed and not is_public(address):
             raise StepError(
                 f"{host} is not a public address. An administrator can allow it by "
                 "AUTOMATIONS_HTTP_ALLOW.",
                 kind="blocked",
             )
-    if not found:
+    if not addresses:
         raise StepError(f"The host {host} has no address.", kind="connection")
-    return found[0]
+    return addresses[0]
 
 
 def guarded_server(address: str, deadline: float, allow: Collection[str] = ()) -> str:

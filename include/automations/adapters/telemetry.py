@@ -32,10 +32,10 @@ def provider(service: str) -> TracerProvider | None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     named = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": service}
-    made = Recording(resource=Resource.create(named))
+    tracer_provider = Recording(resource=Resource.create(named))
     timeout = None if any(name in os.environ for name in _TIMEOUTS) else _EXPORT_TIMEOUT
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
-    return made
+    tracer_provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
+    return tracer_provider
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:

@@ -35,8 +35,8 @@ class WebhookSignatures:
             case "stripe":
                 _stripe(secret, headers, body)
             case _:
-                given = _require(headers, (header or DEFAULT_HEADER).lower())
-                _compare(given.encode("latin-1", "replace"), secret.encode())
+                token = _require(headers, (header or DEFAULT_HEADER).lower())
+                _compare(token.encode("latin-1", "replace"), secret.encode())
 
 
 def _standard(secret: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -45,7 +45,7 @@ def _standard(secret: str, headers: Mapping[str, str], body: bytes) -> None:
     sender = "svix" if "svix-id" in headers and "webhook-id" not in headers else "webhook"
     message = _require(headers, f"{sender}-id")
     stamp = _require(headers, f"{sender}-timestamp")
-    given = _require(headers, f"{sender}-signature")
+    header = _require(headers, f"{sender}-signature")
     _check_age(f"{sender}-timestamp", stamp)
     try:
         key = base64.b64decode(secret.removeprefix("whsec_").rstrip("=") + "==")
@@ -54,13 +54,13 @@ def _standard(secret: str, headers: Mapping[str, str], body: bytes) -> None:
     content = f"{message}.{stamp}.".encode() + body
     expected = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest())
     # Several while a secret is being replaced, and in other versions, which are passed over.
-    parts = [part.partition(",") for part in given.split()]
+    parts = [part.partition(",") for part in header.split()]
     _any([signed for version, _, signed in parts if version == "v1"], expected)
 
 
 def _github(secret: str, headers: Mapping[str, str], body: bytes) -> None:
-    given = _require(headers, "x-hub-signature-256")
-    _compare(given.encode("latin-1", "replace"), f"sha256={_hmac(secret, body)}".encode())
+    signature = _require(headers, "x-hub-signature-256")
+    _compare(signature.encode("latin-1", "replace"), f"sha256={_hmac(secret, body)}".encode())
 
 
 def _stripe(secret: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -79,8 +79,11 @@ def _check_age(header: str, stamp: str) -> None:
         raise SignatureRefused(f"The {header}'s timestamp is too old or too new.")
 
 
-def _any(given: Sequence[str], expected: bytes) -> None:
-    matches = [hmac.compare_digest(one.encode("latin-1", "replace"), expected) for one in given]
+def _any(signatures: Sequence[str], expected: bytes) -> None:
+    matches = [
+        hmac.compare_digest(signature.encode("latin-1", "replace"), expected)
+        for signature in signatures
+    ]
     if not any(matches):
         raise SignatureRefused
 
@@ -96,6 +99,6 @@ def _require(headers: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _compare(given: bytes, expected: bytes) -> None:
-    if not hmac.compare_digest(given, expected):
+def _compare(actual: bytes, expected: bytes) -> None:
+    if not hmac.compare_digest(actual, expected):
         raise SignatureRefused

@@ -69,14 +69,14 @@ def page(
     if run_id is not None:
         conditions.append(Document.run_id == run_id)
     total = session.scalar(select(func.count()).select_from(Document).where(*conditions)) or 0
-    found = session.scalars(
+    documents = session.scalars(
         select(Document)
         .where(*conditions)
         .order_by(Document.created_at.desc(), Document.id)
         .offset(offset)
         .limit(size)
     ).all()
-    return found, total
+    return documents, total
 
 
 def list_page(

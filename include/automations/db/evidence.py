@@ -63,12 +63,12 @@ def chain(session: Session, workspace_id: str) -> Iterator[EvidenceSnapshot]:
 def last_recorded(session: Session, workspace_id: str) -> int:
     """The highest number that the audit log knows of: the end of a chain has no next link."""
     number: Any = AuditLog.details["number"].astext.cast(Integer)
-    found = session.scalar(
+    last = session.scalar(
         select(func.max(number)).where(
             AuditLog.workspace_id == workspace_id, AuditLog.action == CAPTURED
         )
     )
-    return found or 0
+    return last or 0
 
 
 def workspaces(session: Session) -> Sequence[Workspace]:

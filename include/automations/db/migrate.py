@@ -31,8 +31,8 @@ def _config(dsn: str) -> Config:
 def is_current(dsn: str) -> bool:
     """Whether the schema is the newest one."""
     with unit_of_work(dsn) as session:
-        found = MigrationContext.configure(session.connection()).get_current_revision()
-    return found == _head()
+        current = MigrationContext.configure(session.connection()).get_current_revision()
+    return current == _head()
 
 
 @cache
@@ -78,7 +78,7 @@ def fault(dsn: str) -> str | None:
 def knows(revision: str) -> bool:
     """Whether a schema of this revision can be brought to the newest one."""
     script = ScriptDirectory.from_config(_config(""))
-    return any(known.revision == revision for known in script.walk_revisions())
+    return any(script_revision.revision == revision for script_revision in script.walk_revisions())
 
 
 def upgrade(dsn: str) -> None:

@@ -33,11 +33,11 @@ def mark(
 ) -> Notification | None:
     """Mark one notification of a user; one that is read keeps the moment it was read."""
     query = _of(workspace_id, user_id).where(Notification.id == notification_id)
-    found = session.scalar(query.with_for_update())
-    if found is not None:
+    notification = session.scalar(query.with_for_update())
+    if notification is not None:
         now = session.scalar(select(func.clock_timestamp()))
-        found.read_at = (found.read_at or now) if read else None
-    return found
+        notification.read_at = (notification.read_at or now) if read else None
+    return notification
 
 
 def mark_all(session: Session, workspace_id: str, user_id: str) -> int:

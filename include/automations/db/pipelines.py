@@ -92,7 +92,7 @@ def begin_run(
     )
     running = and_(PipelineRun.key == (key or ""), PipelineRun.status == SyncStatus.RUNNING)
     delivered = PipelineRun.delivery_id == (delivery_id or "")
-    known = (
+    unfinished = (
         select(PipelineRun)
         .where(PipelineRun.connection_id == connection.id, or_(delivered, running))
         .order_by(delivered.desc().nulls_last())
@@ -102,19 +102,19 @@ def begin_run(
         if (run := session.scalar(query)) is not None:
             return run, True
         # The one that was in the way may have ended since.
-        if (run := session.scalar(known)) is not None:
+        if (run := session.scalar(unfinished)) is not None:
             return run, False
 
 
 def request_rerun(session: Session, run_id: str) -> bool:
     """Let another run follow one that still runs; False when it has ended."""
-    asked = session.scalar(
+    pipeline_run_id = session.scalar(
         update(PipelineRun)
         .where(PipelineRun.id == run_id, PipelineRun.status == SyncStatus.RUNNING)
         .values(rerun_requested=True)
         .returning(PipelineRun.id)
     )
-    return asked is not None
+    return pipeline_run_id is not None
 
 
 def find_run(

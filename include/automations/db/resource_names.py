@@ -25,5 +25,5 @@ def of_ids(session: Session, workspace_id: str, ids: Collection[str]) -> dict[st
         select(kind.id, name, gone).where(kind.id.in_(ids), kind.workspace_id == workspace_id)
         for kind, name, gone in _NAMED
     ]
-    found = session.execute(union_all(*queries))
-    return {row[0]: NamedResource(row[1], row[2]) for row in found}
+    rows = session.execute(union_all(*queries))
+    return {row[0]: NamedResource(row[1], row[2]) for row in rows}

@@ -152,19 +152,19 @@ def delete_submissions(session: Session, before: datetime, after: Place) -> Page
     The rows of a form's table stay: they are the table's own.
     """
     old = Submission.created_at < before
-    found = _page(session, (Submission.id,), after, old, _old_submissions(before))
-    ids = [place[0] for place in found.places]
+    page = _page(session, (Submission.id,), after, old, _old_submissions(before))
+    ids = [place[0] for place in page.places]
     _delete_documents(session, Document.submission_id.in_(ids))
     _rows(session, delete(SubmissionSnapshot).where(SubmissionSnapshot.submission_id.in_(ids)))
-    return _delete(session, found)
+    return _delete(session, page)
 
 
 def delete_documents(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of old documents of no submission and of no run that is left."""
     old = Document.created_at < before
-    found = _page(session, (Document.id,), after, old, _orphaned_documents(before))
-    ids = [place[0] for place in found.places]
-    return Page(_delete_documents(session, Document.id.in_(ids)), found.last)
+    page = _page(session, (Document.id,), after, old, _orphaned_documents(before))
+    ids = [place[0] for place in page.places]
+    return Page(_delete_documents(session, Document.id.in_(ids)), page.last)
 
 
 def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[str]:
@@ -180,9 +180,9 @@ def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[
 def delete_effects_of_no_run(session: Session, keys: Sequence[str]) -> int:
     """Delete those of some effects whose run is no more."""
     begins = {key: _beginnings(key) for key in keys}
-    wanted = {begin for found in begins.values() for begin in found}
+    wanted = {begin for begun_runs in begins.values() for begin in begun_runs}
     runs = set(session.scalars(select(Run.id).where(Run.id.in_(wanted))))
-    orphans = [key for key, found in begins.items() if runs.isdisjoint(found)]
+    orphans = [key for key, begun_runs in begins.items() if runs.isdisjoint(begun_runs)]
     return _rows(session, delete(Effect).where(Effect.key.in_(orphans)))
 
 
@@ -249,8 +249,8 @@ def _old_syncs(before: datetime) -> ColumnElement[bool]:
 
 def _is_for(subject: Any) -> ColumnElement[bool]:
     """A job that is still to be done for something, such as to wake a run that waits for it."""
-    found: ColumnElement[bool] = Job.subject_id == subject
-    return found & Job.dead_at.is_(None)
+    is_about: ColumnElement[bool] = Job.subject_id == subject
+    return is_about & Job.dead_at.is_(None)
 
 
 def _old_events(before: datetime) -> ColumnElement[bool]:
@@ -307,11 +307,11 @@ def _among(
     return tuple_(*key).in_(places)
 
 
-def _delete(session: Session, found: _ExpiredRows) -> Page:
+def _delete(session: Session, expired: _ExpiredRows) -> Page:
     """Delete what was found."""
     # That they are old is said again for the sake of parts that hold none of them.
-    gone = delete(found.key[0].class_).where(_among(found.key, found.places), found.old)
-    return Page(_rows(session, gone), found.last)
+    gone = delete(expired.key[0].class_).where(_among(expired.key, expired.places), expired.old)
+    return Page(_rows(session, gone), expired.last)
 
 
 def _rows(session: Session, statement: Any) -> int:

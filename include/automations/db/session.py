@@ -70,8 +70,8 @@ _stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
 
 @lru_cache(maxsize=4)
 def _engine(dsn: str) -> Engine:
-    made = _create_engine(dsn, pool_size=10, max_overflow=30)
-    event.listen(made, "checkin", _note_use)
+    new_engine = _create_engine(dsn, pool_size=10, max_overflow=30)
+    event.listen(new_engine, "checkin", _note_use)
 
     def test_idle(connection: Any, record: Any, proxy: Any) -> None:
         used = record.info.get("used")
@@ -84,8 +84,8 @@ def _engine(dsn: str) -> Engine:
             # Has the pool replace this connection, and all that are as old.
             raise InvalidatePoolError from lost
 
-    event.listen(made, "checkout", test_idle)
-    return made
+    event.listen(new_engine, "checkout", test_idle)
+    return new_engine
 
 
 @lru_cache(maxsize=4)
@@ -94,7 +94,7 @@ def _unpooled_engine(dsn: str) -> Engine:
 
 
 def _create_engine(dsn: str, **pool: Any) -> Engine:
-    made = create_engine(
+    new_engine = create_engine(
         dsn,
         use_native_hstore=False,
         # Errors must not contain what users have sent us.
@@ -102,10 +102,10 @@ def _create_engine(dsn: str, **pool: Any) -> Engine:
         connect_args={"application_name": "automations", **_CONNECTING},
         **pool,
     )
-    event.listen(made, "connect", lambda connection, _: _enable_keepalives(connection))
+    event.listen(new_engine, "connect", lambda connection, _: _enable_keepalives(connection))
     # SQLAlchemy's own implementation tells the server of each change, and of the change back.
-    made.dialect.set_isolation_level = _commit_by_itself  # type: ignore[assignment,method-assign]
-    return made
+    new_engine.dialect.set_isolation_level = _commit_by_itself  # type: ignore[assignment,method-assign]
+    return new_engine
 
 
 def _commit_by_itself(connection: Any, level: str) -> None:
@@ -129,8 +129,8 @@ def _ask(connection: RawConnection, query: str) -> None:
 
 
 @lru_cache(maxsize=4)
-def _autocommit(made: Engine) -> Engine:
-    return made.execution_options(isolation_level="AUTOCOMMIT")
+def _autocommit(base_engine: Engine) -> Engine:
+    return base_engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _note_use(_connection: Any, record: Any) -> None:

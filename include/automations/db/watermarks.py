@@ -13,8 +13,8 @@ from automations.kit import common_clock
 
 def get(session: Session, name: str) -> str | None:
     """A reader's mark, or None before its first time."""
-    found = session.get(Watermark, name)
-    return found.value if found else None
+    watermark = session.get(Watermark, name)
+    return watermark.value if watermark else None
 
 
 def parse(mark: str | None) -> datetime | None:

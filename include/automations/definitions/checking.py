@@ -155,10 +155,10 @@ def _check_retry(step: Any, path: str, errors: Errors) -> None:
 
 def _check_durations(step: Any, path: str, errors: Errors) -> None:
     """What holds for a step whatever its run was given: its task is made before any run is."""
-    given = {"timeout": step.timeout}
+    durations = {"timeout": step.timeout}
     if step.retry is not None:
-        given |= {"retry.delay": step.retry.delay, "retry.maxDelay": step.retry.max_delay}
-    for field, value in given.items():
+        durations |= {"retry.delay": step.retry.delay, "retry.maxDelay": step.retry.max_delay}
+    for field, value in durations.items():
         if is_template(value):
             add_error(errors, f"{path}.{field}", "must not be a template: no run is there yet")
 
@@ -195,7 +195,7 @@ class _Templates:
         self._parts = 0
 
     def check_steps(
-        self, steps: list[Any], path: str, known: set[str], roots: Set[str], loops: int = 0
+        self, steps: list[Any], path: str, known_names: set[str], roots: Set[str], loops: int = 0
     ) -> set[str]:
         """Walk in the order of running; returns what is known after the list.
 
@@ -213,20 +213,22 @@ class _Templates:
                 own.pop(field.removeprefix("config."), None)
             usable = roots - _SECRET if STEP_TYPES[step.type].keeps else roots
             for where, text in _texts(own, f"{here}.config"):
-                self.check(text, where, known, usable, loops)
-            before, known = known, known | {step.id, step.name}
-            after = known
+                self.check(text, where, known_names, usable, loops)
+            before, known_names = known_names, known_names | {step.id, step.name}
+            after = known_names
             body = STEP_TYPES[step.type].body
             for name, field, inner in nested:
                 place = f"{here}.{field}"
                 if name in body:
                     self.check_steps(inner, place, before, roots | IN_BODY, loops + 1)
                 else:
-                    after = after | self.check_steps(inner, place, known, roots, loops)
-            known = after
-        return known
+                    after = after | self.check_steps(inner, place, known_names, roots, loops)
+            known_names = after
+        return known_names
 
-    def check(self, text: str, path: str, known: Set[str], roots: Set[str], loops: int = 0) -> None:
+    def check(
+        self, text: str, path: str, known_names: Set[str], roots: Set[str], loops: int = 0
+    ) -> None:
         """Check one text."""
         if self._parts > MAX_PARTS:
             return
@@ -253,7 +255,7 @@ class _Templates:
                 problem = f"a loop has no '{rest[around]}', but {', '.join(OF_LOOPS)}"
                 add_error(self._errors, path, problem)
         for name in sorted({rest[0] for root, *rest in names if root == "steps" and rest}):
-            if name not in known:
+            if name not in known_names:
                 add_error(self._errors, path, f"there is no step '{name}' before this one")
             elif self._names[name] > 1:
                 problem = f"several steps are named '{name}'; use the step's id"

@@ -79,9 +79,9 @@ def position_of(written: str) -> Position:
 
 def lay_out(definition: Mapping[str, Any]) -> Draft:
     """A definition whose steps all have ids, and stand in the order in which they run."""
-    made = copy.deepcopy(dict(definition))
-    made["steps"] = _arrange(made.get("steps"), set(), 0)
-    return made
+    draft = copy.deepcopy(dict(definition))
+    draft["steps"] = _arrange(draft.get("steps"), set(), 0)
+    return draft
 
 
 def walk(definition: Mapping[str, Any]) -> Iterator[LocatedStep]:
@@ -113,9 +113,9 @@ def step_lists(step: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     if kind in STEP_TYPES:
         own = config if isinstance(config, dict) else {}
         for name in (*STEP_TYPES[kind].arms, *STEP_TYPES[kind].body):
-            found = own.get(name, [] if name in _always_there(kind) else None)
-            if isinstance(found, list):
-                yield name, found
+            steps = own.get(name, [] if name in _always_there(kind) else None)
+            if isinstance(steps, list):
+                yield name, steps
     if isinstance(step.get("onError"), list):
         yield "onError", step["onError"]
 
@@ -155,22 +155,22 @@ def add(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
 
 def remove(definition: Draft, step_id: str) -> Draft:
     """The definition without a step, and without those inside of it."""
-    made = copy.deepcopy(definition)
-    spot = find(made, step_id).spot
-    del _target(made, spot)[spot.index]
-    return made
+    draft = copy.deepcopy(definition)
+    spot = find(draft, step_id).spot
+    del _target(draft, spot)[spot.index]
+    return draft
 
 
 def duplicate(definition: Draft, step_id: str) -> tuple[Draft, str]:
     """The definition with a copy of a step behind it, and the copy's id."""
     placed = find(definition, step_id)
     step = copy.deepcopy(placed.step)
-    for one in walk({"steps": [step]}):
-        one.step["id"] = new_id()
+    for inner in walk({"steps": [step]}):
+        inner.step["id"] = new_id()
     taken = _names(definition)
-    for one in walk({"steps": [step]}):
-        one.step["name"] = _free(taken, str(one.step.get("name")))
-        taken.add(one.step["name"])
+    for inner in walk({"steps": [step]}):
+        inner.step["name"] = _free(taken, str(inner.step.get("name")))
+        taken.add(inner.step["name"])
     spot = Position(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
     return _put(definition, step, spot), step["id"]
 
@@ -183,36 +183,36 @@ def move(definition: Draft, step_id: str, to: Position) -> Draft:
         NotFound: there is no such step or place.
     """
     placed = find(definition, step_id)
-    inside = {one.step.get("id") for one in walk({"steps": [placed.step]})}
+    inside = {inner.step.get("id") for inner in walk({"steps": [placed.step]})}
     if to.owner in inside:
         raise ValidationFailed({"do": ["a step cannot be moved into itself"]})
-    made = copy.deepcopy(definition)
-    target, source = _target(made, to), _target(made, placed.spot)
+    draft = copy.deepcopy(definition)
+    target, source = _target(draft, to), _target(draft, placed.spot)
     if to.index > len(target):
         raise NotFound(f"There is no place {to} in this draft.")
     step = source.pop(placed.spot.index)
     earlier = target is source and to.index > placed.spot.index
     target.insert(to.index - earlier, step)
-    return made
+    return draft
 
 
 def neighbours(definition: Mapping[str, Any], placed: LocatedStep) -> dict[str, Position]:
     """Where a step can be moved by one: ``up``, ``down``, ``in`` and ``out`` of another step."""
-    spot, found = placed.spot, {}
+    spot, positions = placed.spot, {}
     above = Position(spot.owner, spot.name, spot.index - 1)
     if spot.index > 0:
-        found["up"] = above
+        positions["up"] = above
         before = _target(definition, spot)[spot.index - 1]
         for name, inner in step_lists(before) if isinstance(before, dict) else ():
             if len(placed.parents) + 1 < _MAX_DEPTH:
-                found["in"] = Position(str(before.get("id")), name, len(inner))
+                positions["in"] = Position(str(before.get("id")), name, len(inner))
             break
     if spot.index < placed.siblings - 1:
-        found["down"] = Position(spot.owner, spot.name, spot.index + 2)
+        positions["down"] = Position(spot.owner, spot.name, spot.index + 2)
     if placed.parents:
         around = find(definition, placed.parents[-1]).spot
-        found["out"] = Position(around.owner, around.name, around.index + 1)
-    return found
+        positions["out"] = Position(around.owner, around.name, around.index + 1)
+    return positions
 
 
 def replace(definition: Draft, step_id: str, step: Draft) -> Draft:
@@ -220,16 +220,16 @@ def replace(definition: Draft, step_id: str, step: Draft) -> Draft:
 
     Templates name steps by their names: those of the old name name the new one then.
     """
-    made = copy.deepcopy(definition)
-    spot = find(made, step_id).spot
-    target = _target(made, spot)
+    draft = copy.deepcopy(definition)
+    spot = find(draft, step_id).spot
+    target = _target(draft, spot)
     old, new = str(target[spot.index].get("name")), str(step.get("name"))
     target[spot.index] = copy.deepcopy(step)
-    names = [one.step.get("name") for one in walk(definition)]
+    names = [located.step.get("name") for located in walk(definition)]
     if old == new or not new or names.count(old) > 1 or "'" in old or "'" in new:
-        return made
-    made["steps"] = _rename(made["steps"], re.compile(_NAMED.format(re.escape(old))), new)
-    return made
+        return draft
+    draft["steps"] = _rename(draft["steps"], re.compile(_NAMED.format(re.escape(old))), new)
+    return draft
 
 
 _NAMED = r"steps\[(?:'{0}'|\"{0}\")\]"
@@ -245,12 +245,12 @@ def _rename(value: Any, named: re.Pattern[str], new: str) -> Any:
     return value
 
 
-def _arrange(steps: Any, known: set[str], depth: int) -> Any:
+def _arrange(steps: Any, taken_ids: set[str], depth: int) -> Any:
     if not isinstance(steps, list) or depth > _MAX_DEPTH:
         return steps if steps is not None else []
     places = enumerate(steps)
     arranged = sorted(places, key=lambda pair: _order(pair[1], pair[0]))
-    return [_with_id(step, known, depth) for _, step in arranged]
+    return [_with_id(step, taken_ids, depth) for _, step in arranged]
 
 
 def _order(step: Any, place: int) -> float:
@@ -259,21 +259,21 @@ def _order(step: Any, place: int) -> float:
     return order if is_number and order is not None else place
 
 
-def _with_id(step: Any, known: set[str], depth: int) -> Any:
+def _with_id(step: Any, taken_ids: set[str], depth: int) -> Any:
     if not isinstance(step, dict):
         return step
     step_id = step.get("id")
-    if not (isinstance(step_id, str) and _ID.fullmatch(step_id)) or step_id in known:
+    if not (isinstance(step_id, str) and _ID.fullmatch(step_id)) or step_id in taken_ids:
         step_id = new_id()
-    known.add(step_id)
-    made = {"id": step_id, **{k: v for k, v in step.items() if k not in ("id", "order")}}
-    kind = made.get("type")
+    taken_ids.add(step_id)
+    laid_out = {"id": step_id, **{k: v for k, v in step.items() if k not in ("id", "order")}}
+    kind = laid_out.get("type")
     is_known = isinstance(kind, str) and kind in STEP_TYPES
     for place, name in step_ids.places_inside(str(kind)) if is_known else _OF_ANY_STEP:
-        holder = made if place is None else made.get(place)
+        holder = laid_out if place is None else laid_out.get(place)
         if isinstance(holder, dict) and isinstance(holder.get(name), list):
-            holder[name] = _arrange(holder[name], known, depth + 1)
-    return made
+            holder[name] = _arrange(holder[name], taken_ids, depth + 1)
+    return laid_out
 
 
 def _walk(
@@ -293,12 +293,12 @@ def _walk(
 
 
 def _put(definition: Draft, step: Draft, spot: Position) -> Draft:
-    made = copy.deepcopy(definition)
-    target = _target(made, spot)
+    draft = copy.deepcopy(definition)
+    target = _target(draft, spot)
     if spot.index > len(target):
         raise NotFound(f"There is no place {spot} in this draft.")
     target.insert(spot.index, step)
-    return made
+    return draft
 
 
 def _target(definition: Mapping[str, Any], spot: Position) -> list[Any]:
@@ -316,12 +316,12 @@ def _target(definition: Mapping[str, Any], spot: Position) -> list[Any]:
         return nested
     if not isinstance(owner.get("config"), dict):
         owner["config"] = {}
-    found: list[Any] = owner["config"].setdefault(spot.name, [])
-    return found
+    siblings: list[Any] = owner["config"].setdefault(spot.name, [])
+    return siblings
 
 
 def _names(definition: Mapping[str, Any]) -> set[str]:
-    return {str(one.step.get("name")) for one in walk(definition)}
+    return {str(located.step.get("name")) for located in walk(definition)}
 
 
 def _free(taken: Collection[str], wanted: str) -> str:

@@ -41,20 +41,20 @@ _MUST_BE = "must be "
 
 def format_errors(error: ValidationError, rendered: Any, prefix: str = "config.") -> str:
     """What is wrong with a step's config whose templates have been rendered, as one text."""
-    found = field_errors(error, rendered, prefix)
+    problems = field_errors(error, rendered, prefix)
     return "; ".join(
-        f"{path.rstrip('.')}: {_of_rendered(messages)}" for path, messages in found.items()
+        f"{path.rstrip('.')}: {_of_rendered(messages)}" for path, messages in problems.items()
     )
 
 
 def _of_rendered(messages: list[str]) -> str:
     """One field's errors, without what is of use to who writes it only."""
-    texts = [one for one in messages if one.endswith(_WRITE_QUOTES)]
-    templates = [one for one in messages if one.startswith(_OR_A_TEMPLATE)]
-    others = [one for one in messages if one not in (*texts, *templates)]
-    said = others or [one.removesuffix(_WRITE_QUOTES) for one in (*texts, *templates)]
-    if all(one.startswith(_MUST_BE) for one in said):
-        return _MUST_BE + " or ".join(one.removeprefix(_MUST_BE) for one in said)
+    texts = [message for message in messages if message.endswith(_WRITE_QUOTES)]
+    templates = [message for message in messages if message.startswith(_OR_A_TEMPLATE)]
+    others = [message for message in messages if message not in (*texts, *templates)]
+    said = others or [message.removesuffix(_WRITE_QUOTES) for message in (*texts, *templates)]
+    if all(message.startswith(_MUST_BE) for message in said):
+        return _MUST_BE + " or ".join(message.removeprefix(_MUST_BE) for message in said)
     return ", or ".join(said)
 
 
@@ -148,6 +148,6 @@ def describe(item: Any) -> str:
 
 def add_error(errors: Errors, path: str, message: str) -> None:
     """Note what is wrong with a field, once."""
-    found = errors.setdefault(path, [])
-    if message not in found:
-        found.append(message)
+    messages = errors.setdefault(path, [])
+    if message not in messages:
+        messages.append(message)

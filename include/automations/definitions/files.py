@@ -43,18 +43,18 @@ class _Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # how PyYAML has it
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
-        made = {}
+        mapping = {}
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 key = key_node.value if isinstance(key_node, ScalarNode) else None
-            if key is None or key in made:
+            if key is None or key in mapping:
                 problem = f"'{key}' comes twice"
                 if key is None:
                     problem = "a key must be a text; a value that begins with {{ stands in quotes"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
-            made[key] = self.construct_object(value_node, deep=True)
-        return made
+            mapping[key] = self.construct_object(value_node, deep=True)
+        return mapping
 
 
 _PLAIN = (
@@ -164,10 +164,10 @@ def automations_in(documents: Sequence[Any]) -> list[Any]:
     Raises:
         ValidationFailed: they are none, or too many.
     """
-    found = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
-    if not found or len(found) > MAX_AUTOMATIONS:
+    entries = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
+    if not entries or len(entries) > MAX_AUTOMATIONS:
         raise ValidationFailed({"body": [f"must hold 1 to {MAX_AUTOMATIONS} automations"]})
-    return list(found)
+    return list(entries)
 
 
 def write(
@@ -206,8 +206,8 @@ def _documents(text: str) -> list[Any]:
         with suppress(ValueError):
             return [parse_json(text)]
     _check_events(text)
-    found = yaml.load_all(text, _Loader)  # a SafeLoader
-    return [document for document in found if document is not None]
+    documents = yaml.load_all(text, _Loader)  # a SafeLoader
+    return [document for document in documents if document is not None]
 
 
 def _check_events(text: str) -> None:
@@ -247,7 +247,7 @@ def _arrange(value: Mapping[str, Any]) -> dict[str, Any]:
     for place, name in inside:
         holder = arranged if place is None else arranged.get(place)
         if isinstance(holder, Mapping) and isinstance(holder.get(name), list):
-            steps = [_arrange(one) if isinstance(one, Mapping) else one for one in holder[name]]
+            steps = [_arrange(step) if isinstance(step, Mapping) else step for step in holder[name]]
             if place is None:
                 arranged[name] = steps
             else:

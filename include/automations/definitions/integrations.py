@@ -113,6 +113,6 @@ def _check(form: TypeAdapter[Any], value: Any, name: str) -> Errors:
     try:
         form.validate_python(value, context=LITERAL)
     except ValidationError as error:
-        found = field_errors(error, value, f"{name}.")
-        return {path.rstrip("."): messages for path, messages in found.items()}
+        problems = field_errors(error, value, f"{name}.")
+        return {path.rstrip("."): messages for path, messages in problems.items()}
     return {}

@@ -113,11 +113,11 @@ class CursorPaging(_Way):
         return remove_parameter(url, self.parameter), {**query, self.parameter: cursor}
 
     def following(self, page: Page, cursor: str | None) -> str | None:
-        found = value_at(page.body, self.path)
-        if found is NOTHING or found is False or found in (None, "", [], {}):
+        following = value_at(page.body, self.path)
+        if following is NOTHING or following is False or following in (None, "", [], {}):
             return None
-        written = json.dumps(found) if isinstance(found, float) else str(found)
-        is_one = isinstance(found, str | int | float) and not isinstance(found, bool)
+        written = json.dumps(following) if isinstance(following, float) else str(following)
+        is_one = isinstance(following, str | int | float) and not isinstance(following, bool)
         if not is_one or len(written) > _MAX_URL_LENGTH or not written.isprintable():
             raise StepError("The cursor of the next page cannot be used.", kind="paging")
         return written
@@ -142,8 +142,8 @@ def _beside(page: Page, link: str) -> str | None:
 
 def next_link(header: str) -> str | None:
     """The address of the next page in a Link header."""
-    for found in _LINK.finditer(header):
-        rel = _REL.search(found.group(2))
+    for link in _LINK.finditer(header):
+        rel = _REL.search(link.group(2))
         if rel and "next" in (rel.group(1) or rel.group(2)).lower().split():
-            return found.group(1).strip()
+            return link.group(1).strip()
     return None

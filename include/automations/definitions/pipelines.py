@@ -74,8 +74,8 @@ class TableMapping(Model):
         """The values that a record gives to columns; what it says nothing of is not among them."""
         if not self.field_mapping:
             return dict(record)
-        found = {column: value_at(record, path) for column, path in self.field_mapping.items()}
-        return {column: value for column, value in found.items() if value is not NOTHING}
+        values = {column: value_at(record, path) for column, path in self.field_mapping.items()}
+        return {column: value for column, value in values.items() if value is not NOTHING}
 
 
 class PushConfig(Model):
@@ -139,8 +139,8 @@ class HttpConfig(Model):
     @property
     def secret(self) -> str | None:
         """The name of the secret that signs the requests."""
-        found = _REFERENCE.fullmatch(self.auth.secret.strip()) if self.auth else None
-        return found.group(1) if found else None
+        reference = _REFERENCE.fullmatch(self.auth.secret.strip()) if self.auth else None
+        return reference.group(1) if reference else None
 
 
 CONNECTORS: Mapping[str, type[PushConfig] | type[HttpConfig]] = {
@@ -175,16 +175,16 @@ class ConnectionShape(Model):
         return self
 
 
-def shape_of(given: Mapping[str, Any]) -> ConnectionShape:
+def shape_of(config: Mapping[str, Any]) -> ConnectionShape:
     """A connection as a client writes it.
 
     Raises:
         ValidationFailed: names the fields that are wrong.
     """
     try:
-        return ConnectionShape.model_validate(dict(given))
+        return ConnectionShape.model_validate(dict(config))
     except ValidationError as error:
-        raise ValidationFailed(field_errors(error, given)) from error
+        raise ValidationFailed(field_errors(error, config)) from error
 
 
 def config_errors(connector_type: str, config: Mapping[str, Any]) -> Errors:
@@ -192,6 +192,6 @@ def config_errors(connector_type: str, config: Mapping[str, Any]) -> Errors:
     try:
         CONNECTORS[connector_type].model_validate(dict(config))
     except ValidationError as error:
-        found = field_errors(error, config, "config.")
-        return {path.rstrip("."): messages for path, messages in found.items()}
+        problems = field_errors(error, config, "config.")
+        return {path.rstrip("."): messages for path, messages in problems.items()}
     return {}

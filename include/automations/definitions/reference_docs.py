@@ -53,7 +53,7 @@ def steps_page() -> str:
         "The output of a failed step is `error`, with `message` and `kind`. Without `retry`, a\n"
         "step is tried once. Where it depends, the error itself says whether a retry may help.\n",
         "| kind | retried | meaning |\n|---|---|---|",
-        *(f"| `{one.name}` | {one.retried.value} | {one.meaning} |" for one in ErrorKind),
+        *(f"| `{kind.name}` | {kind.retried.value} | {kind.meaning} |" for kind in ErrorKind),
         "",
     ]
     for name, step_type in STEP_TYPES.items():
@@ -126,8 +126,8 @@ def _options(field: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _resolve(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
     reference = field.get("$ref", "").rpartition("/")[2]
-    found: Mapping[str, Any] = root.get("$defs", {}).get(reference, field)
-    return found
+    definition: Mapping[str, Any] = root.get("$defs", {}).get(reference, field)
+    return definition
 
 
 def _type(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:

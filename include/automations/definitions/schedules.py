@@ -87,11 +87,11 @@ class Schedule:
 
     def upcoming(self, at: datetime, count: int) -> list[datetime]:
         """The next due instants after an instant."""
-        found: list[datetime] = []
+        instants: list[datetime] = []
         for _ in range(count):
             at = self.next_after(at)
-            found.append(at)
-        return found
+            instants.append(at)
+        return instants
 
     def _grid(self) -> tuple[datetime, timedelta]:
         anchor = datetime(1970, 1, 1, tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)

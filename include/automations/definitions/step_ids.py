@@ -59,13 +59,13 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
     """The same for the steps inside of a step that was there before."""
     if not isinstance(step, dict) or not _is_text(step.get("id")):
         return step
-    found = by_id.get(step["id"])
-    if found is None or found["type"] != step.get("type"):
+    previous = by_id.get(step["id"])
+    if previous is None or previous["type"] != step.get("type"):
         return step
     changed = copy.copy(step)
-    for place, name in places_inside(found["type"]):
+    for place, name in places_inside(previous["type"]):
         own = changed if place is None else changed.get(place)
-        old = found if place is None else found.get(place)
+        old = previous if place is None else previous.get(place)
         if isinstance(own, dict) and isinstance(own.get(name), list):
             inside = old.get(name) if isinstance(old, dict) else None
             inner = keep_ids(inside if isinstance(inside, list) else [], own[name])

@@ -148,8 +148,8 @@ def _known_or_own(value: str) -> str:
         return value
     if meant:
         raise ValueError(f"is no type of event: did you mean {names[meant[0]]}?")
-    known = ", ".join(FILTERS)
-    raise ValueError(f"is none of {known}, and a name of your own is like com.example.paid")
+    filter_names = ", ".join(FILTERS)
+    raise ValueError(f"is none of {filter_names}, and a name of your own is like com.example.paid")
 
 
 class EventTrigger(TriggerBase):
@@ -182,12 +182,12 @@ class EventTrigger(TriggerBase):
 
     def filters(self) -> dict[str, str]:
         """The filter that is given, by its name."""
-        given = {
+        filters_by_name = {
             "filterMatterTemplateId": self.filter_matter_template_id,
             "filterFormId": self.filter_form_id,
             "filterTableId": self.filter_table_id,
         }
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in filters_by_name.items() if value is not None}
 
     def key(self) -> str:
         return event_key(self.trigger_type, *self.filters().values())
@@ -218,7 +218,9 @@ def matching_keys(key: str) -> tuple[str, ...]:
     types, _, subject = rest.rpartition(":")
     event_types = types.split(":")
     if kind == "event" and subject and FILTERS.keys() >= set(event_types):
-        pairs = [(event_key(one, subject), event_key(one)) for one in event_types]
+        pairs = [
+            (event_key(event_type, subject), event_key(event_type)) for event_type in event_types
+        ]
         return tuple(key for pair in pairs for key in pair)
     return (key,)
 
@@ -227,8 +229,8 @@ def data_for(trigger_key: str | None, event_type: str, data: dict[str, Any]) -> 
     """An event's data for the automation that a key belongs to: of a sync, the rows it asks for."""
     if event_type != SYNCED or trigger_key is None:
         return data
-    asked = trigger_key.split(":")[1]
-    change = {"ROW_ADDED": "created", "RECORD_UPDATED": "updated"}.get(asked)
+    change_type = trigger_key.split(":")[1]
+    change = {"ROW_ADDED": "created", "RECORD_UPDATED": "updated"}.get(change_type)
     if change is None:
         return data
     rows = data[f"{change}RowIds"]
@@ -293,8 +295,8 @@ class WebhookTrigger(TriggerBase):
     @model_validator(mode="after")
     def _secret_fits(self) -> Self:
         if (self.verification == "none") != (self.secret is None):
-            given = "must be absent" if self.secret else "is required"
-            raise ValueError(f"secret {given} for verification '{self.verification}'")
+            requirement = "must be absent" if self.secret else "is required"
+            raise ValueError(f"secret {requirement} for verification '{self.verification}'")
         if self.header is not None and self.verification != "header":
             raise ValueError("header is for verification 'header' only")
         return self

@@ -132,9 +132,9 @@ class Dispatcher:
             connection.autocommit = True
             jobs.register(connection, self._claims.holder, name=self._name)
             # Some claims may have been lost together with the previous connection.
-            known = self._claims.in_flight | self._slow.in_flight
+            job_ids = self._claims.in_flight | self._slow.in_flight
             with unit_of_work() as session:
-                jobs.release_unknown(session, self._claims.holder, known)
+                jobs.release_unknown(session, self._claims.holder, job_ids)
             self._registered.set()
             self._signal(_WORKERS)  # what was committed before that
             self._slow.signal()
@@ -299,9 +299,9 @@ class Dispatcher:
     def _handle_failure(self, job: Job, problem: Exception) -> None:
         if isinstance(problem, OrchestratorError):
             self._airflow_answered(job)
-        known = isinstance(problem, AutomationsError)
+        is_expected = isinstance(problem, AutomationsError)
         # The message is stored with the job, and servers may send what cannot be stored: a NUL.
-        message = sanitize(str(problem) if known else f"{type(problem).__name__}: {problem}")
+        message = sanitize(str(problem) if is_expected else f"{type(problem).__name__}: {problem}")
         # Not retried if no retry can help.
         final = isinstance(problem, StepError) and not problem.retryable
         log.warning("Job %s failed: %s", job.kind, message, exc_info=problem)

@@ -138,11 +138,11 @@ class ExpressWorker:
             connection.autocommit = True
             jobs.register(connection, self._holder, name=self._name, express=True)
             with self._changed:
-                known = [job.id for job, _ in self._in_flight.values()]
-                known += [job.id for job in self._queue]
+                job_ids = [job.id for job, _ in self._in_flight.values()]
+                job_ids += [job.id for job in self._queue]
             # The connection of a claim may have been lost with that of before.
             with unit_of_work() as session:
-                jobs.release_unknown(session, self._holder, known)
+                jobs.release_unknown(session, self._holder, job_ids)
             self._registered.set()
             self._signal()  # what was committed before that
             looked = 0.0

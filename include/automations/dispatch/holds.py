@@ -34,13 +34,13 @@ class Holds:
         dags = map(workflow_id, self._orchestrator.paused_dags())
         paused = {automation for automation in dags if automation is not None}
         with unit_of_work() as session:
-            known = held_up.kinds(session)
-        for automation in paused - known.keys():
+            held = held_up.kinds(session)
+        for automation in paused - held.keys():
             paused_by = self._orchestrator.paused_by(dag_id(automation))
             by, since = paused_by or (None, common_clock.now())
             with unit_of_work() as session:
                 held_up.put(session, automation, HeldUp(Hold.PAUSED, by, since))
-        for automation, kind in known.items():
+        for automation, kind in held.items():
             if kind == Hold.PAUSED:
                 ended = automation not in paused
             else:

@@ -66,7 +66,11 @@ class SlowWork:
         """
         with self._lock, unit_of_work() as session:
             counts = Counter(self._in_flight.values())
-            full = [str(one) for one, count in counts.items() if count >= WORKSPACE_LIMIT]
+            full = [
+                str(workspace_id)
+                for workspace_id, count in counts.items()
+                if count >= WORKSPACE_LIMIT
+            ]
             claimed = jobs.claim(
                 session,
                 1,

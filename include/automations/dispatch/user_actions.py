@@ -45,40 +45,40 @@ class UserActions:
 
     def poll(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
-        found, seen = self._read(until)
-        new = self._each(action for action in found if action.id not in seen)
+        actions, seen = self._read(until)
+        new = self._each(action for action in actions if action.id not in seen)
         fresh = [(action, self._state(action)) for action in new if not self._was_refused(action)]
         with unit_of_work() as session:
             for action, state in fresh:
                 _record_alone(session, action, state)
-            recent = sorted({action.id for action in found})
+            recent = sorted({action.id for action in actions})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
 
     @staticmethod
-    def _each(found: Iterable[UserAction]) -> list[UserAction]:
+    def _each(actions: Iterable[UserAction]) -> list[UserAction]:
         """The acts, each on one step where it was on several."""
         with unit_of_work() as session:
-            return [one for act in found for one in user_actions.each(session, act)]
+            return [single for act in actions for single in user_actions.each(session, act)]
 
     def are_any(self) -> bool:
         """Whether people have done something since the last time."""
-        found, seen = self._read(common_clock.now() - _LAG)
-        return any(action.id not in seen for action in found)
+        actions, seen = self._read(common_clock.now() - _LAG)
+        return any(action.id not in seen for action in actions)
 
     def _read(self, until: datetime) -> tuple[list[UserAction], set[int]]:
         """The actions from a little before the last time on, and those seen then."""
         with unit_of_work() as session:
             mark = json.loads(watermarks.get(session, _MARK) or "{}")
         since = watermarks.parse(mark.get("until")) or until - _INITIAL_LOOKBACK
-        found: list[UserAction] = []
+        collected: list[UserAction] = []
         offset, page = 0, _PAGE_SIZE
         while page == _PAGE_SIZE:
             actions, page = self._orchestrator.user_actions(
                 since - _OVERLAP, until, offset, _PAGE_SIZE
             )
-            found += actions
+            collected += actions
             offset += page
-        return found, set(mark.get("seen", ()))
+        return collected, set(mark.get("seen", ()))
 
     def _was_refused(self, action: UserAction) -> bool:
         """Whether a run that was to be deleted is there: Airflow deletes none that goes on."""

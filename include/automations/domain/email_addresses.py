@@ -26,10 +26,10 @@ def to_ascii(address: str) -> str:
     if domain.isascii():
         return address
     try:
-        found = _read(f"a@{domain}")
+        parsed = _read(f"a@{domain}")
     except EmailNotValidError as error:
         raise ValueError(f"the domain of {address} cannot be written in ASCII") from error
-    return f"{address.removesuffix(domain)}{found.ascii_domain}"
+    return f"{address.removesuffix(domain)}{parsed.ascii_domain}"
 
 
 def normalise(text: str) -> str:

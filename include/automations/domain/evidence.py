@@ -81,6 +81,9 @@ def fits(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         KeyError: the row has no such field.
     """
     return all(
-        any(same(row[field], one) for one in (value if isinstance(value, list) else [value]))
+        any(
+            same(row[field], candidate)
+            for candidate in (value if isinstance(value, list) else [value])
+        )
         for field, value in wanted.items()
     )

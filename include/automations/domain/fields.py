@@ -324,15 +324,15 @@ def as_list(value: object, info: ValidationInfo) -> object:
     value = _of_a_template(value, info)
     if not isinstance(value, str | list):
         return value
-    found: list[object] = []
+    items: list[object] = []
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, list):
-            found.extend(item)
+            items.extend(item)
         elif isinstance(item, str) and not is_template(item):
-            found.extend(part.strip() for part in item.split(",") if part.strip())
+            items.extend(part.strip() for part in item.split(",") if part.strip())
         else:
-            found.append(item)
-    return found
+            items.append(item)
+    return items
 
 
 def as_items(value: object, info: ValidationInfo) -> object:
@@ -340,13 +340,13 @@ def as_items(value: object, info: ValidationInfo) -> object:
     value = _of_a_template(value, info)
     if not isinstance(value, list):
         return as_list(value, info)
-    found: list[object] = []
+    items: list[object] = []
     for item in value:
         if isinstance(item, list):
-            found.extend(item)
+            items.extend(item)
         elif not isinstance(item, str) or item.strip():
-            found.append(item)
-    return found
+            items.append(item)
+    return items
 
 
 Texts = Annotated[list[Text], BeforeValidator(as_list), ONE_OR_MORE]

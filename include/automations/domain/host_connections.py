@@ -22,13 +22,13 @@ def check_kind(connection: HostConnection, kinds: tuple[str, ...]) -> None:
 def check_extra(connection: HostConnection, unsupported: tuple[str, ...]) -> None:
     """StepError when a connection's extra asks for what steps do not do."""
     extra: Mapping[str, Any] = connection.extra
-    asked = [name for name in unsupported if extra.get(name)]
-    asked += [name for name in ("verify", "verify_ssl") if extra.get(name) is False]
+    requested = [name for name in unsupported if extra.get(name)]
+    requested += [name for name in ("verify", "verify_ssl") if extra.get(name) is False]
     if extra.get("ssl_context") not in (None, "", "default"):
-        asked.append("ssl_context")
-    if asked:
+        requested.append("ssl_context")
+    if requested:
         raise StepError(
-            f"Connection {connection.id} has {', '.join(asked)} in its extra, which steps do not "
-            "follow: they ask servers themselves, and check their certificates.",
+            f"Connection {connection.id} has {', '.join(requested)} in its extra, which steps do "
+            "not follow: they ask servers themselves, and check their certificates.",
             kind="config",
         )

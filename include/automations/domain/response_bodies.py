@@ -45,8 +45,8 @@ def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSO
 
 def _last(content_type: str) -> str:
     """The last of several: a server and what stands before it may both have said one."""
-    given = [one.strip() for one in _ONE.findall(content_type)]
-    return next((one for one in reversed(given) if "/" in one.partition(";")[0]), content_type)
+    parts = [part.strip() for part in _ONE.findall(content_type)]
+    return next((part for part in reversed(parts) if "/" in part.partition(";")[0]), content_type)
 
 
 def json_of(content: bytes, content_type: str) -> JSON:

@@ -41,11 +41,11 @@ def secrets_named(text: str) -> set[str]:
     if ROOT not in text:
         return set()
     tree = grammar.parse(text)
-    found = {tuple(path) for root, *path in data_paths(tree) if root == ROOT}
+    paths = {tuple(path) for root, *path in data_paths(tree) if root == ROOT}
     in_brackets = any(dotted(item.node) == [ROOT] for item in tree.find_all(nodes.Getitem))
-    if in_brackets or any(len(path) != 1 or not SECRET_NAME.fullmatch(path[0]) for path in found):
+    if in_brackets or any(len(path) != 1 or not SECRET_NAME.fullmatch(path[0]) for path in paths):
         raise ValueError("name one secret, as in {{secret.API_KEY}}")
-    return {name for (name,) in found}
+    return {name for (name,) in paths}
 
 
 def names_secrets(value: JSON) -> bool:
@@ -143,17 +143,21 @@ class Redaction:
         names: Mapping[str, JSON],
         *,
         where: str,
-        known: Mapping[str, JSON] = MappingProxyType({}),
+        already_rendered: Mapping[str, JSON] = MappingProxyType({}),
     ) -> tuple[dict[str, JSON], dict[str, JSON]]:
         """Render a step's config; returns it for use, and in its recordable form.
 
         Args:
-            known: fields that were rendered before, which are taken as they are.
+            already_rendered: fields that were rendered before, which are taken as they are.
         """
-        real = render_config(config, names, where=where, by=self.render, known=known)
+        real = render_config(
+            config, names, where=where, by=self.render, already_rendered=already_rendered
+        )
         if not self._known:
             return real, real
-        shown = render_config(config, names, where=where, by=self.render_masked, known=known)
+        shown = render_config(
+            config, names, where=where, by=self.render_masked, already_rendered=already_rendered
+        )
         return real, self._masker().value(shown)
 
     def hide(self, values: Iterable[str]) -> None:

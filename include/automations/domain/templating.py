@@ -77,8 +77,8 @@ def render(
             names, meter, markup=slack, mrkdwn=slack, as_rules=kind is Kind.CONDITION
         )
         try:
-            found = evaluation.value(single)
-            return mrkdwn.escape_blocks(found, meter) if slack else found
+            result = evaluation.value(single)
+            return mrkdwn.escape_blocks(result, meter) if slack else result
         except MissingName:
             if missing_ok:
                 return None
@@ -99,11 +99,11 @@ def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
         tree = grammar.parse(text)
         evaluation = Evaluation(names, meter, gaps=True)
         single = _single(text, tree)
-        found = evaluation.text(tree) if single is None else evaluation.value(single)
+        result = evaluation.text(tree) if single is None else evaluation.value(single)
     except TemplateFault:
         return None
     gaps = evaluation.gaps
-    return None if found == "" or {False} in (gaps.inserted, gaps.given) else found
+    return None if result == "" or {False} in (gaps.inserted, gaps.given) else result
 
 
 def _inside(kind: Kind, value: Mapping[str, JSON], key: str) -> Kind:
@@ -142,7 +142,7 @@ def render_config(
     *,
     where: str,
     by: Callable[..., JSON] = render,
-    known: Mapping[str, JSON] = MappingProxyType({}),
+    already_rendered: Mapping[str, JSON] = MappingProxyType({}),
 ) -> dict[str, JSON]:
     """Render the templates in a step's config; returns JSON that must be validated again.
 
@@ -151,7 +151,7 @@ def render_config(
 
     Args:
         by: renders one value, like ``render``.
-        known: fields that were rendered before, which are taken as they are.
+        already_rendered: fields that were rendered before, which are taken as they are.
     """
     rendered: dict[str, JSON] = {}
     written = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -159,8 +159,8 @@ def render_config(
         key = info.alias or name
         if key not in written:
             continue
-        if key in known:
-            rendered[key] = known[key]
+        if key in already_rendered:
+            rendered[key] = already_rendered[key]
         elif any(isinstance(mark, AsWritten) for mark in info.metadata):
             rendered[key] = written[key]
         else:

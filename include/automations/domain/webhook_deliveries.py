@@ -123,16 +123,16 @@ class Delivery:
 
     def id(self, scheme: str, content: Content) -> str | None:
         """What its sender calls it, by which a repeat is known."""
-        given = next(
+        delivery_id = next(
             (self.headers[name] for name in _ID_HEADERS[scheme] if self.headers.get(name)), None
         )
         if scheme == "stripe":
             event = content.shown["body"]
             stripe_id = event.get("id") if isinstance(event, dict) else None
-            given = stripe_id if isinstance(stripe_id, str) and stripe_id else None
-        if given is not None and len(given) > _MAX_ID_LENGTH:
-            return f"sha256:{hashlib.sha256(given.encode()).hexdigest()}"
-        return given
+            delivery_id = stripe_id if isinstance(stripe_id, str) and stripe_id else None
+        if delivery_id is not None and len(delivery_id) > _MAX_ID_LENGTH:
+            return f"sha256:{hashlib.sha256(delivery_id.encode()).hexdigest()}"
+        return delivery_id
 
     def signature(self, scheme: str) -> str | None:
         """By what a repeat is known whose sender does not sign the id, as GitHub does not."""
@@ -165,26 +165,26 @@ class Delivery:
             ValidationFailed: it is not what its content type says.
             TooLarge: its files are.
         """
-        given = self.headers.get("content-type", "")
-        kind = media_type(given)
+        content_type = self.headers.get("content-type", "")
+        kind = media_type(content_type)
         if not self.body:
             return Content({"body": None})
         if json_text.is_json_type(kind):
             try:
-                text = json_text.decode(self.body, charset_of(given))
+                text = json_text.decode(self.body, charset_of(content_type))
                 return Content({"body": json_text.parse_json(text)})
             except ValueError as error:
                 raise ValidationFailed({"body": [str(error)]}) from error
         try:
             if kind == URLENCODED and self.body.lstrip().startswith((b"{", b"[")):
                 # Whoever has JSON and says nothing of it, such as curl, says that it is a form.
-                read = _json_or_text(text := self._text(kind, given))
+                read = _json_or_text(text := self._text(kind, content_type))
                 if not isinstance(read, str):
                     return Content({"body": read})
                 _check_kept(str(text))
             if kind in (URLENCODED, MULTIPART):
-                return self._form(given)
-            return Content({"body": self._text(kind, given)})
+                return self._form(content_type)
+            return Content({"body": self._text(kind, content_type)})
         except Undecodable:
             encoded = base64.b64encode(self.body).decode()
             return Content({"body": None, "bodyBase64": encoded})
@@ -209,10 +209,10 @@ class Delivery:
         except ValueError as error:
             raise ValidationFailed({"body": [str(error)]}) from error
         _check_nul(pairs, "body")
-        found = iter(pairs)
+        remaining = iter(pairs)
         files = _Files()
         values = [
-            next(found) if part.filename is None else (part.name, files.value(part))
+            next(remaining) if part.filename is None else (part.name, files.value(part))
             for part in parts
         ]
         kinds = [media_type(part.content_type) for part in parts]

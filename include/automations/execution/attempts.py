@@ -119,7 +119,10 @@ class Attempts:
         step_type = STEP_TYPES[attempt.step.type]
         try:
             rendered, recordable_config = redaction.config(
-                attempt.step.config, attempt.names, where=attempt.where, known=attempt.known()
+                attempt.step.config,
+                attempt.names,
+                where=attempt.where,
+                already_rendered=attempt.known(),
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(recordable_config)
@@ -151,9 +154,9 @@ class Attempts:
             return redaction.render(text, attempt.names, where=f"{attempt.where}, {where}", **how)
 
         def connection(conn_id: str) -> HostConnection:
-            found = self._connect(conn_id)
-            redaction.hide(found.secrets)
-            return found
+            host_connection = self._connect(conn_id)
+            redaction.hide(host_connection.secrets)
+            return host_connection
 
         return StepContext(
             run_id=node.ref.run_id,

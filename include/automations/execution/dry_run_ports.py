@@ -287,12 +287,12 @@ class _Children:
         self,
         parent_run_id: str,
         workflow_id: str,
-        given: Mapping[str, Any],
+        input_data: Mapping[str, Any],
         key: str,
         *,
         awaited: bool,
     ) -> str:
-        details = _without_nothing(workflowId=workflow_id, input=dict(given))
+        details = _without_nothing(workflowId=workflow_id, input=dict(input_data))
         self.tell(Effect(EffectKind.RUN, f"Run of automation {workflow_id}", details))
         return MADE_UP
 

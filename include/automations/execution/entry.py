@@ -100,11 +100,11 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     row = run_steps.step(session, ref.run_id, ref.node_id)
     if row is not None and row.generation > ref.generation:
         return Skip("The step was cleared meanwhile.")
-    known = row if row is not None and row.generation == ref.generation else None
+    current = row if row is not None and row.generation == ref.generation else None
     # Airflow begins a node that we skipped only if somebody marked its predecessor as done.
-    if known is not None and known.status in (*run_steps.ENDED, StepStatus.SKIPPED):
+    if current is not None and current.status in (*run_steps.ENDED, StepStatus.SKIPPED):
         # Also when the run has ended, perhaps by this very step.
-        return recorded_verdict(known)
+        return recorded_verdict(current)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
         session.flush()
         admission.admit(session, run)
@@ -115,11 +115,11 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
     wait = None
-    if known is not None and known.status == StepStatus.WAITING:
+    if current is not None and current.status == StepStatus.WAITING:
         wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
     if wait is not None and wait.status == WaitStatus.OPEN:
         return verdict_of(wait)
-    if (verdict := _deferral(session, ref, run, loaded, known)) is not None:
+    if (verdict := _deferral(session, ref, run, loaded, current)) is not None:
         return verdict
     if wait is not None and wait.status == WaitStatus.ANSWERED:
         return Sleep(wait.id, common_clock.now())
@@ -130,17 +130,17 @@ def _enter(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
 
 
 def _deferral(
-    session: Session, ref: TaskRef, run: Run, loaded: Loaded, known: RunStep | None
+    session: Session, ref: TaskRef, run: Run, loaded: Loaded, current: RunStep | None
 ) -> Verdict | None:
     """Why a node is not begun again now: too many deaths, or a retry delay that is not over."""
-    died = ref.deaths + (0 if known is None else known.unseen_deaths)
+    died = ref.deaths + (0 if current is None else current.unseen_deaths)
     if died:
-        row = known or _begin_row(session, ref, StepStatus.RUNNING)
+        row = current or _begin_row(session, ref, StepStatus.RUNNING)
         entered = _build_entered(session, ref, run, loaded, row)
         if (verdict := deaths.count(session, entered, run, row, died)) is not None:
             return verdict
     # The orchestrator may not know of the delay: the process may have died before it reported it.
-    return None if known is None else remaining_delay(known)
+    return None if current is None else remaining_delay(current)
 
 
 def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) -> Entered | Verdict:

@@ -192,11 +192,11 @@ def waits_for(outcome: Outcome, now: datetime) -> str | None:
             return f"Waits until {format_time(when)}."
         case WaitToRetry(when):
             return f"Waits until {format_time(when)} for the next attempt."
-        case WaitForDecision(asked, expires_in):
-            people = ", ".join(asked.approvers) or "anybody who may decide"
-            most = f", {asked.quorum} of them" if asked.quorum > 1 else ""
+        case WaitForDecision(question, expires_in):
+            people = ", ".join(question.approvers) or "anybody who may decide"
+            most = f", {question.quorum} of them" if question.quorum > 1 else ""
             until = format_time(now + expires_in)
-            return f"Waits for a decision by {people}{most} until {until}: {asked.subject}"
+            return f"Waits for a decision by {people}{most} until {until}: {question.subject}"
         case WaitForCallback(_, expires_in):
             return f"Waits for its callback until {format_time(now + expires_in)}."
         case WaitForSubmissions(_, expires_in):

@@ -332,7 +332,7 @@ def _in_a_row(cursor: Cursor) -> Iterator[tuple[int, list[ItemRecord]]]:
     """The unwritten entries, grouped into rows of consecutive ones: first index, and entries."""
     row: list[ItemRecord] = []
     start = 0
-    for index, entry in sorted(cursor.fresh.items(), key=lambda one: one[0]):
+    for index, entry in sorted(cursor.fresh.items(), key=lambda item: item[0]):
         if row and index != start + len(row):
             yield start, row
             row = []

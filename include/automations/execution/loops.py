@@ -179,7 +179,7 @@ def _count_lines(node: Entered) -> dict[bool, int]:
 def _soonest(parked: list[WaitInLoop]) -> WaitInLoop:
     """The wait that ends first; several at once can only be waits for a retry."""
     due = [(inside.wait.when, inside) for inside in parked if isinstance(inside.wait, WaitToRetry)]
-    return min(due, key=lambda one: one[0])[1] if due else parked[0]
+    return min(due, key=lambda wait: wait[0])[1] if due else parked[0]
 
 
 def _output(entries: list[ItemRecord | None]) -> dict[str, JSON]:

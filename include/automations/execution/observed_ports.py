@@ -187,10 +187,10 @@ class _Matters(_Observed[MatterRegister]):
 
 class _Scripts(_Observed[ScriptRunner]):
     def run(
-        self, code: str, given: Any, variables: Mapping[str, Any], limits: ScriptLimits
+        self, code: str, input_data: Any, variables: Mapping[str, Any], limits: ScriptLimits
     ) -> ScriptResult:
         with _timed(self.say, "The script") as clock:
-            result = self.real.run(code, given, variables, limits)
+            result = self.real.run(code, input_data, variables, limits)
         for line in result.logs[:_MAX_CONSOLE]:
             self.say(f"console: {line}")
         if len(result.logs) > _MAX_CONSOLE:
@@ -238,10 +238,12 @@ class _Documents(_Observed[Documents]):
         return self.real.file(workspace_id, document_id)
 
     def delivery(self, key: str) -> Delivery | None:
-        found = self.real.delivery(key)
-        if found is not None:
-            self.say(f"Document {found.document_id} to {found.address}: {found.status} before.")
-        return found
+        delivery = self.real.delivery(key)
+        if delivery is not None:
+            self.say(
+                f"Document {delivery.document_id} to {delivery.address}: {delivery.status} before."
+            )
+        return delivery
 
     def record(self, key: str, workspace_id: str, run_id: str, delivery: Delivery) -> Delivery:
         recorded = self.real.record(key, workspace_id, run_id, delivery)
@@ -255,12 +257,12 @@ class _Children(_Observed[ChildRuns]):
         self,
         parent_run_id: str,
         workflow_id: str,
-        given: Mapping[str, Any],
+        input_data: Mapping[str, Any],
         key: str,
         *,
         awaited: bool,
     ) -> str:
-        run_id = self.real.start(parent_run_id, workflow_id, given, key, awaited=awaited)
+        run_id = self.real.start(parent_run_id, workflow_id, input_data, key, awaited=awaited)
         self.say(f"Run {run_id} of automation {workflow_id} started.")
         return run_id
 
@@ -334,8 +336,8 @@ class _Tables(_Observed[Tables]):
         workspace_id: str,
         zone: str = "UTC",
     ) -> list[FoundRow]:
-        found = self.real.query(
+        rows = self.real.query(
             table_id, wanted, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
         )
-        self.say(f"{len(found)} rows of table {table_id} found.")
-        return found
+        self.say(f"{len(rows)} rows of table {table_id} found.")
+        return rows

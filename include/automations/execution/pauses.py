@@ -60,8 +60,8 @@ def pause_of(awaited: Awaited, now: datetime) -> Pause:
             return Pause(WaitKind.DELAY, when)
         case WaitToRetry(when):
             return Pause(WaitKind.RETRY, when)
-        case WaitForDecision(asked, expires_in):
-            return Pause(WaitKind.DECISION, now + expires_in, asdict(asked), asked.approvers)
+        case WaitForDecision(question, expires_in):
+            return Pause(WaitKind.DECISION, now + expires_in, asdict(question), question.approvers)
         case WaitForCallback(output, expires_in):
             return Pause(WaitKind.CALLBACK, now + expires_in, kept=output)
         case WaitForSubmissions(output, expires_in):

@@ -68,7 +68,7 @@ class StepTestResult:
 
 
 def render(
-    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: TrialData
+    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, trial_data: TrialData
 ) -> StepTestResult:
     """Render a step of the newest version with given data, and do nothing.
 
@@ -79,10 +79,10 @@ def render(
     began = time.monotonic()
     with unit_of_work() as session:
         workflow, loaded, step = _find(session, workspace_id, workflow_id, step_id)
-        earlier = earlier_run(session, workflow, given)
-        values = values_of_run(workflow, loaded, given, earlier)
+        earlier = earlier_run(session, workflow, trial_data)
+        values = values_of_run(workflow, loaded, trial_data, earlier)
         run = Run(id=new_id(), started_at=common_clock.now(), **values)
-        entered = _enter(session, run, loaded, step, given)
+        entered = _enter(session, run, loaded, step, trial_data)
     config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
     rendered = None if isinstance(config, Fail) else config
@@ -94,7 +94,7 @@ def run(
     by: Principal,
     workflow_id: str,
     step_id: str,
-    given: TrialData,
+    trial_data: TrialData,
     run_id: str | None = None,
 ) -> StepTestResult:
     """Do a step of the newest version with given data, once; its effects are real.
@@ -114,18 +114,18 @@ def run(
         )
     with unit_of_work() as session:
         workflow, loaded, step = _find(session, by.workspace_id, workflow_id, step_id)
-        _check_nothing_made_up(loaded, step, given)
-        earlier = earlier_run(session, workflow, given)
+        _check_nothing_made_up(loaded, step, trial_data)
+        earlier = earlier_run(session, workflow, trial_data)
         row = session.get(Run, run_id) if run_id else None
         if row is None:
-            now, values = common_clock.now(), values_of_run(workflow, loaded, given, earlier)
+            now, values = common_clock.now(), values_of_run(workflow, loaded, trial_data, earlier)
             row = Run(id=run_id or new_id(), **values, started_by=by.name, started_at=now)
             session.add(row)
             session.flush()
         node = session.get(RunStep, (row.id, step.id))
         if node is not None and node.status in run_steps.ENDED:
             return _come_to(step, node)
-        entered = _enter(session, row, loaded, step, given)
+        entered = _enter(session, row, loaded, step, trial_data)
         run_steps.begin(session, row.id, step.id, 0, StepStatus.RUNNING)
         audit.record(
             session,
@@ -151,16 +151,16 @@ def _find(
     raise NotFound(f"There is no step {step_id} in version {workflow.version}.")
 
 
-def _check_nothing_made_up(loaded: Loaded, step: Any, given: TrialData) -> None:
-    made_up = [name for name in _MADE_BY_STEPS if getattr(given, name)]
+def _check_nothing_made_up(loaded: Loaded, step: Any, trial_data: TrialData) -> None:
+    made_up = [name for name in _MADE_BY_STEPS if getattr(trial_data, name)]
     if not made_up:
         return
     before = takewhile(
-        lambda one: one is not step, (one for _, one in walk(loaded.definition.steps))
+        lambda other: other is not step, (other for _, other in walk(loaded.definition.steps))
     )
     if _SECRET.search(step.model_dump_json()):
         why = "the step names a secret"
-    elif any(one.type == "approval" for one in before):
+    elif any(earlier_step.type == "approval" for earlier_step in before):
         why = "the step comes behind an approval"
     else:
         return
@@ -168,12 +168,12 @@ def _check_nothing_made_up(loaded: Loaded, step: Any, given: TrialData) -> None:
     raise ValidationFailed({name: [mend] for name in made_up})
 
 
-def _enter(session: Session, row: Run, loaded: Loaded, step: Any, given: TrialData) -> Entered:
-    recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
+def _enter(session: Session, row: Run, loaded: Loaded, step: Any, trial_data: TrialData) -> Entered:
+    recorded = run_steps.outputs(session, trial_data.run_id) if trial_data.run_id else {}
     names = names_found(row, loaded, recorded)
-    names["steps"] = {**names["steps"], **by_id_and_name(loaded, given.steps, "steps")}
-    if given.loop is not None:
-        names["loop"] = dict(given.loop)
+    names["steps"] = {**names["steps"], **by_id_and_name(loaded, trial_data.steps, "steps")}
+    if trial_data.loop is not None:
+        names["loop"] = dict(trial_data.loop)
     return enter_alone(row, loaded, step, names)
 
 

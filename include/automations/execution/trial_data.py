@@ -47,41 +47,44 @@ class TrialData:
     loop: Mapping[str, JSON] | None = None
 
 
-def earlier_run(session: Session, workflow: Workflow, given: TrialData) -> Run | None:
+def earlier_run(session: Session, workflow: Workflow, trial_data: TrialData) -> Run | None:
     """The run whose data is found below what is given.
 
     Raises:
         NotFound: the automation has none of this id.
     """
-    if given.run_id is None:
+    if trial_data.run_id is None:
         return None
-    run = run_queries.find(session, workflow.id, given.run_id)
+    run = run_queries.find(session, workflow.id, trial_data.run_id)
     if run is None:
-        raise NotFound(f"The automation has no run {given.run_id}.")
+        raise NotFound(f"The automation has no run {trial_data.run_id}.")
     return run
 
 
 def values_of_run(
-    workflow: Workflow, loaded: Loaded, given: TrialData, earlier: Run | None
+    workflow: Workflow, loaded: Loaded, trial_data: TrialData, earlier: Run | None
 ) -> dict[str, Any]:
     """What the row of a run has that begins with what is given."""
-    found = {} if earlier is None else earlier.trigger_data
-    trigger: dict[str, Any] = {**found, **given.trigger}
-    if given.submission:
+    recorded = {} if earlier is None else earlier.trigger_data
+    trigger: dict[str, Any] = {**recorded, **trial_data.trigger}
+    if trial_data.submission:
         before = trigger.get("submission")
-        trigger["submission"] = {**(before if isinstance(before, dict) else {}), **given.submission}
+        trigger["submission"] = {
+            **(before if isinstance(before, dict) else {}),
+            **trial_data.submission,
+        }
     return {
         "workspace_id": workflow.workspace_id,
         "workflow_id": workflow.id,
         "version": workflow.version,
         "trigger_type": runs.TEST,
         "trigger_data": trigger,
-        "input": {**(earlier.input if earlier else {}), **given.input},
+        "input": {**(earlier.input if earlier else {}), **trial_data.input},
         "variables": {
             **loaded.definition.variables,
             **(earlier.variables if earlier else {}),
             "triggerType": runs.TEST,
-            **given.variables,
+            **trial_data.variables,
         },
     }
 
@@ -124,20 +127,20 @@ def enter_alone(row: Run, loaded: Loaded, step: Any, names: dict[str, Any]) -> E
     return entered
 
 
-def by_id_and_name(loaded: Loaded, given: Mapping[str, T], field_name: str) -> dict[str, T]:
+def by_id_and_name(loaded: Loaded, values: Mapping[str, T], field_name: str) -> dict[str, T]:
     """What is given of steps, by their ids and their names, however it was given.
 
     Raises:
         ValidationFailed: there is no such step; names it in the field.
     """
-    found: dict[str, T] = {}
+    by_key: dict[str, T] = {}
     for _, step in walk(loaded.definition.steps):
         for key in (step.name, step.id):
-            if key in given:
-                found[step.name] = found[step.id] = given[key]
-    unknown = sorted(given.keys() - found.keys())
+            if key in values:
+                by_key[step.name] = by_key[step.id] = values[key]
+    unknown = sorted(values.keys() - by_key.keys())
     if unknown:
         raise ValidationFailed(
             {f"{field_name}.{key}": ["is no id and no name of a step"] for key in unknown}
         )
-    return found
+    return by_key

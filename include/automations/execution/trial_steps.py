@@ -94,7 +94,7 @@ class TriedStep:
     @property
     def characters(self) -> int:
         """Approximately the length of its report."""
-        reported = [self.config, self.output, *(one.details for one in self.effects)]
+        reported = [self.config, self.output, *(effect.details for effect in self.effects)]
         answered = None if self.answer is None else self.answer.data
         return len(json.dumps([*reported, answered], default=str))
 
@@ -166,7 +166,7 @@ class StepTrials:
             passed = _answer(wait, answer)
             outcome = make(passed, pause_of(wait, passed.at).kept)
         depends_on_others = bool(effects) or _is_of_others(wait)
-        status, output = self._came_to(step, outcome, passed, asked=depends_on_others)
+        status, output = self._came_to(step, outcome, passed, is_asked=depends_on_others)
         assumed = depends_on_others or status == TriedStatus.UNKNOWN
         self._guesses |= assumed
         return TriedStep(
@@ -186,22 +186,22 @@ class StepTrials:
         )
 
     def _came_to(
-        self, step: Any, outcome: Outcome, passed: Answer | None, *, asked: bool
+        self, step: Any, outcome: Outcome, passed: Answer | None, *, is_asked: bool
     ) -> tuple[TriedStatus, Mapping[str, JSON]]:
         """The status and the output of a step.
 
         Args:
-            asked: whether they depend on what others would answer.
+            is_asked: whether they depend on what others would answer.
         """
         in_time = passed is None or passed.decision != Decision.EXPIRED
         # A failure over a made-up answer says nothing about the real one.
-        if isinstance(outcome, Fail) and not (asked and in_time):
+        if isinstance(outcome, Fail) and not (is_asked and in_time):
             if self._guesses and outcome.kind == "template":
                 return TriedStatus.UNKNOWN, {}
             return TriedStatus.FAILED, fail_output(outcome)
         output = output_of(outcome)
         sampled = self._samples.get(step.id)
-        if asked and isinstance(sampled, dict):
+        if is_asked and isinstance(sampled, dict):
             output = {**output, **sampled}
         return TriedStatus.DONE, output
 
@@ -221,14 +221,14 @@ class StepTrials:
         return dict.fromkeys(secrets.read(self._row.workspace_id, names), MASK)
 
 
-def _answer(wait: Wait, given: SampleAnswer) -> Answer:
+def _answer(wait: Wait, sample: SampleAnswer) -> Answer:
     """How a pause ends: as the sample says, otherwise favourably."""
     at, decision, by = common_clock.now(), Decision.RESUMED, None
     if isinstance(wait, WaitUntil):
         at, decision = wait.when, Decision.ELAPSED
     elif isinstance(wait, WaitForDecision):
         decision, by = Decision.APPROVED, next(iter(wait.question.approvers), None)
-    return Answer(given.decision or decision, by, at, given.data)
+    return Answer(sample.decision or decision, by, at, sample.data)
 
 
 def _is_of_others(wait: Wait | None) -> bool:

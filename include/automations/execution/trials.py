@@ -67,7 +67,7 @@ def run(
     ports: Ports,
     workspace_id: str,
     workflow_id: str,
-    given: TrialData,
+    trial_data: TrialData,
     answers: Mapping[str, SampleAnswer],
     definition: Definition | None = None,
 ) -> Trial:
@@ -85,12 +85,12 @@ def run(
     with reading() as session:
         workflow = require(session, workspace_id, workflow_id)
         loaded = _load(workflow, definition) or load(session, workflow.id, workflow.version)
-        earlier = earlier_run(session, workflow, given)
-        values = values_of_run(workflow, loaded, given, earlier)
+        earlier = earlier_run(session, workflow, trial_data)
+        values = values_of_run(workflow, loaded, trial_data, earlier)
         recorded = run_steps.outputs(session, earlier.id) if earlier is not None else {}
     row = Run(id=new_id(), started_at=common_clock.now(), **values)
     names = names_found(row, loaded, {})
-    samples = {**recorded, **by_id_and_name(loaded, given.steps, "steps")}
+    samples = {**recorded, **by_id_and_name(loaded, trial_data.steps, "steps")}
     passed = by_id_and_name(loaded, answers, "answers")
     trial = _Trial(StepTrials(ports, row, loaded, samples, passed), row.variables)
     return trial.all_of(loaded.definition.steps, names)
@@ -203,9 +203,9 @@ class _Trial:
         results: list[JSON] = []
         errors: list[JSON] = []
         for index in range(min(len(items), MAX_ITEMS)):
-            one = names_of_item(items, index, names.get("loop"))
+            item_names = names_of_item(items, index, names.get("loop"))
             where = f"{scope.where}item {index}, "
-            inner = _Scope({**names, "loop": one}, where, (*scope.iteration, index))
+            inner = _Scope({**names, "loop": item_names}, where, (*scope.iteration, index))
             over = self._go(config.steps, inner)
             if isinstance(over, _Failed):
                 message = f"step '{over.step_name}': {over.fail.error}"

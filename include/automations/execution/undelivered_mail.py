@@ -21,10 +21,10 @@ def log(session: Session, run_id: str, key: str, to: Sequence[str], error: str) 
     """
     run = session.get_one(Run, run_id)
     node = key.removeprefix(f"{run_id}:").partition(":")[0]
-    found = load(session, run.workflow_id, run.version).plan.nodes.get(node)
-    if found is None:  # the run goes on with a version that has no such step
+    plan_node = load(session, run.workflow_id, run.version).plan.nodes.get(node)
+    if plan_node is None:  # the run goes on with a version that has no such step
         return
     message = f"The mail to {', '.join(to)} could not be delivered: {error}"
     outcome = Fail(message, kind="mail", retryable=False)
-    line = line_of(found.step, outcome, common_clock.now(), retrying=False)
+    line = line_of(plan_node.step, outcome, common_clock.now(), retrying=False)
     run_steps.log(session, run_id, [line])

@@ -12,7 +12,7 @@ _AGE = re.compile(r"([1-9]\d{0,4})([hdw])")
 
 def parse_age(value: Any) -> timedelta:
     """``48h``, ``90d`` or ``12w`` as a timedelta; ValueError says what is expected."""
-    found = _AGE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    match = _AGE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
         raise ValueError("must be a number of hours, days or weeks, such as 48h, 90d or 12w")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(match[1]) * _UNITS[match[2]]

@@ -26,15 +26,15 @@ def encode(at: datetime, row_id: str, *order: JSON) -> str:
 
 
 def page(
-    found: Sequence[T], size: int, place: Callable[[T], tuple[datetime, str]]
+    items: Sequence[T], size: int, place: Callable[[T], tuple[datetime, str]]
 ) -> tuple[Sequence[T], str | None]:
     """A page of a list of which one row more was read, and the next cursor.
 
     Args:
         place: gives a row's instant and id.
     """
-    rows = found[:size]
-    return rows, encode(*place(rows[-1])) if len(found) > size else None
+    rows = items[:size]
+    return rows, encode(*place(rows[-1])) if len(items) > size else None
 
 
 def decode(cursor: str) -> tuple[datetime, str]:

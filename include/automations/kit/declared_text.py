@@ -119,9 +119,9 @@ def text_of(content: bytes, content_type: str) -> str:
     """
     mark = _mark_of(content)
     named = None if mark else _declared_charset(content, content_type)
-    found = decode(content, named or _guess_charset(content))
-    if found is not None:
-        return found
+    text = decode(content, named or _guess_charset(content))
+    if text is not None:
+        return text
     if mark is None and named is None:
         raise ValueError("names no charset, and is not UTF-8")
     raise ValueError(f"is not the {named or (mark and mark[1])} that it says to be")
@@ -213,15 +213,15 @@ def _mark_of(content: bytes) -> tuple[bytes, str] | None:
 
 
 def _declared_charset(content: bytes, content_type: str) -> str | None:
-    given = _PARAMETER.search(content_type)
-    if given is not None:
-        return (given[1] or given[2] or "").strip() or None
-    found = _XML.match(content)
-    if found is None and content_type.partition(";")[0].strip().lower() == "text/html":
-        found = _HTML.search(content, 0, _SNIFFED_BYTES)
-    if found is None:
+    parameter = _PARAMETER.search(content_type)
+    if parameter is not None:
+        return (parameter[1] or parameter[2] or "").strip() or None
+    declaration = _XML.match(content)
+    if declaration is None and content_type.partition(";")[0].strip().lower() == "text/html":
+        declaration = _HTML.search(content, 0, _SNIFFED_BYTES)
+    if declaration is None:
         return None
-    name = found[1].decode("ascii", "replace")
+    name = declaration[1].decode("ascii", "replace")
     # Whoever can read this in single bytes has no wide characters before them.
     return "utf-8" if name.lower().startswith(("utf-16", "utf-32")) else name
 

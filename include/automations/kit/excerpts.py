@@ -24,11 +24,11 @@ def excerpt(value: JSON, length: int) -> str:
 
 
 def _beginning(pieces: Iterator[str], length: int) -> str:
-    found: list[str] = []
+    kept_pieces: list[str] = []
     left = length
     for piece in pieces:
-        found.append(piece[: left + 1])
+        kept_pieces.append(piece[: left + 1])
         left -= len(piece)
         if left < 0:
             break
-    return "".join(found)
+    return "".join(kept_pieces)

@@ -107,13 +107,15 @@ def group(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
     values: dict[str, list[JSON]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    return {name: entries[0] if len(entries) == 1 else entries for name, entries in values.items()}
 
 
 def _declared_charset(pairs: Sequence[tuple[str, bytes]]) -> str | None:
     """The charset that a form has in a field of its own."""
-    given = dict(reversed(pairs))
-    told = given.get(CHARSET) or (given.get(_PAYPAL_CHARSET) if _PAYPAL_SIGN in given else None)
+    by_name = dict(reversed(pairs))
+    told = by_name.get(CHARSET) or (
+        by_name.get(_PAYPAL_CHARSET) if _PAYPAL_SIGN in by_name else None
+    )
     return told.decode("latin-1") if told else None
 
 
@@ -143,17 +145,17 @@ def _multipart(body: bytes, content_type: str, most: int) -> list[Part]:
     if not boundary:
         raise ValueError("has no boundary in its content type")
     charset = charset_of(content_type)
-    found: list[Part] = []
+    parts: list[Part] = []
     for headers, content in multipart.parts(body, boundary.encode("latin-1", "replace")):
-        if len(found) == most:
+        if len(parts) == most:
             raise ValueError(f"has more than {most} fields")
-        found.append(
+        parts.append(
             _part(
                 {name.decode("latin-1"): _header(value, charset) for name, value in headers},
                 content,
             )
         )
-    return found
+    return parts
 
 
 def _header(value: bytes, charset: str | None) -> str:

@@ -26,19 +26,19 @@ def parameter(header: str, name: str) -> str | None:
     Raises:
         ValueError: its letters are in no charset that is known, or a piece of it is missing.
     """
-    found = None
+    plain = None
     split: dict[int, tuple[str, bool]] = {}
     for piece in _PIECE.findall(header.partition(";")[2]):
-        given, _, value = piece.partition("=")
-        given, value = given.strip().lower(), value.strip()
-        if given == f"{name}*":
+        key, _, value = piece.partition("=")
+        key, value = key.strip().lower(), value.strip()
+        if key == f"{name}*":
             return _decode_extended(value)
-        if given == name and found is None:
-            found = _unquote(value)
-        numbered = _IN_PIECES.fullmatch(given)
+        if key == name and plain is None:
+            plain = _unquote(value)
+        numbered = _IN_PIECES.fullmatch(key)
         if numbered is not None and numbered["name"] == name:
             split.setdefault(int(numbered["place"]), (value, numbered["encoded"] == "*"))
-    return _join(name, split) if split else found
+    return _join(name, split) if split else plain
 
 
 def _join(name: str, split: Mapping[int, tuple[str, bool]]) -> str:

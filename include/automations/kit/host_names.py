@@ -15,8 +15,8 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re
 
 def host_name(header: str) -> str | None:
     """The name or address in a Host header, without its port; None when it is malformed."""
-    found = _HOST.fullmatch(header)
-    return None if found is None else _normal(found["name"])
+    match = _HOST.fullmatch(header)
+    return None if match is None else _normal(match["name"])
 
 
 def is_answered(header: str, patterns: Iterable[str]) -> bool:
@@ -28,7 +28,11 @@ def is_answered(header: str, patterns: Iterable[str]) -> bool:
     name = host_name(header)
     if name is None:
         return False
-    return name == "localhost" or _is_loopback(name) or any(_fits(name, one) for one in patterns)
+    return (
+        name == "localhost"
+        or _is_loopback(name)
+        or any(_fits(name, pattern) for pattern in patterns)
+    )
 
 
 def _is_loopback(name: str) -> bool:

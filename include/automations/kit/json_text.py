@@ -130,10 +130,10 @@ def _decimal(written: str) -> float | Unkept:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in pairs:
-        made[key] = Unkept("is there twice in one object") if key in made else value
-    return made
+        result[key] = Unkept("is there twice in one object") if key in result else value
+    return result
 
 
 def _explain(problem: str) -> str:
@@ -151,12 +151,12 @@ def _explain(problem: str) -> str:
 
 
 def _fractions(value: JSON) -> Iterator[jiter.LosslessFloat]:
-    found = [value]
-    while found:
-        item = found.pop()
+    pending = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, jiter.LosslessFloat):
             yield item
         elif isinstance(item, dict):
-            found.extend(item.values())
+            pending.extend(item.values())
         elif isinstance(item, list):
-            found.extend(item)
+            pending.extend(item)

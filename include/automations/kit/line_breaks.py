@@ -10,17 +10,17 @@ def normalise_breaks(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def as_it_was(typed: str, known: Iterable[str]) -> str:
+def as_it_was(typed: str, originals: Iterable[str]) -> str:
     """A text that was typed; where it is one of those that were there, with its own line breaks."""
     bare = normalise_breaks(typed)
-    return next((one for one in known if normalise_breaks(one) == bare), bare)
+    return next((original for original in originals if normalise_breaks(original) == bare), bare)
 
 
-def as_they_were(known: Iterable[str]) -> Callable[[str], str]:
+def as_they_were(originals: Iterable[str]) -> Callable[[str], str]:
     """The same for many texts, which are not held against each of those that there were."""
     exact: dict[str, str] = {}
-    for one in known:
-        exact.setdefault(normalise_breaks(one), one)
+    for original in originals:
+        exact.setdefault(normalise_breaks(original), original)
 
     def as_it_is_known(typed: str) -> str:
         bare = normalise_breaks(typed)

@@ -31,7 +31,7 @@ class Line:
 
 def differences(old: Sequence[str], new: Sequence[str]) -> list[Line]:
     """The lines that differ, with some around them; none when the texts are the same."""
-    found: list[Line] = []
+    diff: list[Line] = []
     groups = [
         (is_same, list(lines))
         for is_same, lines in groupby(_diff_all(old, new), lambda line: line.kind == "same")
@@ -42,10 +42,10 @@ def differences(old: Sequence[str], new: Sequence[str]) -> list[Line]:
         head = CONTEXT if place > 0 else 0
         tail = CONTEXT if place < len(groups) - 1 else 0
         if not is_same or len(lines) <= head + tail:
-            found += lines
+            diff += lines
             continue
-        found += [*lines[:head], Line("gap", ""), *lines[len(lines) - tail :]]
-    return found
+        diff += [*lines[:head], Line("gap", ""), *lines[len(lines) - tail :]]
+    return diff
 
 
 def _diff_all(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
@@ -69,22 +69,22 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
     """The places of lines that both have once: the longest list of them in the order of both."""
     once, there = ({line for line, n in Counter(text).items() if n == 1} for text in (old, new))
     places = {line: place for place, line in enumerate(new) if line in there}
-    both = [(i, places[line]) for i, line in enumerate(old) if line in once and line in places]
+    unique = [(i, places[line]) for i, line in enumerate(old) if line in once and line in places]
     # Of each length the list that ends earliest; each of its members knows the one before it.
     ends: list[int] = []
     chosen: list[int] = []
     before: list[int | None] = []
-    for index, (_, place) in enumerate(both):
+    for index, (_, place) in enumerate(unique):
         length = bisect_left(ends, place)
         before.append(chosen[length - 1] if length else None)
         ends[length : length + 1] = [place]
         chosen[length : length + 1] = [index]
-    found: list[tuple[int, int]] = []
+    chain: list[tuple[int, int]] = []
     at = chosen[-1] if chosen else None
     while at is not None:
-        found.append(both[at])
+        chain.append(unique[at])
         at = before[at]
-    return found[::-1]
+    return chain[::-1]
 
 
 def _pairs(old: Sequence[str], new: Sequence[str]) -> int:

@@ -124,12 +124,12 @@ def configure(
 
 
 def _install() -> None:
-    made = logging.getLogRecordFactory()
-    if getattr(made, "masks", False):
+    factory = logging.getLogRecordFactory()
+    if getattr(factory, "masks", False):
         return
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = made(*args, **kwargs)
+        record = factory(*args, **kwargs)
         mask = _mask.get()
         if mask is not None:
             text = record.getMessage()

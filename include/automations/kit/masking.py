@@ -45,9 +45,9 @@ class _Form:
     after: bool = False
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        found = self.find(text, 0)
-        while found:
-            start, end = found
+        span = self.find(text, 0)
+        while span:
+            start, end = span
             # One further only: a value may begin again inside itself.
             following = start + 1
             if self.before and start and text[start - 1] in _BASE64:
@@ -55,7 +55,7 @@ class _Form:
             if self.after and end < len(text) and text[end] in _BASE64:
                 end += 1
             yield start, end
-            found = self.find(text, following)
+            span = self.find(text, following)
 
 
 def _literally(form: str) -> Find:
@@ -76,8 +76,8 @@ def _spelling_finder(value: str) -> Find:
             return None
         if not compiled:
             compiled.append(re.compile(_pattern(value)))
-        found = compiled[0].search(text, start)
-        return found.span() if found else None
+        match = compiled[0].search(text, start)
+        return match.span() if match else None
 
     return find
 

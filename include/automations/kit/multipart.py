@@ -20,12 +20,12 @@ def parts(body: bytes, boundary: bytes) -> Iterator[tuple[list[tuple[bytes, byte
         ValueError: it is no such body, or is cut off; says why.
     """
     mark = b"--" + boundary
-    found = _first(body, mark)
-    newline = b"\r\n" if found.group().endswith(b"\r\n") else b"\n"
-    while not found[1]:
-        begin = found.end()
+    delimiter = _first(body, mark)
+    newline = b"\r\n" if delimiter.group().endswith(b"\r\n") else b"\n"
+    while not delimiter[1]:
+        begin = delimiter.end()
         # A part may have no line at all: its end is that of the boundary before it.
-        end, found = _next(body, newline + mark, begin - len(newline))
+        end, delimiter = _next(body, newline + mark, begin - len(newline))
         yield _part(body[begin : max(begin, end)], newline)
 
 
@@ -33,9 +33,9 @@ def _first(body: bytes, mark: bytes) -> re.Match[bytes]:
     """The end of the first boundary: what stands before it is for nobody."""
     start = body.find(mark)
     while start >= 0:
-        found = _BEHIND.match(body, start + len(mark))
-        if found is not None and (start == 0 or body[start - 1 : start] == b"\n"):
-            return found
+        match = _BEHIND.match(body, start + len(mark))
+        if match is not None and (start == 0 or body[start - 1 : start] == b"\n"):
+            return match
         start = body.find(mark, start + 1)
     raise ValueError("is not a valid form: the boundary of its content type is not in it")
 
@@ -44,10 +44,10 @@ def _next(body: bytes, delimiter: bytes, begin: int) -> tuple[int, re.Match[byte
     """Where the next boundary begins, with the end of the line before it, and how it ends."""
     start = body.find(delimiter, begin)
     while start >= 0:
-        found = _BEHIND.match(body, start + len(delimiter))
+        match = _BEHIND.match(body, start + len(delimiter))
         # Without the end of a line it is one that was cut off, unless it is the last one.
-        if found is not None and (found[1] or found.group().endswith(b"\n")):
-            return start, found
+        if match is not None and (match[1] or match.group().endswith(b"\n")):
+            return start, match
         start = body.find(delimiter, start + 1)
     raise ValueError("is a form that was cut off")
 

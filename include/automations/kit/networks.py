@@ -11,9 +11,9 @@ LOOPBACK = ("127.0.0.1", "localhost")
 def network(address: str) -> str:
     """The address, or its /64: whoever has an IPv6 address has 2^64 of them."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, IPv6Address):
-        return str(ip_network(f"{found}/64", strict=False))
-    return str(found)
+    if isinstance(ip, IPv6Address):
+        return str(ip_network(f"{ip}/64", strict=False))
+    return str(ip)

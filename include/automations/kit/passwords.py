@@ -33,11 +33,11 @@ def is_guessable(password: str, about: Iterable[str]) -> bool:
         about: what everybody knows of its owner: names and addresses.
     """
     simple = _normal(password)[:_MAX_RATED_LENGTH].lower()
-    known = {part for text in about for part in _parts(_normal(text).lower())}
-    if any(len(part) >= _MIN_NAME_LENGTH and part in simple for part in known):
+    personal = {part for text in about for part in _parts(_normal(text).lower())}
+    if any(len(part) >= _MIN_NAME_LENGTH and part in simple for part in personal):
         return True
     # Common passwords, words, names, dates and keyboards, with what people do to them.
-    return int(zxcvbn(simple, user_inputs=sorted(known))["guesses"]) < _MIN_GUESSES
+    return int(zxcvbn(simple, user_inputs=sorted(personal))["guesses"]) < _MIN_GUESSES
 
 
 def _parts(text: str) -> list[str]:

@@ -61,19 +61,19 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 def is_public(address: str) -> bool:
     """Whether an address is on the public internet, and any IPv4 address that is embedded in it."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return False
-    if isinstance(found, IPv4Address):
-        return not any(found in block for block in _SPECIAL_V4)
-    if found.scope_id is not None:
+    if isinstance(ip, IPv4Address):
+        return not any(ip in block for block in _SPECIAL_V4)
+    if ip.scope_id is not None:
         return False
-    embedded = _embedded_ipv4(found)
+    embedded = _embedded_ipv4(ip)
     if embedded is not None and not is_public(str(embedded)):
         return False
-    if found in _MAPPED or found in _NAT64:
+    if ip in _MAPPED or ip in _NAT64:
         return True
-    return found in _UNICAST_V6 and not any(found in block for block in _SPECIAL_V6)
+    return ip in _UNICAST_V6 and not any(ip in block for block in _SPECIAL_V6)
 
 
 def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:

@@ -20,17 +20,17 @@ def requested_delay(value: str | None, now: datetime) -> timedelta | None:
         # More digits than that are longer than the longest wait anyway.
         delay = timedelta(seconds=int(value[:13]))
     else:
-        found = _date(value)
-        if found is None:
+        date = _date(value)
+        if date is None:
             return None
-        delay = found - now
+        delay = date - now
     return min(max(delay, timedelta(0)), MAX_DELAY)
 
 
 def _date(text: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
         # A date of HTTP is one of Greenwich, also when its zone is missing, or -0000.
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None

@@ -81,8 +81,8 @@ def allow(calls: Iterable[str]) -> None:
     Raises:
         OSError: no list can be enforced here; then nothing has changed.
     """
-    architecture, known = _numbers()
-    numbers = sorted(known[call] for call in calls)
+    architecture, call_numbers = _numbers()
+    numbers = sorted(call_numbers[call] for call in calls)
     _install(
         architecture,
         [
@@ -99,10 +99,10 @@ def refuse(calls: Iterable[str]) -> None:
     Raises:
         OSError: no list can be enforced here; then nothing has changed.
     """
-    architecture, known = _numbers()
-    numbers = sorted(known[call] for call in calls)
+    architecture, call_numbers = _numbers()
+    numbers = sorted(call_numbers[call] for call in calls)
     behind: list[_Line] = [
-        (_EQUAL, 0, 2, known["socket"]),
+        (_EQUAL, 0, 2, call_numbers["socket"]),
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
         (_EQUAL, 0, 1, _AF_UNIX),
         (_RETURN, 0, 0, _ALLOW),

@@ -28,8 +28,8 @@ def _is_url(value: str) -> str:
 
 
 def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        if one != "*" and not _ORIGIN.fullmatch(one):
+    for origin in value:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError(
                 "must be origins as browsers send them, such as https://app.example.com (lower "
                 "case, no path, no port that the scheme implies), or *"
@@ -57,18 +57,18 @@ def _is_host(value: str) -> str:
 
 def _are_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     """Hosts as requests are compared with them: an IPv6 address has no brackets."""
-    for one in value:
-        if not _HOST_SIGNS.fullmatch(one) or "*" in one:
+    for host in value:
+        if not _HOST_SIGNS.fullmatch(host) or "*" in host:
             raise ValueError(
                 "must be hosts such as intern.example.com or 10.0.0.7:8443: no scheme, no path, "
                 "no network, no *"
             )
-    return tuple(one.replace("[", "").replace("]", "") for one in value)
+    return tuple(address.replace("[", "").replace("]", "") for address in value)
 
 
 def _are_host_names(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        name = one.removeprefix("*.") if one != "*" else "any"
+    for host in value:
+        name = host.removeprefix("*.") if host != "*" else "any"
         if not _HOST_SIGNS.fullmatch(name) or "*" in name or name.count(":") == 1:
             raise ValueError(
                 "must be hosts such as flows.example.com, *.example.com or *: no scheme, no port, "

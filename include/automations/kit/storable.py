@@ -148,10 +148,10 @@ def faults(value: JSON, path: str, max_depth: int = MAX_SENT_DEPTH) -> Errors:
         return {}
     for left in range(max_depth - 1, max_depth - _NAMED_PARTS, -1):
         fields = value.items() if isinstance(value, dict) else ()
-        found = next(((key, item) for key, item in fields if fault(item, left)), None)
-        if found is None or fault(found[0]) is not None:
+        faulty = next(((key, item) for key, item in fields if fault(item, left)), None)
+        if faulty is None or fault(faulty[0]) is not None:
             break
-        path, value = f"{path}.{found[0]}" if path else str(found[0]), found[1]
+        path, value = f"{path}.{faulty[0]}" if path else str(faulty[0]), faulty[1]
     return {path or "body": [problem]}
 
 

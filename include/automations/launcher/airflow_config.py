@@ -174,8 +174,8 @@ def airflow_environment(settings: Settings, base: Mapping[str, str]) -> dict[str
 def parts_environment(settings: Settings) -> dict[str, str]:
     """The environment of our own processes: where the home is and where the code is."""
     own_path = [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)] if IS_CHECKOUT else []
-    given = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    path = own_path + [p for p in given if p not in own_path]
+    existing = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    path = own_path + [p for p in existing if p not in own_path]
     return {
         **os.environ,
         "AUTOMATIONS_HOME": str(settings.home),

@@ -51,14 +51,14 @@ def airflow_parts(
         name = job.replace("_", "-")
         return [
             part(
-                one,
+                part_name,
                 (name, *options),
                 probes.airflow_job(base, job)
                 if count == 1
-                else probes.airflow_process(settings.airflow_dsn, settings.home, one),
+                else probes.airflow_process(settings.airflow_dsn, settings.home, part_name),
                 grace,
             )
-            for one in names(name, count)
+            for part_name in names(name, count)
         ]
 
     return [

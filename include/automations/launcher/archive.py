@@ -73,12 +73,12 @@ def unpack(source: Path, folder: Path) -> Manifest:
                 assert content is not None
                 with (folder / member.name).open("xb") as file:
                     shutil.copyfileobj(content, file)
-        known = json.loads((folder / MANIFEST).read_text())
-        if known["format"] != FORMAT:
+        header = json.loads((folder / MANIFEST).read_text())
+        if header["format"] != FORMAT:
             raise BackupError(
-                f"{source} has format {known['format']}, and this version reads {FORMAT}."
+                f"{source} has format {header['format']}, and this version reads {FORMAT}."
             )
-        manifest = Manifest(**known)
+        manifest = Manifest(**header)
     except (tarfile.TarError, OSError, ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{source} is no backup of this product: {error}") from error
     for name, expected in manifest.sha256.items():

@@ -52,9 +52,9 @@ def backup(settings: Settings, target: Path) -> Manifest:
 def _save(settings: Settings, target: Path) -> Manifest:
     with ExitStack() as held:
         # Beside the target, where there is room, and for nobody else's eyes.
-        made = tempfile.mkdtemp(prefix=".backup-", dir=target.parent)
-        held.callback(shutil.rmtree, made, ignore_errors=True)
-        folder = Path(made)
+        temporary = tempfile.mkdtemp(prefix=".backup-", dir=target.parent)
+        held.callback(shutil.rmtree, temporary, ignore_errors=True)
+        folder = Path(temporary)
         seen = {
             name: held.enter_context(pg_tools.snapshot(dsn))
             for name, dsn in databases(settings).items()

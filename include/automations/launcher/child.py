@@ -69,8 +69,8 @@ class Child:
         if self.part.prepare is not None:
             self.part.prepare()
         is_one = self.part.fork_server
-        given = is_one.being_started() if is_one is not None else _no_input()
-        with self.log.open("ab") as log, given as stdin:
+        source = is_one.being_started() if is_one is not None else _no_input()
+        with self.log.open("ab") as log, source as stdin:
             self.process = self._fork(stdin, log.fileno()) or self._spawn(stdin, log.fileno())
         self.started = time.monotonic()
         self.answer, self.probe_after, self.failing_since = None, 0.0, None

@@ -26,7 +26,7 @@ Add = Callable[[str, str], argparse.ArgumentParser]
 
 def parser() -> argparse.ArgumentParser:
     """The parser of a checkout's commands; what it finds has the command's name as ``command``."""
-    made, add = _empty()
+    whole, add = _empty()
     up = add("up", "Start everything.")
     up.add_argument("--detach", action="store_true", help="Return when everything works.")
     up.add_argument(
@@ -55,12 +55,12 @@ def parser() -> argparse.ArgumentParser:
     add("docs", "For developers: write the generated pages of docs anew.")
     for name, text in FORWARDED.items():
         add(name, text)
-    return made
+    return whole
 
 
 def installed_parser() -> argparse.ArgumentParser:
     """The parser of what is installed in an Airflow that others bring up."""
-    made, add = _empty()
+    whole, add = _empty()
     migrated = add(
         "migrate", "Bring our database to the newest revision, and make the first API key."
     )
@@ -69,17 +69,17 @@ def installed_parser() -> argparse.ArgumentParser:
     )
     _add_everywhere(add)
     add("leave", "Take from Airflow's database, while Airflow is down, what is of automations.")
-    return made
+    return whole
 
 
 def _empty() -> tuple[argparse.ArgumentParser, Add]:
-    made = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
-    commands = made.add_subparsers(metavar="command", required=True, dest="command")
+    root = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
+    commands = root.add_subparsers(metavar="command", required=True, dest="command")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text)
 
-    return made, add
+    return root, add
 
 
 def _add_everywhere(add: Add) -> None:

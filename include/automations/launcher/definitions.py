@@ -88,12 +88,12 @@ def _over_file(api: Client, file: str, dry_run: bool, different: int, url: str |
 
 
 def _print(file: str, result: AppliedFile) -> None:
-    for one in result["automations"]:
-        done = _DONE[one["action"]]
-        would = "would be " if result["dryRun"] and one["action"] != "unchanged" else ""
-        named = " ".join(filter(None, (one["key"], one["id"])))
-        print(f"{file}: {one['name']} {f'({named}) ' if named else ''}{would}{done}")
-        print("".join(f"  {line}" for line in one["diff"].splitlines(keepends=True)), end="")
+    for automation in result["automations"]:
+        done = _DONE[automation["action"]]
+        would = "would be " if result["dryRun"] and automation["action"] != "unchanged" else ""
+        named = " ".join(filter(None, (automation["key"], automation["id"])))
+        print(f"{file}: {automation['name']} {f'({named}) ' if named else ''}{would}{done}")
+        print("".join(f"  {line}" for line in automation["diff"].splitlines(keepends=True)), end="")
 
 
 def client(url: str | None) -> Client:

@@ -203,15 +203,15 @@ class Demo:
     def _approval_link(self, run_id: str, customer: str) -> str | None:
         for mail in self._messages():
             if "boss@example.com" in str(mail["to"]) and customer in mail["text"]:
-                found = _LINK.search(mail["text"])
-                return found.group(0) if found else None
+                match = _LINK.search(mail["text"])
+                return match.group(0) if match else None
         return None
 
     def _until(self, what: str, look: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
-            if (found := look()) is not None:
-                return found
+            if (result := look()) is not None:
+                return result
             time.sleep(0.05)
         raise DemoError(f"Waited {_TIMEOUT:.0f} s for {what}.")
 

@@ -130,9 +130,9 @@ class DependabotDemo(Demo):
         self._say(f"A local GitHub gives {len(source.alerts)} alerts, 3 on a page: {source.url}")
         table = self._api.tables.create(REGISTER)
         name = f"Dependabot {table['id'][-6:]}"
-        made = connection(name, source.url, table["id"], _SECRET)
-        self._check(self._api.pipelines.test(made["connectorType"], made["config"]))
-        pipeline = self._api.pipelines.create(made)
+        definition = connection(name, source.url, table["id"], _SECRET)
+        self._check(self._api.pipelines.test(definition["connectorType"], definition["config"]))
+        pipeline = self._api.pipelines.create(definition)
         address = f"{table['id'][-6:]}.{_ADDRESS}"
         workflow = self._api.workflows.create(report(table["id"], address))
         self._say(
@@ -192,22 +192,22 @@ class DependabotDemo(Demo):
         def find_matched() -> list[EventDetail] | None:
             listed = islice(self._api.events.iterate(20, kind="TABLE_SYNCED"), 20)
             whole = [self._api.events.get(event["id"]) for event in listed]
-            found = [event for event in whole if event["data"]["tableId"] == table_id]
-            waits = len(found) < number or any(event["status"] == "PENDING" for event in found)
-            return None if waits else found
+            matched = [event for event in whole if event["data"]["tableId"] == table_id]
+            waits = len(matched) < number or any(event["status"] == "PENDING" for event in matched)
+            return None if waits else matched
 
-        found = self._until("the event to be matched", find_matched)
-        if len(found) != number:
-            raise DemoError(f"{len(found)} events for {number} syncs of one table.")
-        data = found[0]["data"]
+        events = self._until("the event to be matched", find_matched)
+        if len(events) != number:
+            raise DemoError(f"{len(events)} events for {number} syncs of one table.")
+        data = events[0]["data"]
         self._say(
-            f"One event for the table: {found[0]['id']}, {found[0]['type']}, {found[0]['status']}; "
-            f"{data['created']} created, {data['updated']} updated, first row {data['rowId']}"
+            f"One event for the table: {events[0]['id']}, {events[0]['type']}, "
+            f"{events[0]['status']}; {data['created']} created, {data['updated']} updated, first row {data['rowId']}"
         )
 
-    def _another_run(self, workflow_id: str, known: str) -> str | None:
+    def _another_run(self, workflow_id: str, previous: str) -> str | None:
         newest = self._first_run(workflow_id)
-        return None if newest == known else newest
+        return None if newest == previous else newest
 
 
 def new_source(settings: Settings) -> DependabotSource:

@@ -120,31 +120,31 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with a page of alerts, the newest first."""
-        asked = urlsplit(self.path)
+        target = urlsplit(self.path)
         self.server.asked.append(self.path)
         if self.server.refusals:
             status, headers = self.server.refusals.pop(0)
             self._refuse(status, "You have exceeded a secondary rate limit.", headers)
         elif self.headers.get("Authorization") != f"Bearer {self.server.token}":
             self._refuse(401, "Bad credentials")
-        elif asked.path != urlsplit(self.server.url).path:
+        elif target.path != urlsplit(self.server.url).path:
             self._refuse(404, "Not Found")
         else:
-            self._page({name: values[-1] for name, values in parse_qs(asked.query).items()})
+            self._page({name: values[-1] for name, values in parse_qs(target.query).items()})
 
     def _page(self, query: dict[str, str]) -> None:
         states = query["state"].split(",") if "state" in query else None
-        found = [
-            one
-            for one in sorted(self.server.alerts, key=lambda one: -int(one["number"]))
-            if states is None or one["state"] in states
+        alerts = [
+            item
+            for item in sorted(self.server.alerts, key=lambda entry: -int(entry["number"]))
+            if states is None or item["state"] in states
         ]
         if "after" in query:
             last = int(base64.b64decode(query["after"]).removeprefix(b"cursor:"))
-            found = [one for one in found if one["number"] < last]
+            alerts = [entry for entry in alerts if entry["number"] < last]
         size = min(int(query.get("per_page", 30)), _MAX_PER_PAGE)
-        page, headers = found[:size], {}
-        if len(found) > size:
+        page, headers = alerts[:size], {}
+        if len(alerts) > size:
             cursor = base64.b64encode(b"cursor:%d" % page[-1]["number"]).decode()
             following = urlencode({**query, "after": cursor})
             headers["Link"] = f'<{self.server.url}?{following}>; rel="next"'

@@ -8,12 +8,12 @@ from automations.services.evidence.evidence import verify_all
 def verify_evidence() -> int:
     """Recompute every chain and print what was found; returns 1 when one is broken, else 0."""
     code = 0
-    for workspace, found in verify_all():
-        if found.broken is None:
-            head = f", head {found.head}" if found.head else ""
-            print(f"{workspace}: {found.count} snapshots hold{head}")
+    for workspace, result in verify_all():
+        if result.broken is None:
+            head = f", head {result.head}" if result.head else ""
+            print(f"{workspace}: {result.count} snapshots hold{head}")
             continue
         code = 1
-        which = f" ({found.broken.snapshot_id})" if found.broken.snapshot_id else ""
-        print(f"{workspace}: BROKEN: snapshot {found.broken.number}{which} {found.broken.reason}")
+        which = f" ({result.broken.snapshot_id})" if result.broken.snapshot_id else ""
+        print(f"{workspace}: BROKEN: snapshot {result.broken.number}{which} {result.broken.reason}")
     return code

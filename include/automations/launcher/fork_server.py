@@ -100,8 +100,8 @@ class ForkServer:
             if (ours := self._ready()) is None:
                 return None
             try:
-                given = (*files, may_begin)
-                socket.send_fds(ours, [json.dumps(request).encode()], given)
+                fds = (*files, may_begin)
+                socket.send_fds(ours, [json.dumps(request).encode()], fds)
                 answer = ours.recv(100)
             except OSError:
                 # What it says later would be taken for an answer to something else.

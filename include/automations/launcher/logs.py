@@ -11,12 +11,12 @@ TAIL = 200
 
 def log_files(folder: Path, part: str | None) -> list[Path]:
     """The log of one part, or all of them."""
-    found = sorted(folder.glob("*.log"))
+    paths = sorted(folder.glob("*.log"))
     if part is None:
-        return found
-    chosen = [path for path in found if path.stem == part]
+        return paths
+    chosen = [path for path in paths if path.stem == part]
     if not chosen:
-        names = ", ".join(path.stem for path in found) or "none yet"
+        names = ", ".join(path.stem for path in paths) or "none yet"
         sys.exit(f"No log of {part!r}. There are: {names}.")
     return chosen
 

@@ -116,11 +116,11 @@ def airflow_process(dsn: str, home: Path, name: str) -> Probe:
 
     def probe(_since: float) -> bool:
         part = RunFolder(home).read().parts.get(name)
-        asked = {"host": socket.gethostname(), "pid": part.pid if part else 0}
+        owner = {"host": socket.gethostname(), "pid": part.pid if part else 0}
         try:
             with closing(psycopg2.connect(url, connect_timeout=5)) as connection:
                 cursor = connection.cursor()
-                cursor.execute(_HEARTBEAT, asked)
+                cursor.execute(_HEARTBEAT, owner)
                 ((age,),) = cursor.fetchall()
         except psycopg2.errors.UndefinedTable:
             return False  # none of them has come so far
@@ -158,13 +158,13 @@ def proxy(urls: Sequence[str]) -> Probe:
     return probe
 
 
-def fork_server(asked: ForkServer) -> Probe:
+def fork_server(server: ForkServer) -> Probe:
     """A fork server that is ready, as the process that has started it knows."""
 
     def probe(_since: float) -> bool:
-        if not asked.is_here:
+        if not server.is_here:
             raise Unknown
-        return asked.is_ready()
+        return server.is_ready()
 
     return probe
 

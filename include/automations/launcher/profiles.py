@@ -77,10 +77,10 @@ _PROFILES = {"single": _single, "distributed": _distributed}
 
 def backends(settings: Settings) -> Backends:
     """The ports from the first one on: of bridges, of api-servers, of the queue."""
-    found = profile(settings)
+    chosen = profile(settings)
     first = settings.backend_port
-    servers = first + found.bridges
-    queue = servers + found.api_servers
+    servers = first + chosen.bridges
+    queue = servers + chosen.api_servers
     return Backends(range(first, servers), range(servers, queue), queue)
 
 
@@ -130,8 +130,8 @@ def program(*alternatives: str) -> str:
     """
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
     for name in alternatives:
-        if found := shutil.which(name, path=path):
-            return found
+        if path_found := shutil.which(name, path=path):
+            return path_found
     raise SettingsFault(
         [
             f"{' or '.join(alternatives)} is not there, which the profile distributed needs: "

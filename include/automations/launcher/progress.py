@@ -17,9 +17,9 @@ MARKS = {"healthy": "[green]✓[/]", "done": "[green]✓[/]", "stopped": "[red]�
 class Progress:
     """Prints a line whenever a part has reached a new state."""
 
-    def __init__(self, console: Console, known: RunState | None = None) -> None:
+    def __init__(self, console: Console, state: RunState | None = None) -> None:
         self._console = console
-        parts = {} if known is None else known.parts
+        parts = {} if state is None else state.parts
         self._shown = {name: (part.state, part.pid) for name, part in parts.items()}
 
     def show(self, state: RunState) -> None:
@@ -36,8 +36,8 @@ class Progress:
             if part.state not in ("starting", "stopping"):
                 self._line(name, part, state.phase)
         # They are asked together, and some take a while: it is these that are waited for.
-        if asked := [name for name, part in changed.items() if part.state == "stopping"]:
-            self._console.print(f"Stopping {', '.join(asked)}.", highlight=False)
+        if stopping := [name for name, part in changed.items() if part.state == "stopping"]:
+            self._console.print(f"Stopping {', '.join(stopping)}.", highlight=False)
 
     def _line(self, name: str, part: PartState, phase: Phase) -> None:
         took = part.state in ("healthy", "done") or phase == "stopping"

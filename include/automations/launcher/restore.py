@@ -52,8 +52,8 @@ def restore(source: Path, *, force: bool) -> Manifest:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if RunFolder(home).supervisor() is not None:
         raise BackupError("The home is up: ./automations down first.")
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=home) as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=home) as temporary:
+        folder = Path(temporary)
         manifest = unpack(source, folder)
         _check_versions(manifest)
         with _secrets(home, folder, force=force) as settings, stack.database(settings):
@@ -85,14 +85,14 @@ def _secrets(home: Path, folder: Path, *, force: bool) -> Iterator[Settings]:
     """The settings with the backup's secrets, which stay only when all goes well."""
     path = home / SECRETS
     before = path.read_text() if path.exists() else None
-    known: dict[str, str] = json.loads(before) if before else {}
+    existing: dict[str, str] = json.loads(before) if before else {}
     saved: dict[str, str] = json.loads((folder / SECRETS).read_text())
-    differs = any(known.get(name) not in (None, value) for name, value in saved.items()
+    differs = any(existing.get(name) not in (None, value) for name, value in saved.items()
                   if name != _OF_ONE_SERVER)  # fmt: skip
     if differs and not force:
         raise BackupError(f"{home} has secrets of its own; --force replaces them.")
-    mine = {name: known[name] for name in (_OF_ONE_SERVER,) if name in known}
-    write_private(path, json.dumps({**known, **saved, **mine}, indent=2) + "\n")
+    mine = {name: existing[name] for name in (_OF_ONE_SERVER,) if name in existing}
+    write_private(path, json.dumps({**existing, **saved, **mine}, indent=2) + "\n")
     try:
         settings = stack.open_home()
         if not set(saved["encryption_key"].split(",")) <= set(settings.encryption_key.split(",")):

@@ -19,8 +19,8 @@ _POLL_INTERVAL = 0.3
 def run(options: argparse.Namespace) -> int:
     """Start an automation, and print its steps until it has ended, or waits."""
     try:
-        given = parse_json(options.input)
-        if not isinstance(given, dict):
+        input_data = parse_json(options.input)
+        if not isinstance(input_data, dict):
             raise ValueError("must be an object")
     except ValueError as error:
         print(f"--input {error}", file=sys.stderr)
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         with definitions.client(options.url) as api:
             workflow = _find_workflow(api, options.automation)
-            run_id = api.workflows.execute(workflow["id"], given)["runId"]
+            run_id = api.workflows.execute(workflow["id"], input_data)["runId"]
             seen_at = _airflow_link(options.url, workflow["id"], run_id)
             print(f"{workflow['name']}: run {run_id}{seen_at}", flush=True)
             return _follow(api, workflow["id"], run_id, options.timeout)
@@ -47,12 +47,12 @@ def _find_workflow(api: Client, wanted: str) -> Workflow:
     except NotFound:
         everyone = list(api.workflows.iterate(500))
     for field in ("key", "name"):
-        found = [one for one in everyone if one[field] == wanted]
-        if len(found) > 1:
-            ids = ", ".join(one["id"] for one in found)
+        matches = [workflow for workflow in everyone if workflow[field] == wanted]
+        if len(matches) > 1:
+            ids = ", ".join(workflow["id"] for workflow in matches)
             raise LookupError(f"several automations are called '{wanted}': give one's id ({ids})")
-        if found:
-            return found[0]
+        if matches:
+            return matches[0]
     raise LookupError(f"there is no automation with the id, key or name '{wanted}'")
 
 
@@ -66,14 +66,14 @@ def _airflow_link(url: str | None, workflow_id: str, run_id: str) -> str:
 def _follow(api: Client, workflow_id: str, run_id: str, seconds: float) -> int:
     shown, deadline = 0, time.monotonic() + seconds
     while True:
-        found = api.runs.get(workflow_id, run_id)
-        for line in found["logs"][shown:]:
+        detail = api.runs.get(workflow_id, run_id)
+        for line in detail["logs"][shown:]:
             why = f" {line['output']}" if line["status"] == "failed" else ""
             print(f"  {line['stepName']} ({line['stepType']}): {line['status']}{why}")
-        shown = len(found["logs"])
-        status = found["status"]
+        shown = len(detail["logs"])
+        status = detail["status"]
         if status in ENDED or status == "PAUSED":
-            print(f"{status}{_because(found)}")
+            print(f"{status}{_because(detail)}")
             return FAILED if status in ("FAILED", "CANCELLED") else COMPLETED
         if time.monotonic() >= deadline:
             print(f"{status} after {seconds:g} s: it goes on by itself", file=sys.stderr)
@@ -81,10 +81,10 @@ def _follow(api: Client, workflow_id: str, run_id: str, seconds: float) -> int:
         time.sleep(_POLL_INTERVAL)
 
 
-def _because(found: RunDetail) -> str:
-    if found["error"]:
-        return f": {found['error']}"
-    pause = found["pause"] if found["status"] == "PAUSED" else None
+def _because(detail: RunDetail) -> str:
+    if detail["error"]:
+        return f": {detail['error']}"
+    pause = detail["pause"] if detail["status"] == "PAUSED" else None
     if pause is None:
         return ""
     due = f", until {pause['dueAt']}" if pause["dueAt"] else ""

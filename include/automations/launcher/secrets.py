@@ -49,22 +49,22 @@ def ensure_secrets(home: Path) -> None:
     path = home / "secrets.json"
     with (home / ".secrets.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known: dict[str, str] = _read(path) if path.exists() else {}
-        missing = {name: make() for name, make in GENERATORS.items() if not known.get(name)}
+        existing: dict[str, str] = _read(path) if path.exists() else {}
+        missing = {name: make() for name, make in GENERATORS.items() if not existing.get(name)}
         if missing:
-            write_private(path, json.dumps(known | missing, indent=2) + "\n")
+            write_private(path, json.dumps(existing | missing, indent=2) + "\n")
 
 
 def _read(path: Path) -> dict[str, str]:
     # Never made anew: what is encrypted could not be read any more.
-    problem, known = "is no JSON object", None
+    problem, content = "is no JSON object", None
     try:
-        known = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except ValueError as error:
         problem = f"is not JSON ({error})"
-    if not isinstance(known, dict):
+    if not isinstance(content, dict):
         raise SettingsFault([f"{path} {problem}: it holds this home's secrets, restore it"])
-    return known
+    return content
 
 
 def write_private(path: Path, text: str) -> None:

@@ -86,9 +86,9 @@ def _slip(name: str) -> str | None:
 def _suggest(name: str, alike: float) -> str | None:
     """The setting whose name is most like one, compared without the prefix that all have."""
     own = name.upper().removeprefix(PREFIX)
-    known = _of_airflow() if own.startswith(_AIRFLOW) else {*_known_settings(), *OF_THE_ENVIRONMENT}
+    names = _of_airflow() if own.startswith(_AIRFLOW) else {*_known_settings(), *OF_THE_ENVIRONMENT}
     close = difflib.get_close_matches(
-        own, sorted(one.removeprefix(PREFIX) for one in known), 1, alike
+        own, sorted(candidate.removeprefix(PREFIX) for candidate in names), 1, alike
     )
     return PREFIX + close[0] if close else None
 
@@ -108,8 +108,8 @@ def _of_airflow() -> frozenset[str]:
     section = ""
     reference = Path(spec.origin).parent / "config_templates" / "config.yml"
     for line in reference.read_text().splitlines():
-        if found := re.fullmatch(r"(\w+):", line):
-            section = found[1]
-        elif found := re.fullmatch(r"    (\w+):", line):
-            names.add(f"{OVERRIDE}{section}__{found[1]}".upper())
+        if match := re.fullmatch(r"(\w+):", line):
+            section = match[1]
+        elif match := re.fullmatch(r"    (\w+):", line):
+            names.add(f"{OVERRIDE}{section}__{match[1]}".upper())
     return frozenset(names)

@@ -72,8 +72,8 @@ def migrate(settings: Settings, force: bool = False) -> None:
 def _upgrade(dsn: str) -> None:
     from automations.db.migrate import fault, knows, upgrade
 
-    found = revision(dsn)
-    if found is None or knows(found):
+    current = revision(dsn)
+    if current is None or knows(current):
         upgrade(dsn)
     if (problem := fault(dsn)) is not None:
         raise SetupError(problem)
@@ -124,8 +124,8 @@ class _Migration:
             remembered = json.loads(self._file.read_text())
         except (FileNotFoundError, ValueError):
             return False
-        found = revision(self._dsn)
-        return found is not None and remembered == [self._code, found]
+        current = revision(self._dsn)
+        return current is not None and remembered == [self._code, current]
 
     def remember(self) -> None:
         write_private(self._file, json.dumps([self._code, revision(self._dsn)]))

@@ -20,10 +20,10 @@ from automations.settings import Settings
 
 def part_states(settings: Settings) -> dict[str, PartStatus]:
     """The state of every part: healthy, starting, unhealthy or stopped."""
-    known = RunFolder(settings.home).read().parts
+    recorded = RunFolder(settings.home).read().parts
     parts = [part for part in all_parts(settings) if not part.once]
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
-        states = pool.map(lambda part: _state(part, known.get(part.name, PartState())), parts)
+        states = pool.map(lambda part: _state(part, recorded.get(part.name, PartState())), parts)
         return dict(zip((part.name for part in parts), states, strict=True))
 
 
@@ -53,16 +53,16 @@ def _of_database(dsn: str) -> dict[str, object]:
         return {"database": None, "heldUp": None}
 
 
-def _state(part: Part, known: PartState) -> PartStatus:
-    if not known.pid or not processes.is_alive(known.pid, known.created):
+def _state(part: Part, recorded: PartState) -> PartStatus:
+    if not recorded.pid or not processes.is_alive(recorded.pid, recorded.created):
         return "stopped"
     try:
-        works = part.probe is None or part.probe(processes.to_unix_time(known.created))
+        works = part.probe is None or part.probe(processes.to_unix_time(recorded.created))
     except Unknown:
-        works = known.state == "healthy"
+        works = recorded.state == "healthy"
     except Blocked:
         works = False
     if works:
         return "healthy"
-    young = time.time() - processes.to_unix_time(known.created) < START_TIMEOUT
-    return "starting" if young and known.state == "starting" else "unhealthy"
+    young = time.time() - processes.to_unix_time(recorded.created) < START_TIMEOUT
+    return "starting" if young and recorded.state == "starting" else "unhealthy"

@@ -288,7 +288,7 @@ class Supervisor:
 
     def _stop(self, children: list[Child]) -> None:
         running = [child for child in children if child.process is not None]
-        asked = self._stopping
+        requests = self._stopping
         for child in running:
             assert child.process is not None
             child.process.send_signal(child.part.stop_signal)
@@ -302,7 +302,7 @@ class Supervisor:
                     # LocalExecutor sends too few stop messages if a worker takes one early, and
                     # then waits forever for the last worker.
                     processes.kill(processes.idle_members(child.process.pid))
-                impatient = self._stopping > max(asked, 1)
+                impatient = self._stopping > max(requests, 1)
                 if time.monotonic() - began > child.part.stop_timeout or impatient:
                     child.process.kill()
                 if child.process.poll() is not None:

@@ -28,7 +28,7 @@ class ChildRuns(Protocol):
         self,
         parent_run_id: str,
         workflow_id: str,
-        given: Mapping[str, Any],
+        input_data: Mapping[str, Any],
         key: str,
         *,
         awaited: bool,

@@ -49,5 +49,5 @@ class ScriptRunner(Protocol):
     """Runs users' scripts where they can reach nothing; raises StepError at a limit."""
 
     def run(
-        self, code: str, given: Any, variables: Mapping[str, Any], limits: ScriptLimits
+        self, code: str, input_data: Any, variables: Mapping[str, Any], limits: ScriptLimits
     ) -> ScriptResult: ...

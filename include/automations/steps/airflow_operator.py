@@ -79,18 +79,18 @@ class AirflowOperator(StepType[AirflowOperatorConfig]):
         return WaitForRun(run_id, OPERATOR_DAG)
 
     def resume(self, config: AirflowOperatorConfig, ctx: StepContext, answer: Answer) -> Outcome:
-        found = ctx.ports.dags.result(str(ctx.kept["runId"]))
+        result = ctx.ports.dags.result(str(ctx.kept["runId"]))
         output: dict[str, JSON] = {
-            "result": found.outputs.get(OPERATOR_TASK),
-            "runId": found.run_id,
-            "dagId": found.dag_id,
-            "status": found.status,
+            "result": result.outputs.get(OPERATOR_TASK),
+            "runId": result.run_id,
+            "dagId": result.dag_id,
+            "status": result.status,
         }
-        if found.status == DagCallStatus.COMPLETED:
+        if result.status == DagCallStatus.COMPLETED:
             return Done(output)
-        if found.status == DagCallStatus.REFUSED:
-            return Fail(found.error or "Airflow refuses the run.", "config", output=output)
+        if result.status == DagCallStatus.REFUSED:
+            return Fail(result.error or "Airflow refuses the run.", "config", output=output)
         name = config.operator.rpartition(".")[2]
-        reason = f": {found.error}" if found.error else "."
-        failed = f"{name} is {found.status}{reason}"
+        reason = f": {result.error}" if result.error else "."
+        failed = f"{name} is {result.status}{reason}"
         return Fail(failed, "operator", retryable=True, output=output, anew=True)

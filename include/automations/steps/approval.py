@@ -57,8 +57,10 @@ def _somebody(value: object, info: ValidationInfo) -> object:
     """Refuses a template that names nobody: the run would wait for an answer that cannot come."""
     if not is_rendered(info) or value == []:
         return value
-    found = as_list(value, info)
-    named = not isinstance(found, list) or any(one not in (None, "") for one in found)
+    addresses = as_list(value, info)
+    named = not isinstance(addresses, list) or any(
+        address not in (None, "") for address in addresses
+    )
     if not named:
         raise ValueError("names nobody: the template gives no address")
     return value
@@ -140,9 +142,9 @@ class ApprovalConfig(Model):
         if bool(self.escalate_to) != (self.escalate_after is not None):
             raise ValueError("escalateTo and escalateAfter go together")
         every = [*self.approvers, *self.escalate_to]
-        known = not any(is_template(address) for address in every)
-        asked = {people.mailbox(address) for address in every}
-        if known and isinstance(self.quorum, int) and self.quorum > max(len(asked), 1):
+        are_literal = not any(is_template(address) for address in every)
+        mailboxes = {people.mailbox(address) for address in every}
+        if are_literal and isinstance(self.quorum, int) and self.quorum > max(len(mailboxes), 1):
             raise ValueError("quorum is more than there are approvers")
         return self
 

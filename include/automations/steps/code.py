@@ -94,8 +94,8 @@ class Code(StepType[CodeConfig]):
 
 
 def _everything(ctx: StepContext) -> JSON:
-    found = {name: _look_up(name, ctx) for name in _NAMES}
-    return {name: value for name, value in found.items() if value is not None}
+    values = {name: _look_up(name, ctx) for name in _NAMES}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _look_up(name: str, ctx: StepContext) -> JSON:

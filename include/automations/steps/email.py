@@ -82,28 +82,28 @@ def _without_names(value: object, info: ValidationInfo) -> object:
     """Addresses, of which some may be written with a name, as in ``Ada <ada@example.com>``."""
     if isinstance(value, list):
         return [part for item in value for part in _addresses(item)]
-    found = _addresses(value)
-    return as_list(found[0] if len(found) == 1 else found, info)
+    addresses = _addresses(value)
+    return as_list(addresses[0] if len(addresses) == 1 else addresses, info)
 
 
 def _without_name(value: object) -> object:
     """An address that may be written with a name."""
-    found = _addresses(value)
-    return found[0] if len(found) == 1 else value
+    addresses = _addresses(value)
+    return addresses[0] if len(addresses) == 1 else value
 
 
 def _addresses(value: object) -> list[object]:
     if not isinstance(value, str) or is_template(value) or "<" not in value:
         return [value]
-    found: list[object] = []
+    addresses: list[object] = []
     position = 0
     while position < len(value):
         mailbox = _MAILBOX.match(value, position)
         if mailbox is None:
             return [value]  # which is no address
-        found.append(mailbox[1] or mailbox[2])
+        addresses.append(mailbox[1] or mailbox[2])
         position = mailbox.end()
-    return found
+    return addresses
 
 
 Address = Annotated[Text, AfterValidator(check_address), BeforeValidator(_without_name)]

@@ -102,9 +102,11 @@ class EvidenceSnapshotConfig(Model):
     @model_validator(mode="after")
     def _check_period(self) -> Self:
         """As far as it is known here, without the automation's time zone."""
-        given = [one for one in (self.from_, self.to) if one is not None and not is_template(one)]
-        if len(given) == 2 and len({_is_local(one) for one in given}) == 1:
-            _check_order(*(parse_time(one, common_clock.now(), "UTC") for one in given))
+        bounds = [
+            bound for bound in (self.from_, self.to) if bound is not None and not is_template(bound)
+        ]
+        if len(bounds) == 2 and len({_is_local(bound) for bound in bounds}) == 1:
+            _check_order(*(parse_time(bound, common_clock.now(), "UTC") for bound in bounds))
         return self
 
 
@@ -128,8 +130,8 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
 
     def run(self, config: EvidenceSnapshotConfig, ctx: StepContext) -> Outcome:
         since, until = (
-            None if one is None else parse_time(one, ctx.now, ctx.timezone)
-            for one in (config.from_, config.to)
+            None if bound is None else parse_time(bound, ctx.now, ctx.timezone)
+            for bound in (config.from_, config.to)
         )
         try:
             _check_order(since, until)

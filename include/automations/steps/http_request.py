@@ -54,7 +54,7 @@ _WEB = re.compile(r"https?://", re.IGNORECASE)
 def _several(value: object) -> object:
     """A list, also of one, and of lists that templates gave."""
     items = value if isinstance(value, list) else [value]
-    return [one for item in items for one in (item if isinstance(item, list) else [item])]
+    return [element for item in items for element in (item if isinstance(item, list) else [item])]
 
 
 class HttpRequestConfig(Model):
@@ -171,8 +171,8 @@ class HttpRequestConfig(Model):
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
-        given = [self.form is not None, self.text is not None, self.body is not None]
-        if sum(given) > 1:
+        bodies = [self.form is not None, self.text is not None, self.body is not None]
+        if sum(bodies) > 1:
             raise ValueError("give one of body, form and text")
         kind = self._declared()
         if self.form is not None and kind is not None and (kind == MULTIPART or "json" in kind):
@@ -183,8 +183,12 @@ class HttpRequestConfig(Model):
 
     def _declared(self) -> str | None:
         """The content type that a header declares; None where it is not known yet, or absent."""
-        given = {name.lower(): text for name, text in self.own_headers.items()}.get("content-type")
-        return None if given is None or is_template(given) else media_type(given)
+        content_type = {name.lower(): text for name, text in self.own_headers.items()}.get(
+            "content-type"
+        )
+        return (
+            None if content_type is None or is_template(content_type) else media_type(content_type)
+        )
 
     @model_validator(mode="after")
     def _one_auth(self) -> Self:

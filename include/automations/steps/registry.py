@@ -15,7 +15,7 @@ _INFRASTRUCTURE = {"base", "failures", "outcomes", "registry"}
 
 
 def _discover() -> Mapping[str, StepType[Any]]:
-    found: dict[str, StepType[Any]] = {}
+    step_types: dict[str, StepType[Any]] = {}
     for info in pkgutil.iter_modules(steps.__path__):
         if info.name in _INFRASTRUCTURE:
             continue
@@ -29,8 +29,8 @@ def _discover() -> Mapping[str, StepType[Any]]:
         ]
         if len(types) != 1 or types[0].type != info.name:
             raise TypeError(f"{module.__name__} must define exactly the step type '{info.name}'")
-        found[info.name] = types[0]()
-    return MappingProxyType(dict(sorted(found.items())))
+        step_types[info.name] = types[0]()
+    return MappingProxyType(dict(sorted(step_types.items())))
 
 
 STEP_TYPES: Mapping[str, StepType[Any]] = _discover()

@@ -88,14 +88,16 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
         return ports.dags.forbidden(workspace_id, config.dag_id)
 
     def run(self, config: RunWorkflowConfig, ctx: StepContext) -> Outcome:
-        given = config.input if isinstance(config.input, dict) else {}
+        input_data = config.input if isinstance(config.input, dict) else {}
         key, awaited = ctx.idempotency_key, config.wait_for_completion
         if config.dag_id is not None:
             dag_id = config.dag_id
-            run_id = ctx.ports.dags.start(ctx.run_id, dag_id, given, key, awaited=awaited)
+            run_id = ctx.ports.dags.start(ctx.run_id, dag_id, input_data, key, awaited=awaited)
             return WaitForRun(run_id, dag_id)
         children = ctx.ports.children
-        run_id = children.start(ctx.run_id, str(config.workflow_id), given, key, awaited=awaited)
+        run_id = children.start(
+            ctx.run_id, str(config.workflow_id), input_data, key, awaited=awaited
+        )
         if awaited:
             return WaitForRun(run_id)
         return Done({"runId": run_id, "status": children.result(run_id).status})

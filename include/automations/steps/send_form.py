@@ -115,15 +115,15 @@ class SendForm(StepType[SendFormConfig]):
             **ctx.kept,
             "submissions": [
                 {
-                    "recipient": one.recipient,
-                    "submissionId": one.submission_id,
-                    "submittedAt": timestamp(one.submitted_at) if one.submitted_at else None,
-                    "data": one.data,
+                    "recipient": reply.recipient,
+                    "submissionId": reply.submission_id,
+                    "submittedAt": timestamp(reply.submitted_at) if reply.submitted_at else None,
+                    "data": reply.data,
                 }
-                for one in answers
-                if one.submission_id is not None
+                for reply in answers
+                if reply.submission_id is not None
             ],
-            "missing": [one.recipient for one in answers if one.submission_id is None],
+            "missing": [reply.recipient for reply in answers if reply.submission_id is None],
         }
         if answer.decision == Decision.EXPIRED:
             return Fail("The form was not filled in in time.", "expired", output=output)

@@ -69,11 +69,11 @@ class TableOperationsConfig(Model):
         needed = _NEEDED[self.operation]
         usable = (*needed, *_OPTIONAL.get(self.operation, ()))
         for name in _FIELDS:
-            given = name in self.model_fields_set and getattr(self, name) not in (None, [])
+            is_set = name in self.model_fields_set and getattr(self, name) not in (None, [])
             label = _NAMES.get(name, name)
-            if name in needed and not given:
+            if name in needed and not is_set:
                 raise ValueError(f"operation {self.operation} needs {label}")
-            if given and name not in usable:
+            if is_set and name not in usable:
                 raise ValueError(f"operation {self.operation} takes no {label}")
         return self
 
@@ -135,7 +135,7 @@ def _delete(config: TableOperationsConfig, ctx: StepContext) -> Done:
 
 
 def _query(config: TableOperationsConfig, ctx: StepContext) -> Done:
-    found = ctx.ports.tables.query(
+    matches = ctx.ports.tables.query(
         config.table_id,
         cast("RowFilter | None", config.filter),
         sort=config.sort,
@@ -150,6 +150,6 @@ def _query(config: TableOperationsConfig, ctx: StepContext) -> Done:
             "createdAt": timestamp(row.created_at),
             "updatedAt": timestamp(row.updated_at),
         }
-        for row in found
+        for row in matches
     ]
     return Done({"rows": rows, "count": len(rows)})

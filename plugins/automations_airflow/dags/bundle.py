@@ -117,7 +117,11 @@ class AutomationBundle(BaseDagBundle):
             seen = newest
             for number in publications.packs(published):
                 pack = publications.pack(number)
-                seen = max(seen, *(max(one.revision, one.republished) for one in pack), 0)
+                seen = max(
+                    seen,
+                    *(max(automation.revision, automation.republished) for automation in pack),
+                    0,
+                )
                 self._write_pack(number, definitions(pack))
             # A pack may already hold a later revision; then the others must be brought to it, too.
             newest, published = seen, newest

@@ -71,13 +71,13 @@ def _rows(steps: list[Any], number: str, where: str) -> Iterator[str]:
 def task_doc(step: Any) -> str:
     """What a step does, and what is said in its configuration; no value of it."""
     kind, config = STEP_TYPES[step.type], step.config
-    given = [
+    parameters = [
         field.alias or name
         for name, field in type(config).model_fields.items()
         if name in config.model_fields_set
     ]
     text = f"**{kind.title}** (`{step.type}`): {(kind.__doc__ or '').partition(chr(10))[0]}"
-    return f"{text}\n\nConfigured: {', '.join(given)}." if given else text
+    return f"{text}\n\nConfigured: {', '.join(parameters)}." if parameters else text
 
 
 def _plain(text: str) -> str:

@@ -123,11 +123,11 @@ class CarryingOperator(BaseOperator):
         return result
 
     def _build_operator(self, run_id: str) -> BaseOperator:
-        asked = dag_calls.operator_call(run_id)
-        self.operator, self.arguments = asked.operator, asked.arguments
-        self._taker = asked.taker
+        call = dag_calls.operator_call(run_id)
+        self.operator, self.arguments = call.operator, call.arguments
+        self._taker = call.taker
         self.template_fields = ("operator", "arguments")
-        self._carried = provider_operators.make(asked.operator, asked.arguments, self.dag_id)
+        self._carried = provider_operators.make(call.operator, call.arguments, self.dag_id)
         return self._carried
 
     def _record_end(self, run_id: str, status: DagCallStatus, error: str) -> StepFailed:

@@ -63,7 +63,7 @@ def file_name(pack: int) -> str:
 
 def definitions(published: Iterable[Published]) -> str:
     """The text of a pack's file of definitions."""
-    return json.dumps([_fields(one) for one in published], ensure_ascii=False)
+    return json.dumps([_fields(automation) for automation in published], ensure_ascii=False)
 
 
 def render(made_of: str) -> str:
@@ -78,18 +78,18 @@ def definitions_file(pack: Path) -> Path:
 
 def read(pack: Path) -> list[Published]:
     """The automations of a pack file."""
-    return [Published(**one) for one in json.loads(definitions_file(pack).read_text())]
+    return [Published(**stored) for stored in json.loads(definitions_file(pack).read_text())]
 
 
-def _fields(one: Published) -> dict[str, Any]:
+def _fields(automation: Published) -> dict[str, Any]:
     """An automation's fields for the file; a definition that could not be read back is left out.
 
     Its DAG then says that it is broken, and the rest of the pack is not affected.
     """
-    if is_deeper(dict(one.definition), _MAX_DEPTH):
-        log.error("The definition of automation %s is nested too deep", one.workflow_id)
-        one = replace(one, definition={})
-    return {field.name: getattr(one, field.name) for field in fields(one)}
+    if is_deeper(dict(automation.definition), _MAX_DEPTH):
+        log.error("The definition of automation %s is nested too deep", automation.workflow_id)
+        automation = replace(automation, definition={})
+    return {field.name: getattr(automation, field.name) for field in fields(automation)}
 
 
 def add_dags(namespace: dict[str, Any], file: str) -> None:
@@ -107,13 +107,13 @@ def add_dags_at(namespace: dict[str, Any], file: str) -> None:
         ids = [workflow_id(wanted)]
     else:
         ids = [newest.workflow_id for newest in publications.pack(number)]
-    versions = (publications.at(one, revision) for one in ids if one)
+    versions = (publications.at(automation_id, revision) for automation_id in ids if automation_id)
     _add(namespace, (version for version in versions if version))
 
 
 def _add(namespace: dict[str, Any], published: Iterable[Published]) -> None:
     context = get_parsing_context()
-    for one in published:
-        name = dag_id(one.workflow_id)
+    for automation in published:
+        name = dag_id(automation.workflow_id)
         if context.dag_id in (None, name):
-            namespace[name] = build(one, context.task_id)
+            namespace[name] = build(automation, context.task_id)

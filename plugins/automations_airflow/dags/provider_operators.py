@@ -39,17 +39,21 @@ def make(path: str, arguments: Mapping[str, JSON], dag_id: str) -> BaseOperator:
         Refused: there is no such operator, or it does not take these arguments.
     """
     operator = _load(path)
-    known = {one.name: one for one in _parameters(operator)}
-    unknown = sorted(set(arguments) - set(known))
+    by_name = {parameter.name: parameter for parameter in _parameters(operator)}
+    unknown = sorted(set(arguments) - set(by_name))
     if unknown:
         raise Refused(
             f"{operator.__name__} has no parameter {', '.join(unknown)}; it has "
-            f"{', '.join(known) or 'none'}."
+            f"{', '.join(by_name) or 'none'}."
         )
-    missing = [one.name for one in known.values() if one.required and one.name not in arguments]
+    missing = [
+        parameter.name
+        for parameter in by_name.values()
+        if parameter.required and parameter.name not in arguments
+    ]
     if missing:
         raise Refused(f"{operator.__name__} needs the arguments {', '.join(missing)}.")
-    values = {name: _value(known[name], value) for name, value in arguments.items()}
+    values = {name: _value(by_name[name], value) for name, value in arguments.items()}
     try:
         # In a DAG object of its own, as some ask their DAG for its id.
         return operator(task_id=OPERATOR_TASK, dag=DAG(dag_id, schedule=None), **values)
@@ -59,31 +63,33 @@ def make(path: str, arguments: Mapping[str, JSON], dag_id: str) -> BaseOperator:
 
 def list_operators(allowed: Sequence[str]) -> list[ProviderOperator]:
     """The operators that are installed and that patterns allow, by their paths."""
-    found = {path: one for path, one in _installed_operators(allowed) if _allows(allowed, path)}
-    return [_describe(path, found[path]) for path in sorted(found)]
+    classes = {
+        path: operator for path, operator in _installed_operators(allowed) if _allows(allowed, path)
+    }
+    return [_describe(path, classes[path]) for path in sorted(classes)]
 
 
 def _load(path: str) -> type[BaseOperator]:
     module, _, name = path.rpartition(".")
     try:
-        found = getattr(import_module(module), name)
+        operator = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise Refused(f"There is no operator {path} in this Airflow: {error}") from error
-    if not _is_operator(found):
+    if not _is_operator(operator):
         raise Refused(f"{path} is no operator.")
     # Modules hold what they import, too; what is allowed is what is defined where it is named.
-    own = f"{found.__module__}.{found.__qualname__}"
+    own = f"{operator.__module__}.{operator.__qualname__}"
     if own != path:
         raise Refused(f"{path} is another name: the operator is {own}.")
-    return found  # type: ignore[no-any-return]  # just looked at
+    return operator  # type: ignore[no-any-return]  # just looked at
 
 
-def _is_operator(found: Any) -> bool:
+def _is_operator(value: Any) -> bool:
     return (
-        isinstance(found, type)
-        and issubclass(found, BaseOperator)
-        and not inspect.isabstract(found)
-        and found.__module__.partition(".")[0] not in (_OWN, "automations")
+        isinstance(value, type)
+        and issubclass(value, BaseOperator)
+        and not inspect.isabstract(value)
+        and value.__module__.partition(".")[0] not in (_OWN, "automations")
     )
 
 
@@ -92,22 +98,22 @@ def _parameters(operator: type[BaseOperator]) -> list[OperatorParameter]:
 
     What a base requires is not required: its subclass may pass it.
     """
-    found: dict[str, OperatorParameter] = {}
+    collected: dict[str, OperatorParameter] = {}
     has_own = False
-    for one in operator.__mro__:
-        if one is BaseOperator:
+    for cls in operator.__mro__:
+        if cls is BaseOperator:
             break
-        init = vars(one).get("__init__")
+        init = vars(cls).get("__init__")
         if init is None:
             continue
         parameters = list(inspect.signature(init).parameters.values())[1:]
         is_own, has_own = not has_own, True
         for parameter in parameters:
             if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                found.setdefault(parameter.name, _parameter(parameter, is_own=is_own))
+                collected.setdefault(parameter.name, _parameter(parameter, is_own=is_own))
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break
-    return [one for name, one in found.items() if name not in _OF_EVERY_TASK]
+    return [known for name, known in collected.items() if name not in _OF_EVERY_TASK]
 
 
 _OF_EVERY_TASK = frozenset(inspect.signature(BaseOperator.__init__).parameters)
@@ -181,9 +187,9 @@ def _installed_operators(allowed: Sequence[str]) -> Iterator[tuple[str, type[Bas
         except Exception as error:  # noqa: BLE001 -- a provider may lack what it needs; others do not
             log.warning("Operators of %s are not listed: %s", module, error)
             continue
-        for one in held.values():
-            if _is_operator(one) and one.__module__ == module:
-                yield f"{module}.{one.__qualname__}", one
+        for value in held.values():
+            if _is_operator(value) and value.__module__ == module:
+                yield f"{module}.{value.__qualname__}", value
     for pattern in allowed:
         path = _of_any_workspace(pattern)
         try:
@@ -195,9 +201,9 @@ def _installed_operators(allowed: Sequence[str]) -> Iterator[tuple[str, type[Bas
 def _modules() -> Iterator[str]:
     for provider in ProvidersManager().providers.values():
         for kind in _KINDS:
-            for one in provider.data.get(kind, ()):
-                yield from one.get("python-modules", ())
-        yield from (one["python-module"] for one in provider.data.get("transfers", ()))
+            for entry in provider.data.get(kind, ()):
+                yield from entry.get("python-modules", ())
+        yield from (transfer["python-module"] for transfer in provider.data.get("transfers", ()))
 
 
 def _allows(allowed: Sequence[str], path: str) -> bool:

@@ -27,8 +27,8 @@ class QueueExecutor(CeleryExecutor):
             for ti in tis
             if ti.state == TaskInstanceState.QUEUED and ti.external_executor_id is not None
         }
-        known = self.bulk_state_fetcher.get_many([AsyncResult(one) for one in queued])
-        unknown = [ti for one, ti in queued.items() if known[one][0] == states.PENDING]
+        results = self.bulk_state_fetcher.get_many([AsyncResult(task_id) for task_id in queued])
+        unknown = [ti for task_id, ti in queued.items() if results[task_id][0] == states.PENDING]
         for ti in unknown:
             # To begin again is no attempt of the task's, so it must use up none.
             ti.max_tries += 1

@@ -53,9 +53,9 @@ class PipeExecutor(BaseExecutor):
 
     def has_task(self, task_instance: Any) -> bool:
         """Whether a task, or another leg of it, is queued or handed to a worker."""
-        known = {task_instance.key, task_instance.id}
+        names = {task_instance.key, task_instance.id}
         return super().has_task(task_instance) or any(
-            not known.isdisjoint(_names(worker.workload)) for worker in self._workers
+            not names.isdisjoint(_names(worker.workload)) for worker in self._workers
         )
 
     def sync(self) -> None:

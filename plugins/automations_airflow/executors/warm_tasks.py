@@ -76,9 +76,9 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
     """
     came_to: Verdict | None = None
     try:
-        found = _light_task(workload)
-        if found is not None:
-            came_to = _do(found, proctitle)
+        task = _light_task(workload)
+        if task is not None:
+            came_to = _do(task, proctitle)
     except WorkerSpent:
         raise
     except Exception:
@@ -130,7 +130,7 @@ def _is_listened_to() -> bool:
     """Whether a listener such as OpenLineage must be called in the task's own process."""
     hook = get_listener_manager().hook
     heard = (hook.on_task_instance_running, hook.on_task_instance_success)
-    return any(one.get_hookimpls() for one in heard)
+    return any(caller.get_hookimpls() for caller in heard)
 
 
 # A revision never changes, and a worker often gets tasks of the same one.

@@ -61,6 +61,6 @@ class AssetConsumers(SchedulerThread):
         self._listeners = listeners
 
     def look(self, connection: Connection) -> None:
-        listening = json.dumps([asdict(one) for one in self._listeners()])
+        listening = json.dumps([asdict(listener) for listener in self._listeners()])
         connection.execute(_DROP, {"listening": listening})
         connection.execute(_ADD, {"listening": listening})

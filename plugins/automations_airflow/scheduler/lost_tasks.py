@@ -52,8 +52,8 @@ class LostTasks(SchedulerThread):
         """Since when a task is missed that was last heard of at a moment."""
 
     def look(self, connection: Connection) -> None:
-        asked = {"host": get_hostname(), "long_ago": _LONG_AGO}
-        missed = _find_lost(connection.execute(_RUNNING, asked).all())
+        parameters = {"host": get_hostname(), "long_ago": _LONG_AGO}
+        missed = _find_lost(connection.execute(_RUNNING, parameters).all())
         now = time.monotonic()
         self._missed = {_key(task): self._missed.get(_key(task), now) for task in missed}
         for task in missed:

@@ -130,7 +130,7 @@ class Marks:
     def of(cls, handed: Mapping[str, Any]) -> Marks:
         """Read the JSON of a handover."""
         task, ti = handed["leader"]
-        tasks = [Mark(**one) for one in handed["tasks"]]
+        tasks = [Mark(**fields) for fields in handed["tasks"]]
         return cls(**{**handed, "leader": (task, ti), "tasks": tasks})
 
 
@@ -142,7 +142,7 @@ def mark(connection: Connection, marks: Marks) -> bool:
     if run is None:
         return False
     connection.execute(text(_TASK_LOCK_TIMEOUT))
-    wanted = {one.task: one.state for one in marks.tasks}
+    wanted = {task_mark.task: task_mark.state for task_mark in marks.tasks}
     leader, leaders_id = marks.leader
     rows = connection.execute(_TASKS, {**names, "tasks": [leader, *wanted]}).all()
     stand = {row.task_id: row for row in rows}
@@ -153,7 +153,7 @@ def mark(connection: Connection, marks: Marks) -> bool:
     others = (task for task in wanted if task != leader)
     if any(stand[task].state not in (None, wanted[task]) for task in others):
         return False
-    rest = {"marks": json.dumps([asdict(one) for one in marks.tasks])}
+    rest = {"marks": json.dumps([asdict(task_mark) for task_mark in marks.tasks])}
     process = {"host": marks.host, "user": marks.user, "pid": marks.pid, "leader": leader}
     marked = connection.execute(_MARK, {**names, **process, **rest}).rowcount
     if marked:

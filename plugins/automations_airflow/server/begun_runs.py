@@ -52,14 +52,14 @@ def as_done(tasks: Iterable[dict[str, Any]], before: DoneBefore | None) -> Itera
     if before is None:
         yield from tasks
         return
-    known = {task.task_id: task for task in before.tasks}
+    by_id = {task.task_id: task for task in before.tasks}
     last = before.ended_at or before.began_at
     for task in tasks:
-        found = known.get(task["task_id"])
-        if found is not None and found.state == "done":
-            yield task | _done_columns(found)
-        elif found is not None and found.state == "left_out":
-            yield task | _skipped_columns(found.started_at)
+        earlier = by_id.get(task["task_id"])
+        if earlier is not None and earlier.state == "done":
+            yield task | _done_columns(earlier)
+        elif earlier is not None and earlier.state == "left_out":
+            yield task | _skipped_columns(earlier.started_at)
         elif before.ended is not None:
             # Nothing is done of it any more, nor is there anything in a later structure.
             yield task | _skipped_columns(last)

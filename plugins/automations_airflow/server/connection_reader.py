@@ -42,9 +42,9 @@ def read(wanted: ConnectionRequest, user: GetUserDep) -> SealedConnection:
     if not connections.allowed_to_some(wanted.id):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "No workspace may use it.")
     try:
-        found = AIRFLOW_SECRETS.connection(wanted.id)
+        connection = AIRFLOW_SECRETS.connection(wanted.id)
     except StepError as error:
         return SealedConnection(refused=error.message)
-    if found is None:
+    if connection is None:
         return SealedConnection()
-    return SealedConnection(connection=vault.cipher().encrypt(json.dumps(asdict(found))))
+    return SealedConnection(connection=vault.cipher().encrypt(json.dumps(asdict(connection))))

@@ -114,15 +114,15 @@ def make(
             method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
         ):
             raise HTTPException(status.HTTP_403_FORBIDDEN, f"You make no runs of {dag_id}.")
-    found = select(DagModel).where(~DagModel.is_stale, DagModel.dag_id.in_(wanted))
-    models = {model.dag_id: model for model in session.scalars(found)}
-    known = {
+    query = select(DagModel).where(~DagModel.is_stale, DagModel.dag_id.in_(wanted))
+    models = {model.dag_id: model for model in session.scalars(query)}
+    dag_versions = {
         dag_id: (model, dag)
         for dag_id, model in models.items()
         if (dag := dags.get_latest_version_of_dag(dag_id, session=session)) is not None
     }
     there = _there(session, batch.runs)
-    maker = _DagRunCreator(session, known, user.get_name(), dags)
+    maker = _DagRunCreator(session, dag_versions, user.get_name(), dags)
     there |= maker.make_together([run for run in batch.runs if _key(run) not in there])
     answers = [
         CreationResult(run_id=run.run_id, outcome="there")
@@ -143,8 +143,8 @@ def _key(run: NewRun) -> tuple[str, str]:
 
 def _there(session: Session, runs: Sequence[NewRun]) -> set[tuple[str, str]]:
     keys = tuple_(DagRun.dag_id, DagRun.run_id).in_([_key(run) for run in runs])
-    known = session.execute(select(DagRun.dag_id, DagRun.run_id).where(keys))
-    return {(row.dag_id, row.run_id) for row in known}
+    rows = session.execute(select(DagRun.dag_id, DagRun.run_id).where(keys))
+    return {(row.dag_id, row.run_id) for row in rows}
 
 
 class _DagRunCreator:
@@ -153,12 +153,12 @@ class _DagRunCreator:
     def __init__(
         self,
         session: Session,
-        known: Mapping[str, tuple[DagModel, SerializedDAG]],
+        dag_versions: Mapping[str, tuple[DagModel, SerializedDAG]],
         user_name: str,
         dags: Any,
     ) -> None:
         self._session = session
-        self._known = known
+        self._known = dag_versions
         self._user_name = user_name
         self._dags = dags
         self._of_versions: dict[tuple[str, int], _Structure | None] = {}
@@ -251,7 +251,7 @@ class _DagRunCreator:
         template = self._session.scalar(select(func.max(LogTemplate.__table__.c.id))) or 0
         structures = {_key(run): self._structure(run) for run in runs}
         now, of_dag = datetime.now(UTC), defaultdict[str, int](int)
-        made = []
+        rows = []
         for run in runs:
             structure = structures[_key(run)]
             # Airflow has each date but once for a DAG.
@@ -274,12 +274,12 @@ class _DagRunCreator:
             row.consumed_asset_events = self._consumed_events(run)
             if run.before is not None:
                 begun_runs.end(row, run.before)
-            made.append(row)
-        self._session.add_all([*made, *(self._log_entry(run) for run in runs)])
+            rows.append(row)
+        self._session.add_all([*rows, *(self._log_entry(run) for run in runs)])
         self._session.flush()
         tasks = [
             task
-            for row, run in zip(made, runs, strict=True)
+            for row, run in zip(rows, runs, strict=True)
             for task in begun_runs.as_done(
                 _tasks(self._session, row, structures[_key(run)].dag), run.before
             )
@@ -287,7 +287,7 @@ class _DagRunCreator:
         self._session.bulk_insert_mappings(TaskInstance.__mapper__, tasks)
         begun = [
             begun_runs.BegunRun(row, structures[_key(run)].dag, run.before)
-            for row, run in zip(made, runs, strict=True)
+            for row, run in zip(rows, runs, strict=True)
             if run.before is not None
         ]
         begun_runs.show(self._session, begun)
@@ -319,10 +319,10 @@ class _DagRunCreator:
     def _find_structure(self, dag_id: str, version: int) -> _Structure | None:
         query = select(DagVersion).where(DagVersion.dag_id == dag_id)
         newest_first = query.order_by(DagVersion.version_number.desc()).limit(_MAX_VERSIONS)
-        for one in self._session.scalars(newest_first):
-            dag = self._dags.get_dag(one.id, session=self._session)
+        for dag_version in self._session.scalars(newest_first):
+            dag = self._dags.get_dag(dag_version.id, session=self._session)
             if dag is not None and dag.timetable.description.endswith(f"; version {version}"):
-                return _Structure(dag, one, one.bundle_version)
+                return _Structure(dag, dag_version, dag_version.bundle_version)
         return None
 
     def _consumed_events(self, run: NewRun) -> list[AssetEvent]:
@@ -330,8 +330,8 @@ class _DagRunCreator:
         if run.source is None:
             return []
         if _key(run) not in self._sources:
-            found = source_events.find(self._session, run.source)
-            self._sources[_key(run)] = [] if found is None else [found]
+            event = source_events.find(self._session, run.source)
+            self._sources[_key(run)] = [] if event is None else [event]
         return self._sources[_key(run)]
 
     def _origin(self, run: NewRun) -> dict[str, Any]:

@@ -35,5 +35,5 @@ def find(session: Session, source: SourceEvent) -> AssetEvent | None:
         .order_by(AssetEvent.timestamp.desc())
         .limit(_MAX_EVENTS)
     )
-    alike = (one for one in session.scalars(query) if one.extra == source.extra)
-    return min(alike, key=lambda one: abs(one.timestamp - source.at), default=None)
+    alike = (event for event in session.scalars(query) if event.extra == source.extra)
+    return min(alike, key=lambda event: abs(event.timestamp - source.at), default=None)

@@ -79,7 +79,7 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
         ti: the task that led the leg.
         host: the machine that it ran on.
     """
-    tasks = [_mark_of(one, dag.get_task(one.node_id), ti.run_id) for one in leg.done_ahead]
+    tasks = [_mark_of(done, dag.get_task(done.node_id), ti.run_id) for done in leg.done_ahead]
     for node_id, since in leg.left_out.items():
         instant = since.isoformat()
         tasks.append(Mark(node_id, SKIPPED, instant, instant, {}))
@@ -97,17 +97,17 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
 
 def _hand_over(ref: TaskRef, leg: Leg, ti: Any, dag: Any) -> None:
     marks = marks_of(ref, leg, ti, ti.hostname, dag)
-    names = ", ".join(one.node_id for one in leg.done_ahead)
+    names = ", ".join(done.node_id for done in leg.done_ahead)
     if handovers.hand_over(ref.run_id, marks.to_json(), MARK_TIMEOUT):
         log.info("Done in this process, too: %s", names)
     else:
         log.warning("Done in this process, too, and not marked in time: %s", names)
 
 
-def _mark_of(one: DoneAhead, task: Any, run_id: str) -> Mark:
-    xcoms = xcoms_of(task, run_id, one.step_type, one.verdict.summary, one.verdict.targets)
-    started, ended = one.started_at.isoformat(), one.ended_at.isoformat()
-    return Mark(one.node_id, SUCCESS, started, ended, xcoms, rendered_fields(one.config))
+def _mark_of(done: DoneAhead, task: Any, run_id: str) -> Mark:
+    xcoms = xcoms_of(task, run_id, done.step_type, done.verdict.summary, done.verdict.targets)
+    started, ended = done.started_at.isoformat(), done.ended_at.isoformat()
+    return Mark(done.node_id, SUCCESS, started, ended, xcoms, rendered_fields(done.config))
 
 
 @contextmanager

@@ -116,8 +116,8 @@ class StepTask:
 
         def is_skipped(task_id: str) -> bool:
             ti = context["ti"]
-            found = ti.get_task_states(ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
-            return bool(found.get(ti.run_id, {}).get(task_id) == TaskInstanceState.SKIPPED)
+            states = ti.get_task_states(ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
+            return bool(states.get(ti.run_id, {}).get(task_id) == TaskInstanceState.SKIPPED)
 
         return TaskRef(
             run_id=run_id(self.workflow_id, run.run_id),

@@ -26,11 +26,11 @@ def watch() -> None:
 
 def name(mapper: Any, connection: Any, answered: Any) -> None:
     """Put the name of whoever has answered into what is about to be stored."""
-    given = answered.params_input or {}
+    answers = answered.params_input or {}
     # FAB's users have numbers for ids.
     by = (answered.responded_by or {}).get("name")
-    if ANSWERED_BY not in given or by != get_settings().airflow_username:
+    if ANSWERED_BY not in answers or by != get_settings().airflow_username:
         return
-    who = given[ANSWERED_BY]
-    answered.params_input = {key: value for key, value in given.items() if key != ANSWERED_BY}
+    who = answers[ANSWERED_BY]
+    answered.params_input = {key: value for key, value in answers.items() if key != ANSWERED_BY}
     answered.responded_by = {"id": who, "name": who}

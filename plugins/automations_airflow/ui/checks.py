@@ -39,17 +39,17 @@ def checks_of(part: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         schema: the whole one, to which references lead.
     """
-    found = _Reduced(schema).of(part, top=True)
-    return found if isinstance(found, dict) else {}
+    reduced = _Reduced(schema).of(part, top=True)
+    return reduced if isinstance(reduced, dict) else {}
 
 
 def target(reference: Any, schema: Mapping[str, Any]) -> Any:
     """What a reference within a schema leads to; None when that is nothing."""
-    found: Any = schema
+    node: Any = schema
     path = str(reference).removeprefix("#/").split("/") if reference != "#" else []
     for step in path:
-        found = found.get(step) if isinstance(found, dict) else None
-    return found
+        node = node.get(step) if isinstance(node, dict) else None
+    return node
 
 
 class _Reduced:
@@ -67,13 +67,19 @@ class _Reduced:
         if not top:
             kept |= {name: part[name] for name in _OF_THE_FORM if name in part}
         kept |= dict(self._inner(part, depth + 1))
-        both = list(self._both(part, depth + 1, top=top))
-        return {**kept, "allOf": both} if both else kept
+        parts = list(self._both(part, depth + 1, top=top))
+        return {**kept, "allOf": parts} if parts else kept
 
     def _inner(self, part: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
         properties, items = part.get("properties"), part.get("items")
         if isinstance(properties, dict):
-            yield "properties", {name: self.of(one, depth) for name, one in properties.items()}
+            yield (
+                "properties",
+                {
+                    name: self.of(property_schema, depth)
+                    for name, property_schema in properties.items()
+                },
+            )
         if part.get("additionalProperties") is False and "patternProperties" not in part:
             yield "additionalProperties", False
         if items is not None and "prefixItems" not in part:
@@ -85,5 +91,5 @@ class _Reduced:
         others = list(listed) if isinstance(listed, list) else []
         if "$ref" in part:
             others.append(target(part["$ref"], self._schema))
-        reduced = (self.of(one, depth, top=top) for one in others)
-        yield from (one for one in reduced if one not in (True, {}))
+        reduced = (self.of(alternative, depth, top=top) for alternative in others)
+        yield from (alternative for alternative in reduced if alternative not in (True, {}))

@@ -19,11 +19,11 @@ def plain(text: str | None) -> str:
 def data(value: JSON) -> str:
     """Data as tables, where it is not too much or too deep for that; else as JSON."""
     if isinstance(value, Mapping) and 0 < len(value) <= _MAX_ROWS:
-        lists = {key: one for key, one in value.items() if _columns(one)}
-        rest = {key: one for key, one in value.items() if key not in lists}
+        lists = {key: item for key, item in value.items() if _columns(item)}
+        rest = {key: item for key, item in value.items() if key not in lists}
         parts = [f"**{plain(key)}**\n\n{_records(rows)}" for key, rows in lists.items()]
         if rest:
-            facts = [(f"**{plain(key)}**", cell(one)) for key, one in rest.items()]
+            facts = [(f"**{plain(key)}**", cell(item)) for key, item in rest.items()]
             parts.insert(0, _table(("", ""), facts))
         return "\n\n".join(parts)
     return _records(value) if _columns(value) else code_block(value)
@@ -40,8 +40,8 @@ def cell(value: JSON) -> str:
             return plain(value[:_MAX_CHARACTERS])
         case int() | float():
             return str(value)
-        case list() if all(isinstance(one, str | int | float) for one in value):
-            return ", ".join(cell(one) for one in value[:_MAX_ROWS])
+        case list() if all(isinstance(item, str | int | float) for item in value):
+            return ", ".join(cell(item) for item in value[:_MAX_ROWS])
     return plain(json.dumps(value, ensure_ascii=False)[:_MAX_CHARACTERS])
 
 
@@ -57,22 +57,22 @@ def _columns(value: JSON) -> list[str]:
     """The keys of records that are alike; none of anything else."""
     if not isinstance(value, list) or not 0 < len(value) <= _MAX_ROWS:
         return []
-    found: dict[str, None] = {}
-    for one in value:
-        if not isinstance(one, Mapping):
+    names: dict[str, None] = {}
+    for item in value:
+        if not isinstance(item, Mapping):
             return []
-        found |= dict.fromkeys(one)
-        if len(found) > _MAX_COLUMNS:
+        names |= dict.fromkeys(item)
+        if len(names) > _MAX_COLUMNS:
             return []
-    return list(found)
+    return list(names)
 
 
 def _records(rows: JSON) -> str:
     columns = _columns(rows)
-    records = [one for one in rows if isinstance(one, Mapping)] if isinstance(rows, list) else []
+    records = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
     return _table(
         [plain(key) for key in columns],
-        [[cell(one[key]) if key in one else "" for key in columns] for one in records],
+        [[cell(record[key]) if key in record else "" for key in columns] for record in records],
     )
 
 

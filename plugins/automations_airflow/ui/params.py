@@ -42,12 +42,12 @@ def params_of(schema: Mapping[str, Any] | None) -> dict[str, Param]:
     required = schema.get("required", ())
     return {
         name: _param(
-            _Field(found, _resolve(found.get("items"), schema)),
+            _Field(resolved, _resolve(resolved.get("items"), schema)),
             checks_of(part, schema),
             required=name in required,
         )
         for name, part in fields.items()
-        if (found := _resolve(part, schema)) is not None
+        if (resolved := _resolve(part, schema)) is not None
     }
 
 
@@ -72,7 +72,7 @@ def _param(field: _Field, checked: Mapping[str, Any], *, required: bool) -> Para
     if isinstance(described, str) or "description_md" not in rules:
         text = described if isinstance(described, str) else ""
         said = (text, _shape(field), limits.describe(part))
-        more["description"] = " ".join(one for one in said if one) or None
+        more["description"] = " ".join(sentence for sentence in said if sentence) or None
     # One that does not fit would have Airflow refuse every run that is given none.
     default = part.get("default", empty)
     if ("default" in part or default is not None) and _fits(rules, default):
@@ -100,7 +100,7 @@ def _shape(field: _Field) -> str:
         return ""
     if names := _names(items):
         return f"A list as JSON, of objects with {names}."
-    choices = ", ".join(json.dumps(one) for one in _choices(items))
+    choices = ", ".join(json.dumps(choice) for choice in _choices(items))
     return f"A list as JSON, of {choices}." if choices else "A list as JSON."
 
 
@@ -144,8 +144,8 @@ def _items(part: Mapping[str, Any], items: Mapping[str, Any]) -> Iterator[tuple[
         yield "examples", list(choices)
     elif _are_texts(offered):
         yield "examples", offered
-    given = part.get("values_display")
-    if labels := _labels(choices) or (given if isinstance(given, dict) else {}):
+    labels_given = part.get("values_display")
+    if labels := _labels(choices) or (labels_given if isinstance(labels_given, dict) else {}):
         yield "values_display", labels
 
 
@@ -162,7 +162,7 @@ def _choice_name(value: Any) -> str:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _types(part: Mapping[str, Any]) -> list[str]:
@@ -170,7 +170,7 @@ def _types(part: Mapping[str, Any]) -> list[str]:
     if isinstance(said, str):
         return [said]
     if isinstance(said, list):
-        return [one for one in said if isinstance(one, str)]
+        return [name for name in said if isinstance(name, str)]
     # The form takes what has no type for a text; of choices it shows what they are.
     kinds = {_KINDS.get(type(value)) for value in _choices(part)}
     return [kind for kind in kinds if kind] if len(kinds) == 1 else []
@@ -202,10 +202,10 @@ def _choices(part: Mapping[str, Any]) -> dict[Any, str | None]:
     else:
         options = part.get("oneOf", part.get("anyOf"))
         if not isinstance(options, list) or not all(
-            isinstance(one, dict) and "const" in one for one in options
+            isinstance(option, dict) and "const" in option for option in options
         ):
             return {}
-        pairs = [(one["const"], one.get("title")) for one in options]
+        pairs = [(option["const"], option.get("title")) for option in options]
     if any(isinstance(value, list | dict) for value, _ in pairs):
         return {}
     choices = {value: str(label) if label is not None else None for value, label in pairs}
@@ -230,8 +230,8 @@ def _resolve(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
             return {} if part is True else None
         if "$ref" not in part:
             return part
-        found = target(part["$ref"], schema)
-        if not isinstance(found, dict):
+        referenced = target(part["$ref"], schema)
+        if not isinstance(referenced, dict):
             return {}
-        part = {**found, **{key: value for key, value in part.items() if key != "$ref"}}
+        part = {**referenced, **{key: value for key, value in part.items() if key != "$ref"}}
     return {}

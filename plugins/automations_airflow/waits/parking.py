@@ -277,8 +277,8 @@ class _WithoutParked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def scalars(self, query: Any, *given: Any, **more: Any) -> Any:
-        return self._session.scalars(query.where(DagRun.id == any_(_TO_EXAMINE)), *given, **more)
+    def scalars(self, query: Any, *args: Any, **more: Any) -> Any:
+        return self._session.scalars(query.where(DagRun.id == any_(_TO_EXAMINE)), *args, **more)
 
 
 def leave_out(parker: Parker, rest: Rest) -> None:
@@ -286,11 +286,11 @@ def leave_out(parker: Parker, rest: Rest) -> None:
 
     def examine(session: Session) -> list[DagRun]:
         seen: Any = _WithoutParked(session) if parker.is_trusted else session
-        found = list(_EXAMINE(session=seen))
+        runs = list(_EXAMINE(session=seen))
         # What runs may end at any moment, and is to be seen at once.
-        if any(is_own(run.dag_id) for run in found) or session.scalar(select(_WORKING)):
+        if any(is_own(run.dag_id) for run in runs) or session.scalar(select(_WORKING)):
             rest.note_runs()
-        return found
+        return runs
 
     # What it gives is only gone through, and so may be a list.
     DagRun.get_running_dag_runs_to_examine = staticmethod(examine)  # type: ignore[method-assign,assignment]

@@ -87,7 +87,7 @@ def _facts(verdict: AskPeople, state: QuestionState) -> Iterator[str]:
 def _unshown(form: Mapping[str, Any] | None, page: str) -> Iterator[str]:
     """What of a form Airflow has no inputs for, and where it is filled in."""
     sections = (form or {}).get("sections", ())
-    lists = [one for one in sections if one.get("repeatable")]
+    lists = [section for section in sections if section.get("repeatable")]
     fields = [
         field
         for section in sections
@@ -96,15 +96,15 @@ def _unshown(form: Mapping[str, Any] | None, page: str) -> Iterator[str]:
         if field.get("type") in UNTYPED
     ]
     names = [
-        *(one.get("title") or one.get("id") or "items" for one in lists),
+        *(section.get("title") or section.get("id") or "items" for section in lists),
         *(field.get("label") or field.get("key") or "a file" for field in fields),
     ]
     if not names:
         return
     quoted = ", ".join(f"“{markdown.plain(name)}”" for name in names)
-    needed = any((one.get("repeatableConfig") or {}).get("minItems") for one in lists) or any(
-        (field.get("validation") or {}).get("required") for field in fields
-    )
+    needed = any(
+        (section.get("repeatableConfig") or {}).get("minItems") for section in lists
+    ) or any((field.get("validation") or {}).get("required") for field in fields)
     must = " An approval needs them, and so cannot be given here." if needed else ""
     yield (
         f"*{quoted} cannot be filled in here, but on [the form's own page]({page}), to "
@@ -156,7 +156,7 @@ def _fields(form: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mappin
 def _field(field: Mapping[str, Any], section: str | None) -> dict[str, Any]:
     options = field.get("options") or ()
     values = [option["value"] for option in options]
-    labels = {one["value"]: one["label"] for one in options if one.get("label")}
+    labels = {option["value"]: option["label"] for option in options if option.get("label")}
     rules = field.get("validation") or {}
     if field.get("type") in _MANY:
         schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "examples": values}

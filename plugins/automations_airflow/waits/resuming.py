@@ -87,7 +87,10 @@ def resume(session: Session, ended: Mapping[str, tuple[Sleeper, str]]) -> set[st
     Returns:
         Ids of the pauses whose tasks were asleep.
     """
-    tasks = {(dag_id(one.workflow_id), one.dag_run_id, one.node_id) for one, _ in ended.values()}
+    tasks = {
+        (dag_id(sleeper.workflow_id), sleeper.dag_run_id, sleeper.node_id)
+        for sleeper, _ in ended.values()
+    }
     asleep = session.scalars(
         select(TaskInstance)
         .where(
@@ -151,7 +154,11 @@ class Resumer(SchedulerThread):
             else timedelta(seconds=_HURRY_INTERVAL)
         )
         # No longer than a look's time, whatever becomes of the clock.
-        instants = [self._looked_to, now + left, *(one.due_at for one in self._due.values())]
+        instants = [
+            self._looked_to,
+            now + left,
+            *(sleeper.due_at for sleeper in self._due.values()),
+        ]
         return max((min(instants) - now).total_seconds(), 0.0)
 
     def _check_clock(self) -> None:
@@ -161,31 +168,35 @@ class Resumer(SchedulerThread):
         if not now < self._looked_to <= now + LOOK_INTERVAL:
             # What is overdue for longer is its trigger's: it may wait for much else.
             since, self._looked_to = now - SLEEP_TIMEOUT, now + LOOK_INTERVAL
-            self._seen = {one: at for one, at in self._seen.items() if at >= since}
-            found = sleepers.due(since, self._looked_to)
-            self._due = {one.wait_id: one for one in found if one.wait_id not in self._seen}
-        over = [one for one in self._due.values() if one.due_at <= now]
-        for one in over:
-            self._seen[one.wait_id] = self._due.pop(one.wait_id).due_at
+            self._seen = {wait_id: at for wait_id, at in self._seen.items() if at >= since}
+            sleepers_due = sleepers.due(since, self._looked_to)
+            self._due = {
+                sleeper.wait_id: sleeper
+                for sleeper in sleepers_due
+                if sleeper.wait_id not in self._seen
+            }
+        over = [sleeper for sleeper in self._due.values() if sleeper.due_at <= now]
+        for overdue in over:
+            self._seen[overdue.wait_id] = self._due.pop(overdue.wait_id).due_at
         self._note(over, ELAPSED)
 
     def _note(self, over: Iterable[Sleeper], woken: str) -> None:
         until = time.monotonic() + SLEEP_TIMEOUT.total_seconds()
-        for one in over:
-            self._ended.setdefault(one.wait_id, _EndedPause(one, woken, until))
+        for sleeper in over:
+            self._ended.setdefault(sleeper.wait_id, _EndedPause(sleeper, woken, until))
 
     def _resume(self, connection: Connection) -> int:
         """Resume those that sleep by now; how many."""
         some = dict(list(self._ended.items())[:_BATCH_SIZE])
         with Session(connection) as session, session.begin():
-            asked = {wait_id: (one.sleeper, one.woken) for wait_id, one in some.items()}
-            resumed = resume(session, asked)
+            by_wait = {wait_id: (pause.sleeper, pause.woken) for wait_id, pause in some.items()}
+            resumed = resume(session, by_wait)
         now = time.monotonic()
-        for wait_id, one in some.items():
+        for wait_id, unresumed in some.items():
             # To the end of the others, who have waited as long.
             del self._ended[wait_id]
-            if wait_id not in resumed and one.until > now:
-                self._ended[wait_id] = one
+            if wait_id not in resumed and unresumed.until > now:
+                self._ended[wait_id] = unresumed
         if resumed:
             log.info("Resumed %d tasks", len(resumed))
         return len(resumed)

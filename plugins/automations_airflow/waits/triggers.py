@@ -143,12 +143,12 @@ class Waits:
         if now - self._checked_all_at > RECHECK_SECONDS or not self._checked_all_at:
             self._checked_all_at = now
             self._unchecked |= self._waiting.keys()
-        asked = self._unchecked & self._waiting.keys()
-        if asked:
-            rows = await connection.fetch(_STILL_OPEN, list(asked))
-            for wait_id in asked - {row["id"] for row in rows}:
+        wait_ids = self._unchecked & self._waiting.keys()
+        if wait_ids:
+            rows = await connection.fetch(_STILL_OPEN, list(wait_ids))
+            for wait_id in wait_ids - {row["id"] for row in rows}:
                 self._wake(wait_id)
-        self._unchecked -= asked
+        self._unchecked -= wait_ids
 
     def _wake_due(self) -> None:
         now = common_clock.now()

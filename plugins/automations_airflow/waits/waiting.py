@@ -71,12 +71,12 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
     name = user.get("name") or user.get("id") or "unknown"  # FAB's users have numbers for ids
     if name == get_settings().airflow_username:
         return None
-    given = dict(event.get("params_input") or {})
-    reason = given.pop(answers.REASON, None)
+    values = dict(event.get("params_input") or {})
+    reason = values.pop(answers.REASON, None)
     return Answer(
         decision=answers.decision_of(event["chosen_options"][0]),
         by=f"{IN_AIRFLOW}{name}",
         at=event["responded_at"],
-        data=given or None,
+        data=values or None,
         reason=reason or None,
     )

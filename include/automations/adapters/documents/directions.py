@@ -39,9 +39,9 @@ def rewrite(document: Path, result: Path) -> Path:
         root = plain.root_of(part)
         if root is None:
             continue
-        given = [_mark(element) for element in root.iter(qn("w:bdo"), qn("w:dir"))]
-        given += [_set_row_height(row) for row in root.iter(qn("w:tr"))]
-        if any(given):
+        changes = [_mark(element) for element in root.iter(qn("w:bdo"), qn("w:dir"))]
+        changes += [_set_row_height(row) for row in root.iter(qn("w:tr"))]
+        if any(changes):
             plain.put(part, root)
             changed = True
     if not changed:

@@ -48,14 +48,14 @@ def configuration(folder: Path) -> Path:
 
 def rare_characters(document: Path) -> list[str]:
     """The characters of a document that a machine may have no font for, in order."""
-    found: set[str] = set()
+    characters: set[str] = set()
     with zipfile.ZipFile(document) as package:
         for name in package.namelist():
             if name.startswith("word/") and name.endswith(".xml"):
                 root = etree.fromstring(package.read(name))
                 for element in root.iter("{*}t"):
-                    found.update(element.text or "")
-    return sorted(filter(_is_rare, found))
+                    characters.update(element.text or "")
+    return sorted(filter(_is_rare, characters))
 
 
 def unknown_to_fontconfig(characters: Iterable[str], folder: Path) -> list[str]:

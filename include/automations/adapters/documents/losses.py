@@ -166,12 +166,12 @@ class _Losses:
         self._look(root, running=True)
 
     def _fields(self, root: Any, *, running: bool) -> None:
-        found = list(_instructions(root))
-        if not running and any(map(_COUNTED.match, found)):
+        codes = list(_instructions(root))
+        if not running and any(map(_COUNTED.match, codes)):
             self.found.add("page numbers in the text")
-        if any(map(_DATED.match, found)):
+        if any(map(_DATED.match, codes)):
             self.found.add("dates")
-        if any(map(_DRAWN.match, found)):
+        if any(map(_DRAWN.match, codes)):
             self.found.add("fields that are drawn")
 
     def _look(self, root: Any, *, running: bool) -> None:
@@ -289,7 +289,7 @@ def _note_marks(element: Any) -> str | None:
 
 def _note_numbers(element: Any) -> str | None:
     plain = {"numFmt": "decimal", "numStart": "1", "numRestart": "continuous"}
-    own = any(_value(one) != plain[_name(one)] for one in element if _name(one) in plain)
+    own = any(_value(child) != plain[_name(child)] for child in element if _name(child) in plain)
     return "marks of notes" if own else None
 
 
@@ -360,13 +360,13 @@ def _of_kind(references: list[Any], kind: str) -> bool:
 
 
 def _has_first_page(section: Any) -> bool:
-    found = section.find(qn("w:titlePg"))
-    return found is not None and is_on(found)
+    switch = section.find(qn("w:titlePg"))
+    return switch is not None and is_on(switch)
 
 
 def _measures(section: Any, name: str) -> Mapping[str, str]:
-    found = section.find(qn(name))
-    return {} if found is None else {key: value for key, value in found.items() if value != "0"}
+    measure = section.find(qn(name))
+    return {} if measure is None else {key: value for key, value in measure.items() if value != "0"}
 
 
 def _normal_size(document: Any) -> str:

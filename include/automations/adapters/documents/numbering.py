@@ -29,7 +29,7 @@ class Numbering:
 
     def losses(self) -> set[str]:
         """Names of what is lost."""
-        found = set()
+        losses = set()
         before: tuple[str, str] | None = None
         for paragraph in self._document.element.body.iter(qn("w:p")):
             before, above = None, before
@@ -46,12 +46,12 @@ class Numbering:
                 before = place
             if before and above and before[1] == above[1] and before[0] != above[0]:
                 # Two lists without anything between them would be counted on.
-                found.add("numbers of lists")
+                losses.add("numbers of lists")
             if any(_HEADING.match(_title(style)) for style in chain):
-                found.add("numbers of headings")
+                losses.add("numbers of headings")
             elif text and not _SIMPLE.fullmatch(text):
-                found.add("numbers of lists")
-        return found
+                losses.add("numbers of lists")
+        return losses
 
     def _place(self, properties: Any, chain: list[Any]) -> tuple[str, str] | None:
         """The list that a paragraph is of, and its level; what it has before it is known of it."""
@@ -87,8 +87,8 @@ class Numbering:
 
 
 def _value(holder: Any, name: str) -> str | None:
-    found = holder.find(qn(name))
-    return None if found is None else str(found.get(qn("w:val")))
+    element = holder.find(qn(name))
+    return None if element is None else str(element.get(qn("w:val")))
 
 
 def _title(style: Any) -> str:

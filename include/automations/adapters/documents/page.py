@@ -196,8 +196,8 @@ def _piece(element: Any, part: Any) -> Iterator[str]:
 
 
 def _has(properties: Any, name: str) -> bool:
-    found = None if properties is None else properties.find(qn(name))
-    return found is not None and is_on(found)
+    element = None if properties is None else properties.find(qn(name))
+    return element is not None and is_on(element)
 
 
 def _extents_of(blip: Any) -> Iterator[Any]:

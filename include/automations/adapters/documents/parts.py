@@ -74,18 +74,18 @@ def _parse(name: str, data: bytes) -> Any:
 
 def _outside(package: zipfile.ZipFile) -> Mapping[str, Set[str]]:
     """By part, the ids of its relationships that lead outside."""
-    found: dict[str, Set[str]] = {}
+    targets: dict[str, Set[str]] = {}
     for name in package.namelist():
         folder, _, file = name.rpartition("/")
         if file.lower().endswith(".rels") and folder.lower().endswith("_rels"):
             root = _parse(name, package.read(name))
             part = f"{folder[: -len('_rels')]}{file[: -len('.rels')]}"
-            found[part] = frozenset(
+            targets[part] = frozenset(
                 relation.get("Id", "")
                 for relation in root.iter("{*}Relationship")
                 if _leads_outside(relation)
             )
-    return found
+    return targets
 
 
 def _leads_outside(relation: Any) -> bool:
@@ -135,7 +135,7 @@ def _reads_itself(address: str) -> bool:
 
 def _is_styled_by_itself(style: str) -> bool:
     return "@import" not in style.lower() and all(
-        _reads_itself(found.strip("'\" ")) for found in _URL.findall(style)
+        _reads_itself(url.strip("'\" ")) for url in _URL.findall(style)
     )
 
 

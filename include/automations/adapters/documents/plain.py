@@ -232,7 +232,7 @@ def _keep_blanks(root: Any) -> None:
     for text in root.iter(qn("w:t")):
         if "  " in (text.text or ""):
             text.text = _BLANKS.sub(
-                lambda found: "\u00a0" * (len(found.group()) - 1) + " ", text.text
+                lambda match: "\u00a0" * (len(match.group()) - 1) + " ", text.text
             )
 
 

@@ -70,10 +70,10 @@ class ConfinedRenderer:
             _check_package(content)
         job = {"task": "placeholders", "template": template_format}
         with tempfile.TemporaryDirectory(prefix="document-") as folder:
-            found = self._ask(Path(folder), content, job, whose).get("placeholders")
-        if not isinstance(found, list):
+            names = self._ask(Path(folder), content, job, whose).get("placeholders")
+        if not isinstance(names, list):
             raise StepError("The template could not be read.", kind="document")
-        return tuple(str(name) for name in found)
+        return tuple(str(name) for name in names)
 
     def render(
         self,

@@ -60,12 +60,12 @@ class Styles:
         )
         for style_id in named:
             for style in self.chain(style_id):
-                found = style.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
-                if found is not None:
-                    return is_on(found)
+                vanish = style.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
+                if vanish is not None:
+                    return is_on(vanish)
         return self._hidden_by_default is not None and is_on(self._hidden_by_default)
 
 
 def _value_at(holder: Any, path: str) -> str | None:
-    found = holder.find("/".join(map(qn, path.split("/"))))
-    return None if found is None else str(found.get(qn("w:val")))
+    element = holder.find("/".join(map(qn, path.split("/"))))
+    return None if element is None else str(element.get(qn("w:val")))

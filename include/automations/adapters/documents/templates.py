@@ -89,11 +89,11 @@ def _refuse_loss(write: Write) -> Write:
 
     def write_whole(value: Any, meter: Meter) -> str:
         text = write(value, meter)
-        found = _NO_XML.search(text)
-        if found is not None:
-            shown = _NO_XML.sub("\ufffd", text[max(found.start() - 20, 0) : found.end() + 20])
+        match = _NO_XML.search(text)
+        if match is not None:
+            shown = _NO_XML.sub("\ufffd", text[max(match.start() - 20, 0) : match.end() + 20])
             raise TemplateFault(
-                f"'{shown}' holds the character U+{ord(found.group()):04X}, which no document can "
+                f"'{shown}' holds the character U+{ord(match.group()):04X}, which no document can "
                 "hold; the filter replace takes it out"
             )
         return text

@@ -40,5 +40,5 @@ def _unpack_images(document: Path, folder: Path) -> None:
             parent, _, name = entry.filename.rpartition("/")
             if parent == "word/media":
                 # An image of a kind that cannot be shown leaves its place empty.
-                known = name.rpartition(".")[2] in pictures.SHOWN
-                (folder / name).write_bytes(package.read(entry) if known else _EMPTY_IMAGE)
+                is_supported = name.rpartition(".")[2] in pictures.SHOWN
+                (folder / name).write_bytes(package.read(entry) if is_supported else _EMPTY_IMAGE)

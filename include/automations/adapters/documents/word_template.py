@@ -131,7 +131,7 @@ def _replace(part: Any, xml: str) -> None:
 
 def _join_expressions(xml: str) -> str:
     """A drawing's text, with each expression in one piece."""
-    return _EXPRESSION.sub(lambda found: _BETWEEN_RUNS.sub("", found.group()), _BRACES.sub("", xml))
+    return _EXPRESSION.sub(lambda match: _BETWEEN_RUNS.sub("", match.group()), _BRACES.sub("", xml))
 
 
 def _links(package: Any) -> Iterator[Any]:

@@ -143,8 +143,8 @@ def _end_of(response: Any) -> str:
     word = said.lower().replace("-", "_")
     if word in _WHOLE:
         return "stop"
-    found = (end for end, parts in _ENDS if any(part in word for part in parts))
-    return next(found, said)
+    ends = (end for end, parts in _ENDS if any(part in word for part in parts))
+    return next(ends, said)
 
 
 def _check_end(response: Any, end: str, provider: str) -> None:
@@ -195,9 +195,12 @@ def _text(response: Any, end: str) -> str:
 def _data(response: Any, end: str, tool: str) -> JSON:
     """What the model gave to the tool, or wrote as JSON although it was to use the tool."""
     calls = [part.args for part in response.tool_calls if part.tool_name == tool]
-    given = calls or [_strip_fence(response.text)]
+    sources = calls or [_strip_fence(response.text)]
     try:
-        values = [parse_json(one, MAX_DEPTH) if isinstance(one, str) else one for one in given]
+        values = [
+            parse_json(source, MAX_DEPTH) if isinstance(source, str) else source
+            for source in sources
+        ]
         value = values[0]
         if not isinstance(value, dict):
             raise ValueError("is not an object")
@@ -216,5 +219,5 @@ def _data(response: Any, end: str, tool: str) -> JSON:
 
 def _strip_fence(text: str | None) -> str | None:
     """A text without the fence of Markdown that models put around code."""
-    found = _FENCED.fullmatch((text or "").strip())
-    return found[1] if found else text
+    match = _FENCED.fullmatch((text or "").strip())
+    return match[1] if match else text

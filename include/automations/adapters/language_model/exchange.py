@@ -95,13 +95,13 @@ def _builder(provider: str) -> Callable[..., Model[Any]]:
         from pydantic_ai.models.anthropic import AnthropicModel
         from pydantic_ai.providers.anthropic import AnthropicProvider
 
-        return lambda model, **given: AnthropicModel(
-            model, provider=AnthropicProvider(anthropic_client=AsyncAnthropic(**given))
+        return lambda model, **options: AnthropicModel(
+            model, provider=AnthropicProvider(anthropic_client=AsyncAnthropic(**options))
         )
     from openai import AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    return lambda model, **given: OpenAIChatModel(
-        model, provider=OpenAIProvider(openai_client=AsyncOpenAI(**given))
+    return lambda model, **options: OpenAIChatModel(
+        model, provider=OpenAIProvider(openai_client=AsyncOpenAI(**options))
     )

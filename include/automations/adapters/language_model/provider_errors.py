@@ -83,7 +83,7 @@ def _words(said: object, levels: int) -> str:
         inner = (said[name] for name in _WORDS if name in said)
     elif isinstance(said, list):
         inner = said
-    return next(filter(None, (_words(one, levels - 1) for one in inner)), "")
+    return next(filter(None, (_words(value, levels - 1) for value in inner)), "")
 
 
 def _retry_after(error: Exception) -> timedelta | None:

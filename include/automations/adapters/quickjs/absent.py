@@ -35,8 +35,8 @@ _INSTEAD = {
 
 def explain(name: str, message: str) -> str:
     """The message of a script's error, with what to use instead of what is not there."""
-    found = _UNDEFINED.fullmatch(message) if name == "ReferenceError" else None
-    instead = None if found is None else _INSTEAD.get(found[1])
+    match = _UNDEFINED.fullmatch(message) if name == "ReferenceError" else None
+    instead = None if match is None else _INSTEAD.get(match[1])
     if name == "ReferenceError" and message.startswith("could not load module"):
         instead = _MODULES
     return message if instead is None else f"{message}: {instead}"

@@ -41,8 +41,8 @@ class _Memory:
         if self._status is None:
             return 0
         os.lseek(self._status, 0, os.SEEK_SET)
-        found = re.search(rb"VmHWM:\s*(\d+)", os.read(self._status, 16_384))
-        return 0 if found is None else int(found[1]) * 1_024
+        match = re.search(rb"VmHWM:\s*(\d+)", os.read(self._status, 16_384))
+        return 0 if match is None else int(match[1]) * 1_024
 
 
 def main() -> None:

@@ -57,23 +57,23 @@ class QuickJsRunner:
         self._start = command
 
     def run(
-        self, code: str, given: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
+        self, code: str, input_data: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
     ) -> ScriptResult:
         """Run the body of an async function.
 
         Raises:
             StepError: kind ``timeout``, ``memory``, ``output``, ``input`` or ``script``.
         """
-        request = self._request(code, given, variables, limits)
+        request = self._request(code, input_data, variables, limits)
         most = limits.output_bytes + 8 * _MAX_CHARACTERS
         return _result(self._exchange(request, most, limits), limits)
 
     @staticmethod
     def _request(
-        code: str, given: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
+        code: str, input_data: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
     ) -> bytes:
-        written, known = json.dumps(given), json.dumps(dict(variables))
-        if len(written) + len(known) > _MAX_INPUT_BYTES:
+        written, encoded_variables = json.dumps(input_data), json.dumps(dict(variables))
+        if len(written) + len(encoded_variables) > _MAX_INPUT_BYTES:
             raise StepError(
                 f"The script's input has more than {_MAX_INPUT_BYTES} bytes; "
                 "give config.input only what the script needs.",
@@ -82,7 +82,7 @@ class QuickJsRunner:
         request = {
             "code": code,
             "input": written,
-            "variables": known,
+            "variables": encoded_variables,
             "limits": json.dumps({"lines": _MAX_LINES, "characters": _MAX_CHARACTERS}),
             "seconds": limits.seconds,
             "memory": limits.memory_bytes,
@@ -124,22 +124,22 @@ class QuickJsRunner:
 
 def _result(answer: bytes, limits: ScriptLimits) -> ScriptResult:
     try:
-        found = json.loads(answer)
-        stopped = found.get("stopped")
+        reply = json.loads(answer)
+        stopped = reply.get("stopped")
         if stopped is not None:
             raise _stop_error(str(stopped), limits)
-        logs = tuple(_texts(found["logs"]))
-        if found["cut"] is not False:
+        logs = tuple(_texts(reply["logs"]))
+        if reply["cut"] is not False:
             logs = (*logs, "… (more was left out)")
-        if "fault" in found:
-            return ScriptResult(None, logs, {}, _fault(found["fault"], limits))
-        variables = found["variables"]
+        if "fault" in reply:
+            return ScriptResult(None, logs, {}, _fault(reply["fault"], limits))
+        variables = reply["variables"]
         if not isinstance(variables, dict):
             raise TypeError("variables")
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StepError("The script's answer cannot be read.", kind="script") from error
     try:
-        return ScriptResult(storable(found["value"]), logs, storable(variables), None)
+        return ScriptResult(storable(reply["value"]), logs, storable(variables), None)
     except (KeyError, ValueError) as error:
         raise StepError(f"What the script returned {error}.", kind="output") from error
 
@@ -150,8 +150,8 @@ def _texts(value: Any) -> list[str]:
     return [str(sanitize(line)) for line in value[:_MAX_LINES]]
 
 
-def _fault(found: Any, limits: ScriptLimits) -> ScriptFault:
-    name, message, stack = (str(sanitize(found[key])) for key in ("name", "message", "stack"))
+def _fault(error: Any, limits: ScriptLimits) -> ScriptFault:
+    name, message, stack = (str(sanitize(error[key])) for key in ("name", "message", "stack"))
     if name == "InternalError" and message in ("interrupted", "out of memory"):
         raise _stop_error("timeout" if message == "interrupted" else "memory", limits)
     lines = [int(place) - _LINES_BEFORE for place in _PLACE.findall(stack)]

@@ -68,8 +68,8 @@ def ensure_workspace(session: Session, slug: str, name: str) -> str:
 def credential(token_hash: str) -> Credential | None:
     """What is known of the key that has, or had before its last rotation, this hash."""
     with statement() as connection:
-        found = connection.execute(_CREDENTIAL, {"hash": token_hash}).first()
-    return Credential(*found) if found else None
+        row = connection.execute(_CREDENTIAL, {"hash": token_hash}).first()
+    return Credential(*row) if row else None
 
 
 def page_after(

@@ -44,8 +44,8 @@ def use_once(session: Session, key: str, until: datetime) -> bool:
     Args:
         until: when it is worth nothing any more, the same at each use.
     """
-    made = insert(RateLimit).values(key=key, hits=1, ends_at=until)
-    query = made.on_conflict_do_nothing().returning(RateLimit.hits)
+    statement = insert(RateLimit).values(key=key, hits=1, ends_at=until)
+    query = statement.on_conflict_do_nothing().returning(RateLimit.hits)
     return session.scalar(query) is not None
 
 

@@ -49,8 +49,8 @@ class SignedIn:
 def find_session(token_hash: str) -> SignedIn | None:
     """The session that has this hash, while it lasts."""
     with statement() as connection:
-        found = connection.execute(_SIGNED_IN, {"hash": token_hash, "idle": IDLE_TIMEOUT}).first()
-    return SignedIn(*found) if found else None
+        row = connection.execute(_SIGNED_IN, {"hash": token_hash, "idle": IDLE_TIMEOUT}).first()
+    return SignedIn(*row) if row else None
 
 
 def workspace(session: Session, slug: str) -> Workspace | None:
@@ -87,7 +87,7 @@ def void_invitation(session: Session, member_id: str) -> None:
 
 def lock_invited(session: Session, invite_hash: str) -> tuple[Member, MemberPassword] | None:
     """Who was invited by this hash, until the end of the transaction; no longer than it lasts."""
-    found = session.scalar(
+    invitation = session.scalar(
         select(MemberPassword)
         .where(
             MemberPassword.invite_hash == invite_hash,
@@ -95,7 +95,9 @@ def lock_invited(session: Session, invite_hash: str) -> tuple[Member, MemberPass
         )
         .with_for_update()
     )
-    return None if found is None else (session.get_one(Member, found.member_id), found)
+    return (
+        None if invitation is None else (session.get_one(Member, invitation.member_id), invitation)
+    )
 
 
 def note_use(session: Session, sign_in_id: str) -> None:

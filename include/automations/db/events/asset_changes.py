@@ -121,5 +121,5 @@ def _query_changes(
     session: Session, query: object, ids: Collection[str], since: datetime, until: datetime
 ) -> list[Change]:
     values = {"ids": list(ids), "since": since, "until": until}
-    found = session.execute(query, values)  # type: ignore[call-overload]  # one of those above
-    return [Change(row.subject_id, row.number, row.last_id) for row in found]
+    rows = session.execute(query, values)  # type: ignore[call-overload]  # one of those above
+    return [Change(row.subject_id, row.number, row.last_id) for row in rows]

@@ -55,7 +55,7 @@ def of_submission(
     """What was told of a submission, oldest first.
 
     Args:
-        moments: when something was done with it, which was told in the same transaction.
+        instants: when something was done with it, which was told in the same transaction.
     """
     near = [
         Event.created_at.between(instant - _MAX_TRANSACTION_TIME, instant + _MAX_TRANSACTION_TIME)
@@ -110,13 +110,13 @@ def status(session: Session, event_id: str) -> EventStatus:
 
 def match_again(session: Session, event: Event) -> bool:
     """Set an event back to be matched once more; False while it still is to be."""
-    found = session.scalar(
+    event_id = session.scalar(
         update(Event)
         .where(Event.id == event.id, Event.status != EventStatus.PENDING)
         .values(status=EventStatus.PENDING, reason=None, matched_at=None)
         .returning(Event.id)
     )
-    return found is not None
+    return event_id is not None
 
 
 def supersede(session: Session, event_id: str, reason: str, *, of_use: bool) -> None:
@@ -157,11 +157,11 @@ def emit(session: Session, workspace_id: str, new: NewEvent) -> tuple[Event, boo
     )
     event = session.scalar(query)
     if event is None:
-        known = select(Event).where(
+        same_key = select(Event).where(
             Event.workspace_id == workspace_id,
             Event.source == new.source,
             Event.external_id == new.external_id,
         )
-        return session.scalars(known).one(), False
+        return session.scalars(same_key).one(), False
     jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)
     return event, True

@@ -59,8 +59,8 @@ class Hook:
 def hook(token_hash: str) -> Hook | None:
     """Whose webhook URL has the token of this hash."""
     with statement() as connection:
-        found = connection.execute(_HOOK, {"hash": token_hash}).first()
-    return Hook(*found) if found else None
+        row = connection.execute(_HOOK, {"hash": token_hash}).first()
+    return Hook(*row) if row else None
 
 
 def lock_sources(connection: Connection, workspace_id: str, sources: Iterable[str]) -> None:

@@ -43,8 +43,8 @@ def begin(
 
 def draft(session: Session, edit: FormEdit) -> dict[str, Any]:
     """What the form is in the state that the edit is in."""
-    found: dict[str, Any] = edit.states[edit.place]
-    return found
+    current: dict[str, Any] = edit.states[edit.place]
+    return current
 
 
 def last_typed(session: Session, edit: FormEdit) -> str:

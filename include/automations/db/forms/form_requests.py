@@ -39,7 +39,7 @@ def answer(session: Session, request: FormRequest, submission: Submission) -> bo
 
 def is_complete(session: Session, key: str) -> bool:
     """Whether a step that waits for its forms has what it waits for."""
-    found = find_by_key(session, key)
-    answered = [request for request, submission in found if submission is not None]
-    any_is_enough = any(request.wait_for == "any" for request, _ in found)
-    return bool(answered) and (any_is_enough or len(answered) == len(found))
+    requests = find_by_key(session, key)
+    answered = [request for request, submission in requests if submission is not None]
+    any_is_enough = any(request.wait_for == "any" for request, _ in requests)
+    return bool(answered) and (any_is_enough or len(answered) == len(requests))

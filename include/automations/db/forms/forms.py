@@ -41,12 +41,12 @@ def list_all(session: Session, workspace_id: str) -> Sequence[Form]:
 
 def titles(session: Session, workspace_id: str) -> dict[str, str]:
     """The titles of all forms of a workspace by their ids, newest first."""
-    found = session.execute(
+    rows = session.execute(
         select(Form.id, Form.title)
         .where(Form.workspace_id == workspace_id, Form.deleted_at.is_(None))
         .order_by(Form.created_at.desc())
     )
-    return {row.id: row.title for row in found}
+    return {row.id: row.title for row in rows}
 
 
 def add_version(session: Session, form: Form, by: str) -> None:
@@ -97,10 +97,10 @@ def counts(session: Session, form_ids: Sequence[str]) -> Mapping[str, Counter[Su
         .where(Submission.form_id.in_(form_ids))
         .group_by(Submission.form_id, Submission.status)
     )
-    found: dict[str, Counter[SubmissionStatus]] = {}
+    by_form: dict[str, Counter[SubmissionStatus]] = {}
     for form_id, status, number in session.execute(query):
-        found.setdefault(form_id, Counter())[status] = number
-    return found
+        by_form.setdefault(form_id, Counter())[status] = number
+    return by_form
 
 
 def schemas_of(
@@ -109,7 +109,10 @@ def schemas_of(
     """What forms were like in some of their versions."""
     key = tuple_(FormVersion.form_id, FormVersion.version)
     query = select(FormVersion).where(key.in_(versions))
-    return {(one.form_id, one.version): one.schema for one in session.scalars(query)}
+    return {
+        (form_version.form_id, form_version.version): form_version.schema
+        for form_version in session.scalars(query)
+    }
 
 
 def find_submission(session: Session, workspace_id: str, submission_id: str) -> Submission | None:

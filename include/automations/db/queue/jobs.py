@@ -144,13 +144,13 @@ def release_abandoned(session: Session, me: int) -> int:
     return len(session.execute(_RELEASE, {"holders": _HOLDERS, "me": me, **told}).all())
 
 
-def release_unknown(session: Session, me: int, known: Iterable[int]) -> None:
+def release_unknown(session: Session, me: int, job_ids: Iterable[int]) -> None:
     """Release the jobs that a holder claimed without knowing, since the answer was lost.
 
     Args:
-        known: ids of the jobs that it has in flight.
+        job_ids: ids of the jobs that it has in flight.
     """
-    session.execute(_RELEASE_UNKNOWN, {"me": me, "known": list(known)})
+    session.execute(_RELEASE_UNKNOWN, {"me": me, "known": list(job_ids)})
 
 
 def undo_clock_jump(session: Session) -> None:
@@ -252,21 +252,21 @@ def claim(
         turns: which lanes had their turn; without, the first lane begins.
         room: how many jobs each lane may get.
     """
-    found = (turns or Turns()).next(session, limit, list(kinds), room or Room())
-    if not found:
+    ids = (turns or Turns()).next(session, limit, list(kinds), room or Room())
+    if not ids:
         return []
-    values = {"ids": list(found), "lease": lease, "holder": holder}
+    values = {"ids": list(ids), "lease": lease, "holder": holder}
     claimed = {job.id: job for job in session.scalars(select(Job).from_statement(_CLAIM), values)}
     for job in claimed.values():
         # The lane that it was in, for whoever counts what each lane has in flight.
-        set_committed_value(job, "lane", found[job.id])
-    return [claimed[one] for one in found]
+        set_committed_value(job, "lane", ids[job.id])
+    return [claimed[job_id] for job_id in ids]
 
 
 def complete(session: Session, job: Job) -> bool:
     """Remove a job that is done; False if its lease was lost to another worker meanwhile."""
-    found = session.connection().execute(_DONE, {"id": job.id, "claims": job.claims})
-    return found.rowcount == 1
+    result = session.connection().execute(_DONE, {"id": job.id, "claims": job.claims})
+    return result.rowcount == 1
 
 
 def reschedule(session: Session, job: Job, delay: timedelta, error: str | None = None) -> None:
@@ -309,13 +309,13 @@ def dead_letter(session: Session, job: Job, error: str) -> bool:
     Returns:
         False when its lease was lost to another worker meanwhile.
     """
-    found = session.scalar(
+    job_id = session.scalar(
         update(Job)
         .where(Job.id == job.id, Job.claims == job.claims)
         .values(dead_at=func.clock_timestamp(), error=error)
         .returning(Job.id)
     )
-    return found is not None
+    return job_id is not None
 
 
 def seconds_to_next(session: Session, kinds: Iterable[str]) -> float | None:

@@ -122,13 +122,13 @@ def _line_up(kinds: frozenset[str]) -> TextClause:
 
 def _next(column: str, where: str, after: str) -> str:
     """SQL for the next value of an indexed column after another, wrapping around at the end."""
-    found = (
+    first_after = (
         "SELECT min(line.value) FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL ("  # noqa: S608 -- the words are ours
         f" SELECT {column} AS value FROM job WHERE kind = wanted AND lane IS NOT NULL AND {where}"
         " {behind} ORDER BY " + column + " LIMIT 1) line"
     )
-    behind = found.format(behind=f"AND {column} > {after}")
-    return f"coalesce(({behind}), ({found.format(behind='')}))"
+    behind = first_after.format(behind=f"AND {column} > {after}")
+    return f"coalesce(({behind}), ({first_after.format(behind='')}))"
 
 
 _OF_WORKSPACE = "urgent = :urgent AND workspace_id = chosen.workspace_id"
@@ -264,14 +264,14 @@ class Turns:
         ).all()
         self._claims += 1
         urgent_first = self._claims % _URGENT_INTERVAL != 0
-        found: dict[int, str] = {}
+        picked: dict[int, str] = {}
         for urgent in (urgent_first, not urgent_first):
             there = [row.workspace_id for row in waiting if row.urgent is urgent]
-            if there and len(found) < limit:
-                left = limit - len(found)
+            if there and len(picked) < limit:
+                left = limit - len(picked)
                 some = there[: left + room.closed]
-                found |= self._pick(session, left, values, urgent, some, room)
-        return found
+                picked |= self._pick(session, left, values, urgent, some, room)
+        return picked
 
     def _pick(
         self,
@@ -291,7 +291,7 @@ class Turns:
                 "urgent": urgent,
                 "limit": limit,
                 "workspaces": workspaces,
-                "after": [last.lanes.get(one, "") for one in workspaces],
+                "after": [last.lanes.get(workspace_id, "") for workspace_id in workspaces],
                 "share": share,
                 "lanes": share + room.closed,
                 "allowed": json.dumps(room.of_lanes),

@@ -164,11 +164,11 @@ def add_many(
     """Insert rows, as they come, and give their ids in the same order."""
     ids: list[str] = []
     hashed: Iterator[str | None] = repeat(None) if hashes is None else iter(hashes)
-    made = (
-        {"id": new_id(), "table_id": table_id, "data": data, "key_hash": one}
-        for data, one in zip(rows, hashed, strict=hashes is not None)
+    values = (
+        {"id": new_id(), "table_id": table_id, "data": data, "key_hash": key_hash}
+        for data, key_hash in zip(rows, hashed, strict=hashes is not None)
     )
-    while some := list(islice(made, _BATCH_SIZE)):
+    while some := list(islice(values, _BATCH_SIZE)):
         session.execute(insert(DataRow), some)
         ids += [str(row["id"]) for row in some]
     return ids
@@ -195,8 +195,8 @@ def remove(session: Session, table_id: str, row_id: str) -> bool:
 
 def _ordering(order: Order) -> list[ColumnElement[Any]]:
     if order.column is None:
-        both: list[ColumnElement[Any]] = [DataRow.created_at.expression, DataRow.id.expression]
-        return [column.desc() for column in both] if order.descending else both
+        columns: list[ColumnElement[Any]] = [DataRow.created_at.expression, DataRow.id.expression]
+        return [column.desc() for column in columns] if order.descending else columns
     first = sort_key(order.column)
     sorted_by = first.desc() if order.descending else first.asc()
     return [sorted_by.nulls_last(), DataRow.created_at.expression, DataRow.id.expression]

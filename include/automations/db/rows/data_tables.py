@@ -75,12 +75,12 @@ def stats_of_each(
     session: Session, table_ids: Sequence[str]
 ) -> Mapping[str, tuple[int, datetime | None]]:
     """How many rows tables have, and when one of theirs was changed last; none of empty ones."""
-    found = session.execute(
+    rows = session.execute(
         select(DataRow.table_id, func.count(), func.max(DataRow.updated_at))
         .where(DataRow.table_id.in_(table_ids))
         .group_by(DataRow.table_id)
     )
-    return {table_id: (count, changed) for table_id, count, changed in found}
+    return {table_id: (count, changed) for table_id, count, changed in rows}
 
 
 def holds(session: Session, table_id: str, keys: Sequence[str]) -> bool:

@@ -72,9 +72,9 @@ def find_one(
     for place in (DataRow.key_hash == hashed, other):
         query = select(DataRow).where(DataRow.table_id == table_id, place, same)
         first = query.order_by(DataRow.created_at, DataRow.id).limit(1).with_for_update()
-        found = session.scalar(first.execution_options(populate_existing=True))
-        if found is not None:
-            return found
+        row = session.scalar(first.execution_options(populate_existing=True))
+        if row is not None:
+            return row
     return None
 
 
@@ -93,13 +93,13 @@ def find_all(
         keys: the columns, whose keys the caller has locked.
         wanted: values of the columns by their hash.
     """
-    known = _lock(session, DataRow.table_id == table_id, DataRow.key_hash.in_(list(wanted)))
-    found = {str(row.hashed): row for row in known}
-    missing = {hashed: data for hashed, data in wanted.items() if hashed not in found}
+    locked = _lock(session, DataRow.table_id == table_id, DataRow.key_hash.in_(list(wanted)))
+    by_hash = {str(row.hashed): row for row in locked}
+    missing = {hashed: data for hashed, data in wanted.items() if hashed not in by_hash}
     if missing and (others := _find_unhashed(session, table_id, keys, missing)):
         for row in _lock(session, DataRow.id.in_(list(others))):
-            found.setdefault(others[row.id], row)
-    return found
+            by_hash.setdefault(others[row.id], row)
+    return by_hash
 
 
 def _lock(session: Session, *which: ColumnElement[bool]) -> Iterator[StoredRow]:
@@ -115,7 +115,7 @@ def _find_unhashed(
     columns = {f"column{place}": key for place, key in enumerate(keys)}
     named = ", ".join(f"o.data -> :{name}" for name in columns)
     kind = key_set(keys)
-    found = session.execute(
+    rows = session.execute(
         text(_UNHASHED.format(columns=named)),
         {
             **columns,
@@ -126,7 +126,7 @@ def _find_unhashed(
             "most": f"{kind}:{'f' * 64}",
         },
     )
-    return {row_id: hashed for hashed, row_id in found}
+    return {row_id: hashed for hashed, row_id in rows}
 
 
 def change_many(session: Session, changes: Sequence[StoredRow]) -> None:

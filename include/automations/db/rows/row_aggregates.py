@@ -19,7 +19,7 @@ from automations.kit.values import JSON
 
 
 def aggregates(
-    session: Session, table_id: str, wanted: Group, asked: Aggregate, limit: int
+    session: Session, table_id: str, wanted: Group, aggregate: Aggregate, limit: int
 ) -> tuple[AggregateResult, list[AggregateResult]]:
     """The aggregate of all rows that a filter lets through, and those of the largest groups.
 
@@ -29,17 +29,17 @@ def aggregates(
         ValidationFailed: PostgreSQL cannot use a pattern, it takes too long, or a sum has more
             digits than any number of JSON's readers.
     """
-    measured = null() if asked.column is None else sortable(asked.column)
-    by = null() if asked.group_by is None else sort_key(asked.group_by)
+    measured = null() if aggregate.column is None else sortable(aggregate.column)
+    by = null() if aggregate.group_by is None else sort_key(aggregate.group_by)
     rows = (
         select(measured.label("measured"), by.label("by"))
         .where(DataRow.table_id == table_id, condition(wanted))
         .subquery()
     )
     counted: ColumnElement[Any] = func.count()
-    function = func.count if asked.function == "count" else getattr(func, asked.function)
-    value = counted if asked.column is None else function(rows.c.measured)
-    if asked.group_by is None:
+    function = func.count if aggregate.function == "count" else getattr(func, aggregate.function)
+    value = counted if aggregate.column is None else function(rows.c.measured)
+    if aggregate.group_by is None:
         query = select(null(), counted, value).select_from(rows)
     else:
         # A rollup has one line more, for all rows.
@@ -48,23 +48,23 @@ def aggregates(
         query = query.order_by(*place).limit(limit + 1)
     with time_limit(session):
         rows_found = list(session.execute(query))
-    if asked.function == "sum" and not all(_is_exact(found) for _, _, found in rows_found):
+    if aggregate.function == "sum" and not all(_is_exact(number) for _, _, number in rows_found):
         raise ValidationFailed(
             {"column": ["has a sum of more digits than can be kept; with decimals there may be 15"]}
         )
-    found = [
-        AggregateResult(_value(asked.group_by, group), count, _value(asked.column, value))
+    values = [
+        AggregateResult(_value(aggregate.group_by, group), count, _value(aggregate.column, value))
         for group, count, value in rows_found
     ]
-    return found[0], found[1:]
+    return values[0], values[1:]
 
 
-def _is_exact(found: Any) -> bool:
-    return not isinstance(found, Decimal) or Decimal(str(_value(None, found))) == found
+def _is_exact(value: Any) -> bool:
+    return not isinstance(value, Decimal) or Decimal(str(_value(None, value))) == value
 
 
-def _value(column: Column | None, found: Any) -> JSON:
-    if isinstance(found, Decimal):
-        return int(found) if found == found.to_integral_value() else float(found)
-    kept: JSON = from_sortable(column, found)
+def _value(column: Column | None, value: Any) -> JSON:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    kept: JSON = from_sortable(column, value)
     return kept

@@ -57,18 +57,18 @@ def comparable(column: Column, value: Any) -> Any:
     return value.rstrip("Z") if column.type == "datetime" else value
 
 
-def from_sortable(column: Column | None, found: Any) -> Any:
+def from_sortable(column: Column | None, value: Any) -> Any:
     """What ``sortable`` gives of a row, as the row has it."""
-    if column is not None and isinstance(found, str):
+    if column is not None and isinstance(value, str):
         if column.type == "boolean":
-            return found == "true"
+            return value == "true"
         if column.type == "datetime":
-            return f"{found}Z"
-    return found
+            return f"{value}Z"
+    return value
 
 
-def _comparison(asked: Comparison) -> ColumnElement[bool]:
-    column, operator = asked.column, asked.operator
+def _comparison(comparison: Comparison) -> ColumnElement[bool]:
+    column, operator = comparison.column, comparison.operator
     value: ColumnElement[Any] = DataRow.data[column.key]
     text: ColumnElement[Any] = DataRow.data[column.key].astext
     match operator:
@@ -76,29 +76,29 @@ def _comparison(asked: Comparison) -> ColumnElement[bool]:
             return text.is_not(None)
         case "empty":
             return or_(text.is_(None), *[value == _json(empty) for empty in _EMPTY])
-        case "equals" | "notEquals" if asked.value is None:
+        case "equals" | "notEquals" if comparison.value is None:
             return text.is_(None) if operator == "equals" else text.is_not(None)
     if column.type in ("json", "multiselect"):
-        return _json_comparison(value, text, operator, asked.value)
+        return _json_comparison(value, text, operator, comparison.value)
     if operator == "in":
-        return sortable(column).in_([comparable(column, item) for item in asked.value])
-    return _plain_comparison(sortable(column), text, operator, comparable(column, asked.value))
+        return sortable(column).in_([comparable(column, item) for item in comparison.value])
+    return _plain_comparison(sortable(column), text, operator, comparable(column, comparison.value))
 
 
 def _json_comparison(
-    value: ColumnElement[Any], text: ColumnElement[Any], operator: str, given: Any
+    value: ColumnElement[Any], text: ColumnElement[Any], operator: str, expected: Any
 ) -> ColumnElement[bool]:
     match operator:
         case "equals":
-            return value == _json(given)
+            return value == _json(expected)
         case "notEquals":
-            return value.is_distinct_from(_json(given))
+            return value.is_distinct_from(_json(expected))
     kind = func.jsonb_typeof(value)
-    listed = and_(kind == "array", value.op("@>")(_json([given])))
-    if not isinstance(given, str):
+    listed = and_(kind == "array", value.op("@>")(_json([expected])))
+    if not isinstance(expected, str):
         return listed
-    named = and_(kind == "object", func.jsonb_exists(value, given))
-    return or_(listed, named, and_(kind == "string", func.strpos(text, given) > 0))
+    named = and_(kind == "object", func.jsonb_exists(value, expected))
+    return or_(listed, named, and_(kind == "string", func.strpos(text, expected) > 0))
 
 
 def _plain_comparison(

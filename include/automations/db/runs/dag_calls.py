@@ -84,10 +84,10 @@ def cancel(session: Session, run_ids: Sequence[str], *, awaited: bool) -> None:
     if awaited:
         wanted = wanted.where(DagCall.awaited)
     # By id, as everybody locks them.
-    found = session.scalars(wanted.order_by(DagCall.id).with_for_update()).all()
-    for call_id in found:
+    call_ids = session.scalars(wanted.order_by(DagCall.id).with_for_update()).all()
+    for call_id in call_ids:
         end(session, call_id, DagCallStatus.CANCELLED)
-    jobs.enqueue_all(session, JobKind.END_DAG_RUN, found)
+    jobs.enqueue_all(session, JobKind.END_DAG_RUN, call_ids)
 
 
 def has_come(call: DagCall) -> bool:

@@ -76,18 +76,18 @@ def outcomes(
     parts: dict[int, Outcomes] = {}
     automations: dict[str, Outcomes] = {}
     for part, workflow, first, cost, tokens, seconds, *counts in session.execute(query):
-        found = Outcomes(
-            {one: n for one, n in zip(RunStatus, counts, strict=True) if n},
+        counted = Outcomes(
+            {status: n for status, n in zip(RunStatus, counts, strict=True) if n},
             seconds,
             cost or Decimal(0),
             int(tokens or 0),
         )
         if part is not None:
-            parts[part] = found
+            parts[part] = counted
         elif workflow is not None:
-            automations[workflow] = found
+            automations[workflow] = counted
         else:
-            whole, oldest = found, first
+            whole, oldest = counted, first
     return CountedRuns(whole, parts, automations, oldest)
 
 
@@ -173,10 +173,10 @@ def waits(
         .where(Wait.status == WaitStatus.OPEN)
         .group_by(Wait.kind, age)
     )
-    found: dict[WaitKind, list[int]] = {}
+    by_kind: dict[WaitKind, list[int]] = {}
     for kind, place, n in session.execute(query):
-        found.setdefault(kind, [0] * (len(AGES) + 1))[place] = n
-    return found
+        by_kind.setdefault(kind, [0] * (len(AGES) + 1))[place] = n
+    return by_kind
 
 
 def _recent(workspace_id: str, workflow_id: str | None, period: Period, most: int) -> CTE:

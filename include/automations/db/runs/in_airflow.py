@@ -60,7 +60,7 @@ def count_for_due(session: Session, kinds: Collection[str]) -> dict[str, int] | 
     Returns:
         None, and nothing is counted, when none is.
     """
-    found = session.execute(_COUNT_FOR_DUE, {"stuck": _STUCK_AFTER, "kinds": list(kinds)}).all()
-    if not found[0].any:
+    rows = session.execute(_COUNT_FOR_DUE, {"stuck": _STUCK_AFTER, "kinds": list(kinds)}).all()
+    if not rows[0].any:
         return None
-    return {row.workflow_id: row.runs for row in found if row.workflow_id is not None}
+    return {row.workflow_id: row.runs for row in rows if row.workflow_id is not None}

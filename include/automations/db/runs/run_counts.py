@@ -52,11 +52,11 @@ def by_workflow(
         .where(RunCount.workspace_id == workspace_id, RunCount.workflow_id.in_(workflow_ids))
         .group_by(RunCount.workflow_id, RunCount.status)
     )
-    found: dict[str, dict[RunStatus, int]] = {}
+    counts: dict[str, dict[RunStatus, int]] = {}
     for workflow_id, status, runs in rows:
         if runs:
-            found.setdefault(workflow_id, {})[status] = int(runs)
-    return found
+            counts.setdefault(workflow_id, {})[status] = int(runs)
+    return counts
 
 
 def compact(session: Session) -> int:

@@ -59,13 +59,13 @@ def newest_of_each(
         .correlate(Workflow)
     )
     query = select(*newest.c).select_from(Workflow).join(newest, true())
-    found: dict[str, list[RunSummary]] = {}
+    by_workflow: dict[str, list[RunSummary]] = {}
     for row in session.execute(query.where(Workflow.id.in_(workflow_ids))):
         run = RunSummary(*row)
-        found.setdefault(run.workflow_id, []).append(run)
-    for runs in found.values():
+        by_workflow.setdefault(run.workflow_id, []).append(run)
+    for runs in by_workflow.values():
         runs.sort(key=lambda run: run.started_at, reverse=True)
-    return found
+    return by_workflow
 
 
 def find(session: Session, workspace_id: str, run_id: str) -> Run | None:

@@ -118,16 +118,16 @@ def older_than(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
 
 def conditions(workflow_id: str | None, wanted: RunFilter) -> list[ColumnElement[bool]]:
     """Only runs that are asked for, of one automation when it is named."""
-    found = [] if workflow_id is None else [Run.workflow_id == workflow_id]
+    clauses = [] if workflow_id is None else [Run.workflow_id == workflow_id]
     if wanted.status is not None:
-        found.append(Run.status == wanted.status)
+        clauses.append(Run.status == wanted.status)
     if wanted.since is not None:
-        found.append(Run.started_at >= wanted.since)
+        clauses.append(Run.started_at >= wanted.since)
     if wanted.until is not None:
-        found.append(Run.started_at < wanted.until)
+        clauses.append(Run.started_at < wanted.until)
     if wanted.trigger_type is not None:
-        found.append(Run.trigger_type == wanted.trigger_type)
-    return found
+        clauses.append(Run.trigger_type == wanted.trigger_type)
+    return clauses
 
 
 def _summaries(session: Session, query: Executable, **values: str) -> Sequence[RunSummary]:
@@ -167,8 +167,8 @@ def find_with_wait(
 ) -> tuple[Run, str, Wait | None] | None:
     """A run of an automation of a workspace, the automation's name, and what the run waits for."""
     values = {"workspace_id": workspace_id, "workflow_id": workflow_id, "run_id": run_id}
-    found = session.execute(_WITH_WAIT, values).first()
-    return (found[0], found[1], found[2]) if found else None
+    row = session.execute(_WITH_WAIT, values).first()
+    return (row[0], row[1], row[2]) if row else None
 
 
 def steps(session: Session, run_id: str) -> Sequence[StepState]:

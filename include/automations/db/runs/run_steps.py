@@ -110,10 +110,10 @@ def rows(session: Session, run_id: str) -> list[RunStep]:
 
 def of_runs(session: Session, run_ids: Iterable[str]) -> dict[str, list[RunStep]]:
     """The rows of the nodes of some runs, by run."""
-    found: dict[str, list[RunStep]] = {}
+    by_run: dict[str, list[RunStep]] = {}
     for row in session.scalars(select(RunStep).where(RunStep.run_id.in_(list(run_ids)))):
-        found.setdefault(row.run_id, []).append(row)
-    return found
+        by_run.setdefault(row.run_id, []).append(row)
+    return by_run
 
 
 def forget_told(session: Session, run_ids: Iterable[str]) -> None:
@@ -227,9 +227,9 @@ def add_output(
     session: Session, run_id: str, node_id: str, generation: int, more: dict[str, JSON]
 ) -> None:
     """Add to the output of a node of a generation."""
-    found = session.get(RunStep, (run_id, node_id), with_for_update=True, populate_existing=True)
-    if found is not None and found.generation == generation:
-        found.output = {**(found.output or {}), **more}
+    run_step = session.get(RunStep, (run_id, node_id), with_for_update=True, populate_existing=True)
+    if run_step is not None and run_step.generation == generation:
+        run_step.output = {**(run_step.output or {}), **more}
 
 
 def _update_unended(step: RunStep) -> Update:

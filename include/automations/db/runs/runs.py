@@ -76,15 +76,15 @@ def lock_run(session: Session, run_id: str) -> Run | None:
 def lock_at(session: Session, run_id: str, node_id: str) -> Standing | None:
     """A run and a node that it has entered, their rows locked for this transaction."""
     values = {"run": run_id, "node": node_id}
-    found = session.execute(_LOCKED_AT, values, execution_options={"populate_existing": True})
-    return None if (row := found.first()) is None else Standing(*row)
+    result = session.execute(_LOCKED_AT, values, execution_options={"populate_existing": True})
+    return None if (row := result.first()) is None else Standing(*row)
 
 
 def lock_claimed(session: Session, job: Job) -> ClaimedRun | None:
     """The run that a job is for, its row locked for this transaction."""
     values = {"run": job.subject_id, "job": job.id, "claims": job.claims}
-    found = session.execute(_CLAIMED, values, execution_options={"populate_existing": True}).first()
-    return None if found is None else ClaimedRun(*found)
+    row = session.execute(_CLAIMED, values, execution_options={"populate_existing": True}).first()
+    return None if row is None else ClaimedRun(*row)
 
 
 def other_unfinished(session: Session, workflow_id: str, run_id: str) -> str | None:
@@ -287,10 +287,10 @@ def _cancel_children(
     if not all_of_them:
         wanted &= Run.awaited
     # Locked from the top down and by id, as everywhere, to avoid deadlocks.
-    while found := session.execute(
+    while children := session.execute(
         select(Run.id, Run.status, Run.slot).where(wanted).order_by(Run.id).with_for_update()
     ).all():
-        if ended := [child.id for child in found if child.status in UNFINISHED]:
+        if ended := [child.id for child in children if child.status in UNFINISHED]:
             session.execute(
                 update(Run)
                 .where(Run.id.in_(ended))
@@ -300,10 +300,12 @@ def _cancel_children(
             )
             _cancel_waits(session, ended)
             jobs.enqueue_all(session, JobKind.FAIL_RUN, ended)
-            held = {child.id for child in found if child.slot == SlotStatus.HELD}
-            jobs.enqueue_all(session, JobKind.NEXT_RUN, [one for one in ended if one in held])
-        dag_calls.cancel(session, [child.id for child in found], awaited=False)
-        wanted = Run.parent_run_id.in_([child.id for child in found])
+            held = {child.id for child in children if child.slot == SlotStatus.HELD}
+            jobs.enqueue_all(
+                session, JobKind.NEXT_RUN, [child_id for child_id in ended if child_id in held]
+            )
+        dag_calls.cancel(session, [child.id for child in children], awaited=False)
+        wanted = Run.parent_run_id.in_([child.id for child in children])
 
 
 def end_lost_tests(session: Session, older_than: timedelta) -> None:

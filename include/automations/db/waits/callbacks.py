@@ -13,8 +13,8 @@ from automations.tokens import callback_url, derive_token, hash_token
 
 def hand_out(session: Session, run_id: str, key: str) -> str:
     """The URL for a step's callback, made known before anybody can call it."""
-    known = by_key(session, key)
-    token = derive_token(f"callback:{key}", known.token_hash if known else None)
+    callback = by_key(session, key)
+    token = derive_token(f"callback:{key}", callback.token_hash if callback else None)
     row = insert(Callback).values(token_hash=hash_token(token), run_id=run_id, key=key)
     session.execute(
         row.on_conflict_do_update(

@@ -103,12 +103,12 @@ def _run_status(kind: WaitKind) -> RunStatus | None:
 
 def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> None:
     """Ask these people, too; jobs of their own send each a link of their own, and remind them."""
-    known = {people.mailbox(person.address) for person in approvers(session, wait.id)}
+    present = {people.mailbox(person.address) for person in approvers(session, wait.id)}
     # One mailbox is one person with one link and one vote, however the address is written.
     rows = [
         {"id": new_id(), "wait_id": wait.id, "address": address}
         for address in people.each_once(addresses)
-        if people.mailbox(address) not in known
+        if people.mailbox(address) not in present
     ]
     if not rows:
         return
@@ -183,8 +183,8 @@ def cancel(session: Session, wait: Wait) -> None:
 
 def note_refusal(session: Session, wait: Wait, why: str | None) -> None:
     """Store with a question why the last answer was refused; None if it was accepted."""
-    asked = {key: value for key, value in (wait.question or {}).items() if key != REFUSED}
-    question = asked if why is None else {**asked, REFUSED: why}
+    original = {key: value for key, value in (wait.question or {}).items() if key != REFUSED}
+    question = original if why is None else {**original, REFUSED: why}
     if question != (wait.question or {}):
         session.execute(update(Wait).where(Wait.id == wait.id).values(question=question))
         session.refresh(wait)

@@ -81,10 +81,14 @@ def _subject_names(session: Session, definitions: Sequence[Mapping[str, Any]]) -
     """The names of what the triggers of definitions are for, by id."""
     named: dict[str, str] = {}
     for field, (key, name) in _SUBJECTS.items():
-        ids = {one for definition in definitions if (one := _trigger(definition).get(field))}
+        ids = {
+            trigger_subject
+            for definition in definitions
+            if (trigger_subject := _trigger(definition).get(field))
+        }
         if ids:
-            found = session.execute(select(key, name).where(key.in_(ids)))
-            named |= {subject_id: called for subject_id, called in found}  # noqa: C416
+            rows = session.execute(select(key, name).where(key.in_(ids)))
+            named |= {subject_id: called for subject_id, called in rows}  # noqa: C416
     return named
 
 
@@ -107,7 +111,11 @@ def _as_published(
 ) -> Published:
     workflow, version, workspace = row
     trigger = _trigger(version.definition)
-    named = [subjects[one] for field in _SUBJECTS if (one := str(trigger.get(field))) in subjects]
+    named = [
+        subjects[subject_id]
+        for field in _SUBJECTS
+        if (subject_id := str(trigger.get(field))) in subjects
+    ]
     since = version.scheduled_since
     return Published(
         workflow_id=workflow.id,

@@ -118,7 +118,7 @@ def _state(session: Session, edit: WorkflowEdit) -> WorkflowEditState:
 
 
 def _add(
-    session: Session, edit: WorkflowEdit, number: int, what: str, made: Mapping[str, Any]
+    session: Session, edit: WorkflowEdit, number: int, what: str, edited: Mapping[str, Any]
 ) -> None:
     session.add(
         WorkflowEditState(
@@ -126,7 +126,7 @@ def _add(
             editor_id=edit.editor_id,
             number=number,
             what=what,
-            definition=dict(made),
+            definition=dict(edited),
         )
     )
     session.flush()

@@ -97,8 +97,8 @@ def find_newest(
             Workflow.deleted_at.is_(None),
         )
     )
-    found = session.execute(query).first()
-    return None if found is None else (found[0], found[1])
+    row = session.execute(query).first()
+    return None if row is None else (row[0], row[1])
 
 
 def matching(
@@ -237,8 +237,8 @@ def list_all(
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
-    found = session.execute(query, {"workspace_id": workspace_id})
-    return [WorkflowDetail(*_with_held_up(*values)) for values in map(tuple, found)]
+    rows = session.execute(query, {"workspace_id": workspace_id})
+    return [WorkflowDetail(*_with_held_up(*values)) for values in map(tuple, rows)]
 
 
 def _with_held_up(*values: Any) -> tuple[Any, ...]:
@@ -247,15 +247,15 @@ def _with_held_up(*values: Any) -> tuple[Any, ...]:
 
 
 def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:
-    found = [Workflow.status != WorkflowStatus.ARCHIVED]
+    clauses = [Workflow.status != WorkflowStatus.ARCHIVED]
     if wanted.status is not None:
-        found = [Workflow.status == wanted.status]
+        clauses = [Workflow.status == wanted.status]
     if wanted.text:
-        found.append(Workflow.name.icontains(wanted.text, autoescape=True))
+        clauses.append(Workflow.name.icontains(wanted.text, autoescape=True))
     if wanted.trigger_type is not None:
         trigger = WorkflowVersion.definition["trigger"]["type"].as_string()
-        found.append(trigger == wanted.trigger_type)
-    return found
+        clauses.append(trigger == wanted.trigger_type)
+    return clauses
 
 
 def owners(session: Session, ids: Collection[str]) -> dict[str, str | None]:
@@ -298,25 +298,27 @@ def add_version(
     add_versions(session, [NewVersion(workflow, definition)], created_by)
 
 
-def add_versions(session: Session, made: Sequence[NewVersion], created_by: str | None) -> None:
+def add_versions(
+    session: Session, new_versions: Sequence[NewVersion], created_by: str | None
+) -> None:
     """Write next versions of automations at the next revisions, and wake the publishers.
 
     Whoever has written a version holds up all others that write one until it commits, so that
     revisions become visible in their order, or a publisher would miss one.
     """
-    if not made:
+    if not new_versions:
         return
     session.add_all(
         WorkflowVersion(
-            workflow_id=one.workflow.id,
-            version=one.workflow.version,
+            workflow_id=version.workflow.id,
+            version=version.workflow.version,
             revision=revision,
-            status=one.workflow.status,
-            definition=dict(one.definition),
-            scheduled_since=one.scheduled_since,
+            status=version.workflow.status,
+            definition=dict(version.definition),
+            scheduled_since=version.scheduled_since,
             created_by=created_by,
         )
-        for revision, one in enumerate(made, _next_revision(session))
+        for revision, version in enumerate(new_versions, _next_revision(session))
     )
     jobs.notify(session, PUBLISHED)
 

@@ -41,11 +41,11 @@ class CallDag(AirflowHandler):
                 self._orchestrator.fail(call.dag_id, call.id)
             complete(job)
             return
-        found = self._orchestrator.run_state(call.dag_id, call.id)
+        dag_run = self._orchestrator.run_state(call.dag_id, call.id)
         if call.status == DagCallStatus.RUNNING:
-            self._look(job, call, found)
+            self._look(job, call, dag_run)
             return
-        if found is None and (reason := self._make(call)) is not None:
+        if dag_run is None and (reason := self._make(call)) is not None:
             self._end(job, call, DagCallStatus.REFUSED, error=reason)
             return
         with unit_of_work() as session:
@@ -92,12 +92,12 @@ class CallDag(AirflowHandler):
             raise NotVisibleYet(f"{missing} yet.")
         return f"{missing}: its dag-processor is to have AUTOMATIONS_OPERATOR_ALLOW, too."
 
-    def _look(self, job: Job, call: DagCall, found: DagRunState | None) -> None:
-        if found is None:
+    def _look(self, job: Job, call: DagCall, dag_run: DagRunState | None) -> None:
+        if dag_run is None:
             self._end(job, call, DagCallStatus.FAILED, error=_GONE)
-        elif found.state == DagRunStatus.FAILED:
+        elif dag_run.state == DagRunStatus.FAILED:
             self._end(job, call, DagCallStatus.FAILED, error=self._why(call))
-        elif found.state == DagRunStatus.SUCCESS:
+        elif dag_run.state == DagRunStatus.SUCCESS:
             try:
                 outputs = self._orchestrator.return_values(call.dag_id, call.id, MAX_RETURNED)
             except OrchestratorUnavailable:

@@ -86,9 +86,9 @@ class MailHandler(Handler):
             person.undelivered = error
 
     def _person(self, session: Session, job: Job) -> Approver | FormRequest:
-        found: Approver | FormRequest
-        found = session.get_one(self.about, job.subject_id)  # type: ignore[assignment]  # a row
-        return found
+        person: Approver | FormRequest
+        person = session.get_one(self.about, job.subject_id)  # type: ignore[assignment]  # a row
+        return person
 
 
 class AskApprover(MailHandler):

@@ -43,8 +43,8 @@ class Registry(Mapping[str, type[Handler]]):
         try:
             return self._handlers[kind]
         except KeyError:
-            known = ", ".join(sorted(self._handlers))
-            raise UnknownKind(f"Nothing handles '{kind}' jobs; the kinds are {known}.") from None
+            kinds = ", ".join(sorted(self._handlers))
+            raise UnknownKind(f"Nothing handles '{kind}' jobs; the kinds are {kinds}.") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._handlers)
@@ -54,7 +54,7 @@ class Registry(Mapping[str, type[Handler]]):
 
 
 def _discover() -> Registry:
-    found = Registry()
+    registry = Registry()
     for info in pkgutil.iter_modules(jobs.__path__):
         if info.name in _INFRASTRUCTURE:
             continue
@@ -67,10 +67,10 @@ def _discover() -> Registry:
                 and not inspect.isabstract(member)
                 and member.__module__ == module.__name__
             ):
-                found.register(member)
-    if missing := set(JobKind) - set(found):
+                registry.register(member)
+    if missing := set(JobKind) - set(registry):
         raise TypeError(f"Nothing handles jobs of these kinds: {', '.join(sorted(missing))}.")
-    return found
+    return registry
 
 
 HANDLERS = _discover()

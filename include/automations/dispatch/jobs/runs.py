@@ -116,7 +116,7 @@ class StartRun(AirflowHandler):
 
     @staticmethod
     def _load_starts(claimed: Sequence[Job], failures: dict[int, Exception]) -> list[_Start]:
-        found = []
+        starts = []
         with unit_of_work() as session:
             for job in claimed:
                 run = session.get(Run, job.subject_id)
@@ -131,10 +131,10 @@ class StartRun(AirflowHandler):
                     dag_run = NewDagRun(
                         dag, run.in_airflow, run.input, note, run.started_by, source=source
                     )
-                    found.append(_Start(job, run, dag_run, Visible(run.version, revision)))
-            express = [start.run.id for start in found if start.run.express]
+                    starts.append(_Start(job, run, dag_run, Visible(run.version, revision)))
+            express = [start.run.id for start in starts if start.run.express]
             rows = run_steps.of_runs(session, express) if express else {}
-            return [_with_what_was_done(session, start, rows) for start in found]
+            return [_with_what_was_done(session, start, rows) for start in starts]
 
     def _leave_unseen(self, starts: Sequence[_Start], failures: dict[int, Exception]) -> None:
         """Hold back runs whose DAG Airflow has not parsed yet; asks once for each DAG."""
@@ -262,8 +262,8 @@ class RetryLatest(RetryRun):
             raise NotVisibleYet(f"Run {run.id} has not come to Airflow yet.")
         if run.reviving:
             dag = dag_id(run.workflow_id)
-            found = self._dags.newest(dag, Visible(newest, revision))
-            if replays.prepare_for(run.id, found.version):
+            newest_version = self._dags.newest(dag, Visible(newest, revision))
+            if replays.prepare_for(run.id, newest_version.version):
                 self._orchestrator.retry(dag, run.in_airflow, latest=True)
         self._mark_revived(job, run)
 

@@ -27,10 +27,10 @@ class VisibleDags:
             NotVisibleYet: it is not.
         """
         with self._lock:
-            known = self._known.get(dag)
-        if known is None or not _covers(known, needed):
+            visible = self._known.get(dag)
+        if visible is None or not _covers(visible, needed):
             return self.newest(dag, needed)
-        return known
+        return visible
 
     def newest(self, dag: str, needed: Visible) -> Visible:
         """The version of a DAG that Airflow has now: the needed one or a later one.
@@ -38,12 +38,12 @@ class VisibleDags:
         Raises:
             NotVisibleYet: it is not.
         """
-        found = self._orchestrator.visible(dag)
-        if found is None or not _covers(found, needed):
+        visible = self._orchestrator.visible(dag)
+        if visible is None or not _covers(visible, needed):
             raise NotVisibleYet(f"{dag} is not yet parsed at version {needed.version}.")
         with self._lock:
-            self._known[dag] = found
-        return found
+            self._known[dag] = visible
+        return visible
 
     def forget(self, dag: str) -> None:
         """Ask Airflow again the next time, since it does not know the DAG any more."""
@@ -51,7 +51,7 @@ class VisibleDags:
             self._known.pop(dag, None)
 
 
-def _covers(known: Visible, needed: Visible) -> bool:
+def _covers(visible: Visible, needed: Visible) -> bool:
     # Both must match: Airflow may store the result of a parse that began before an edit under the
     # revision after it, and would then run new code in the old structure.
-    return known.version >= needed.version and known.revision >= needed.revision
+    return visible.version >= needed.version and visible.revision >= needed.revision

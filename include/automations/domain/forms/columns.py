@@ -44,14 +44,14 @@ class _Field(NamedTuple):
 
 
 def extend(
-    columns: Sequence[Column], known: Mapping[str, str], form: Mapping[str, Any]
+    columns: Sequence[Column], known_marks: Mapping[str, str], form: Mapping[str, Any]
 ) -> tuple[list[Column], dict[str, str]]:
     """Columns with those that a form's fields still need, as many as a table may have.
 
     Args:
-        known: the columns' keys by the marks of the fields that they are of.
+        known_marks: the columns' keys by the marks of the fields that they are of.
     """
-    result, marks = list(columns), dict(known)
+    result, marks = list(columns), dict(known_marks)
     for field in _fields(form):
         if field.mark not in marks and len(result) < MAX_COLUMNS:
             key = _free(field.key, {column.key for column in result})
@@ -63,25 +63,25 @@ def extend(
 
 def values(
     columns: Sequence[Column],
-    known: Mapping[str, str],
+    known_marks: Mapping[str, str],
     form: Mapping[str, Any],
     data: Mapping[str, JSON],
 ) -> dict[str, JSON]:
     """What a submission's data is in the columns; what fits none is in the submission only."""
     by_key = {column.key: column for column in columns}
-    found: dict[str, JSON] = {}
+    row: dict[str, JSON] = {}
     for field in _fields(form):
-        column, given = by_key.get(known.get(field.mark, "")), data.get(field.key)
-        if column is None or given is None or (given == "" and column.type != "text"):
+        column, answer = by_key.get(known_marks.get(field.mark, "")), data.get(field.key)
+        if column is None or answer is None or (answer == "" and column.type != "text"):
             continue
         try:
             # As who fills in the page is understood, also where a program has sent it.
-            if column.type == "datetime" and isinstance(given, str):
-                given = in_zone(given, field.zone)
-            found[column.key] = value_of(column, given)
+            if column.type == "datetime" and isinstance(answer, str):
+                answer = in_zone(answer, field.zone)
+            row[column.key] = value_of(column, answer)
         except ValueError:
             continue
-    return found
+    return row
 
 
 def _fields(form: Mapping[str, Any]) -> Iterator[_Field]:

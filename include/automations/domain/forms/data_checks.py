@@ -93,16 +93,16 @@ def unknown_fields(form: Mapping[str, Any], values: Mapping[str, JSON]) -> list[
 
 
 def _unknown(schema: Mapping[str, Any], values: Mapping[str, JSON], path: str) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for key, value in values.items():
-        known = schema["properties"].get(key)
-        if known is None:
-            found.append(f"{path}{key}")
-        elif "properties" in known.get("items", {}) and isinstance(value, list):
+        property_schema = schema["properties"].get(key)
+        if property_schema is None:
+            paths.append(f"{path}{key}")
+        elif "properties" in property_schema.get("items", {}) and isinstance(value, list):
             for index, item in enumerate(value):
                 if isinstance(item, Mapping):
-                    found += _unknown(known["items"], item, f"{path}{key}.{index}.")
-    return found
+                    paths += _unknown(property_schema["items"], item, f"{path}{key}.{index}.")
+    return paths
 
 
 def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:

@@ -48,24 +48,24 @@ def place_of(text: str) -> FieldPosition:
     Raises:
         NotFound: it is none.
     """
-    found = _PLACE.fullmatch(text)
-    if found is None:
+    match = _PLACE.fullmatch(text)
+    if match is None:
         raise NotFound("There is no such place in the form.")
-    return FieldPosition(int(found[1]), None if found[2] is None else int(found[2]))
+    return FieldPosition(int(match[1]), None if match[2] is None else int(match[2]))
 
 
 def lay_out(title: str, description: str, schema: Mapping[str, Any]) -> Draft:
     """A form as it is changed: every section with a list of fields."""
-    made = copy.deepcopy(dict(schema))
-    for section in made.get("sections", ()):
+    draft = copy.deepcopy(dict(schema))
+    for section in draft.get("sections", ()):
         section.setdefault("fields", [])
-    return {"title": title, "description": description, "schema": made}
+    return {"title": title, "description": description, "schema": draft}
 
 
 def sections(draft: Draft) -> list[Any]:
     """The sections."""
-    found = draft["schema"].get("sections")
-    return found if isinstance(found, list) else []
+    listed = draft["schema"].get("sections")
+    return listed if isinstance(listed, list) else []
 
 
 def find(draft: Draft, place: FieldPosition) -> Draft:
@@ -76,20 +76,20 @@ def find(draft: Draft, place: FieldPosition) -> Draft:
     """
     try:
         section = sections(draft)[place.section]
-        found = section if place.field is None else section["fields"][place.field]
+        part = section if place.field is None else section["fields"][place.field]
     except (IndexError, KeyError) as error:
         raise NotFound("That part of the form is gone: somebody has taken it out.") from error
-    return dict(found)
+    return dict(part)
 
 
-def replace(draft: Draft, place: FieldPosition, made: Mapping[str, Any]) -> Draft:
+def replace(draft: Draft, place: FieldPosition, part: Mapping[str, Any]) -> Draft:
     """With another section or field at a place."""
     find(draft, place)
     new = copy.deepcopy(draft)
     if place.field is None:
-        sections(new)[place.section] = dict(made)
+        sections(new)[place.section] = dict(part)
     else:
-        sections(new)[place.section]["fields"][place.field] = dict(made)
+        sections(new)[place.section]["fields"][place.field] = dict(part)
     return new
 
 
@@ -113,20 +113,20 @@ def add_section(draft: Draft, index: int, title: str = "") -> Draft:
 
 def duplicate(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition]:
     """With a copy of a section or field behind it, and where that is."""
-    made = copy.deepcopy(find(draft, place))
-    made["id"] = new_id()
+    copied = copy.deepcopy(find(draft, place))
+    copied["id"] = new_id()
     taken = set(_keys(draft))
-    for field in [made] if place.field is not None else made.get("fields", ()):
+    for field in [copied] if place.field is not None else copied.get("fields", ()):
         if place.field is None:
             field["id"] = new_id()
         field["key"] = key_for(str(field.get("key", "")), taken)
         taken.add(field["key"])
     if place.field is None:
         new = copy.deepcopy(draft)
-        sections(new).insert(place.section + 1, made)
+        sections(new).insert(place.section + 1, copied)
         return new, FieldPosition(place.section + 1)
     behind = FieldPosition(place.section, place.field + 1)
-    return _put(draft, behind, made), behind
+    return _put(draft, behind, copied), behind
 
 
 def remove(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition | None]:
@@ -146,20 +146,20 @@ def remove(draft: Draft, place: FieldPosition) -> tuple[Draft, FieldPosition | N
 
 def move(draft: Draft, place: FieldPosition, to: FieldPosition) -> tuple[Draft, FieldPosition]:
     """With a section or field before what is at another place now, and where it is then."""
-    made = find(draft, place)
+    part = find(draft, place)
     new = copy.deepcopy(draft)
     if place.field is None:
         listed = sections(new)
         del listed[place.section]
         index = min(to.section - (to.section > place.section), len(listed))
-        listed.insert(index, made)
+        listed.insert(index, part)
         return new, FieldPosition(index)
     del sections(new)[place.section]["fields"][place.field]
     index = to.field or 0
     if to.section == place.section and index > place.field:
         index -= 1
     then = FieldPosition(to.section, index)
-    return _put(new, then, made), then
+    return _put(new, then, part), then
 
 
 def neighbours(draft: Draft, place: FieldPosition) -> Mapping[str, FieldPosition]:

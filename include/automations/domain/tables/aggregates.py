@@ -45,14 +45,14 @@ def validate(
     Raises:
         ValidationFailed: it does not fit; the field is named.
     """
-    known = {one.key: one for one in columns}
-    asked = {"column": column, "groupBy": group_by}
+    by_key = {each.key: each for each in columns}
+    key_fields = {"column": column, "groupBy": group_by}
     errors: Errors = {
         field: [f"'{key}' is not a column of this table"]
-        for field, key in asked.items()
-        if key is not None and key not in known
+        for field, key in key_fields.items()
+        if key is not None and key not in by_key
     }
-    measured, groups = known.get(column or ""), known.get(group_by or "")
+    measured, groups = by_key.get(column or ""), by_key.get(group_by or "")
     if column is None and function != "count":
         errors["column"] = [f"is required for {function}"]
     elif measured is not None and not _fits(function, measured):

@@ -139,20 +139,20 @@ def validate(
             its column has asked for something else since.
     """
     kept: dict[str, JSON] = {}
-    known = {column.key for column in columns}
-    wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in known}
+    keys = {column.key for column in columns}
+    wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in keys}
     for column in columns:
         if before is not None and column.key not in data:
             if column.key in before:
                 kept[column.key] = before[column.key]
             continue
-        given = data.get(column.key)
-        if given is None or (given == "" and (column.required or not column.may_be_empty())):
+        value = data.get(column.key)
+        if value is None or (value == "" and (column.required or not column.may_be_empty())):
             if column.required:
                 wrong[f"{path}.{column.key}"] = ["is required"]
             continue
         try:
-            kept[column.key] = value_of(column, given)
+            kept[column.key] = value_of(column, value)
         except ValueError as error:
             wrong[f"{path}.{column.key}"] = [str(error)]
     if not wrong and len(json.dumps(kept)) > MAX_ROW_BYTES:
@@ -269,7 +269,9 @@ def _choice(column: Column, value: JSON) -> str:
 
 def _one_of(column: Column, choices: Set[str], text: str) -> str:
     if choices and text not in choices:
-        raise ValueError(f"must be one of {', '.join(one.value for one in column.options[:20])}")
+        raise ValueError(
+            f"must be one of {', '.join(option.value for option in column.options[:20])}"
+        )
     return text
 
 

@@ -105,8 +105,8 @@ def order_of(sort: str | None, columns: Sequence[Column]) -> Order:
 
 def operators_of(column: Column) -> list[str]:
     """How a column may be compared, the most usual ways first."""
-    known = OPERATORS.get(column.type, _TEXTS)
-    return [operator for operator in get_args(Operator) if operator in known]
+    supported = OPERATORS.get(column.type, _TEXTS)
+    return [operator for operator in get_args(Operator) if operator in supported]
 
 
 def is_sortable(column: Column) -> bool:
@@ -152,12 +152,12 @@ class _Checker:
 def _fitting(column: Column, operator: str, value: JSON) -> JSON:
     if operator in ("exists", "empty") or (value is None and operator in ("equals", "notEquals")):
         return None
-    one = _reader(column, operator)
+    read = _reader(column, operator)
     if operator != "in":
-        return one(value)
+        return read(value)
     if not isinstance(value, list) or len(value) > 1_000:
         raise ValueError("must be a list of 1,000 values at most")
-    return [one(item) for item in value]
+    return [read(item) for item in value]
 
 
 def _reader(column: Column, operator: str) -> Callable[[Any], Any]:
@@ -170,11 +170,11 @@ def _reader(column: Column, operator: str) -> Callable[[Any], Any]:
     plain = Column(key=column.key, type=kind)
 
     def read(value: Any) -> Any:
-        found = value_of(plain, value)
+        parsed = value_of(plain, value)
         if operator == "matches":
-            compare("matches", "", found)  # says what is wrong with a pattern
-            if len(found) > 500:
+            compare("matches", "", parsed)  # says what is wrong with a pattern
+            if len(parsed) > 500:
                 raise ValueError("may have 500 characters at most")
-        return found
+        return parsed
 
     return read

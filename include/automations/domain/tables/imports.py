@@ -50,9 +50,11 @@ def rows_in(columns: Sequence[Column], source: Source) -> Iterator[dict[str, JSO
     Raises:
         ValidationFailed: as ``rows_of``, when all have been looked at.
     """
-    found = _from_csv(columns, source) if isinstance(source, str) else ((one, {}) for one in source)
+    parsed = (
+        _from_csv(columns, source) if isinstance(source, str) else ((row, {}) for row in source)
+    )
     wrong: Errors = {}
-    for index, (data, unread) in enumerate(found):
+    for index, (data, unread) in enumerate(parsed):
         if index == MAX_ROWS:
             raise ValidationFailed({"rows": [f"may be {MAX_ROWS} at most in one import"]})
         if not isinstance(data, Mapping):
@@ -155,9 +157,9 @@ class Lines:
 def _has_padded_quotes(text: str, separator: str) -> bool:
     # Behind an even number of quotes one begins a cell: two within one are an end and a beginning.
     number, counted = 0, 0
-    for found in re.finditer(re.escape(separator) + ' +"', text):
-        number += text.count('"', counted, found.end() - 1)
-        counted = found.end() - 1
+    for gap in re.finditer(re.escape(separator) + ' +"', text):
+        number += text.count('"', counted, gap.end() - 1)
+        counted = gap.end() - 1
         if number % 2 == 0:
             return True
     return False
@@ -184,8 +186,8 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
     said = SAID.match(text)
     separators = (said[1],) if said else SEPARATORS
     text = text[said.end() :] if said else text
-    found = _FIRST.match(text)
-    first = found.group() if found else ""
+    match = _FIRST.match(text)
+    first = match.group() if match else ""
     fitting: list[_Sheet] = []
     problems: list[tuple[int, ValidationFailed]] = []
     for separator in separators:

@@ -194,9 +194,9 @@ def _text(content: bytes, choices: Choices) -> _Text:
 
 def _separator(columns: Sequence[Column], text: str) -> str:
     """What divides a text: so that its first line names columns, else has the most cells."""
-    known = separator_of(columns, text)
-    if known is not None:
-        return known
+    by_header = separator_of(columns, text)
+    if by_header is not None:
+        return by_header
     if said := SAID.match(text):
         return said[1]
 
@@ -219,7 +219,7 @@ def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
         for number, cells in enumerate(reader, 1)
         if any(cell != "" for cell in cells)
     )
-    found: list[tuple[int, list[str]]] = []
+    lines: list[tuple[int, list[str]]] = []
     count = 0
     try:
         for number, cells in islice(filled, MAX_ROWS + 2):
@@ -230,12 +230,12 @@ def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
             if count > MAX_VALUES:
                 message = f"has more than {MAX_VALUES:,} values: divide it into several files"
                 raise ValidationFailed({"file": [message]})
-            found.append((number, cells))
+            lines.append((number, cells))
     except csv.Error as error:
         raise ValidationFailed(
             {"file": [f"is not CSV, line {reader.line_num}: {error}"]}
         ) from error
-    return found
+    return lines
 
 
 def _is_head(columns: Sequence[Column], first: Sequence[str]) -> bool:
@@ -269,7 +269,11 @@ def _match(columns: Sequence[Column], name: str) -> Column | None:
     named = [column for column in columns if column.name.strip() == name]
     if not named:
         alike = _alike(name)
-        named = [one for one in columns if alike in (_alike(one.key), _alike(one.name))]
+        named = [
+            candidate
+            for candidate in columns
+            if alike in (_alike(candidate.key), _alike(candidate.name))
+        ]
     return named[0] if len(named) == 1 else None
 
 
@@ -278,13 +282,13 @@ def _alike(name: str) -> str:
 
 
 def _wrong(columns: Sequence[Column], targets: Sequence[str], count: int) -> Errors:
-    known = {column.key: column for column in columns}
+    by_key = {column.key: column for column in columns}
     twice = [key for key, number in Counter(filter(None, targets)).items() if number > 1]
     wrong: Errors = {}
     for key in twice:
-        name = known[key].name if key in known else key
+        name = by_key[key].name if key in by_key else key
         wrong["columns"] = [f"several of the file's go to '{name}': leave all but one out"]
-    if unknown := [key for key in targets if key and key not in known]:
+    if unknown := [key for key in targets if key and key not in by_key]:
         wrong["columns"] = [f"'{unknown[0]}' is not a column that can be filled"]
     if not any(targets):
         wrong["columns"] = ["none of the file's goes to a column: choose one at least"]
@@ -321,41 +325,41 @@ def _judge(
 ) -> None:
     _, wrong = validate(columns, values, "")
     # A value that could not even be read is no missing one.
-    found = {path.removeprefix("."): told for path, told in wrong.items()} | problems
-    if found and len(refused) * len(columns) > _MAX_PROBLEMS:
-        found = dict(islice(found.items(), 1))
-    if found:
-        refused.append(Refused(line, found))
+    problems_by_path = {path.removeprefix("."): told for path, told in wrong.items()} | problems
+    if problems_by_path and len(refused) * len(columns) > _MAX_PROBLEMS:
+        problems_by_path = dict(islice(problems_by_path.items(), 1))
+    if problems_by_path:
+        refused.append(Refused(line, problems_by_path))
     else:
         rows.append(values)
 
 
 def _of_json(columns: Sequence[Column], text: str, charset: str, shown: int) -> Preview:
     try:
-        given = json_text.parse_json(text)
+        entries = json_text.parse_json(text)
     except ValueError as error:
         raise ValidationFailed({"file": [str(error)]}) from error
     rows: list[Mapping[str, JSON]] = []
     refused: list[Refused] = []
-    if any(len(row) > MAX_CELLS for row in _objects(given)):
+    if any(len(row) > MAX_CELLS for row in _objects(entries)):
         raise ValidationFailed({"file": [f"has more than {MAX_CELLS} values in a row"]})
-    wrong = {} if given else {"file": ["has no rows"]}
-    if len(given) > MAX_ROWS:
+    wrong = {} if entries else {"file": ["has no rows"]}
+    if len(entries) > MAX_ROWS:
         wrong = {"file": [f"has more than {MAX_ROWS} rows: divide it into several files"]}
-    for number, row in () if wrong else enumerate(given, 1):
+    for number, row in () if wrong else enumerate(entries, 1):
         if isinstance(row, Mapping):
             _judge(columns, number, row, {}, rows, refused)
         else:
             refused.append(Refused(number, {"": ["must be an object with values by columns"]}))
     names = list(
-        dict.fromkeys(key for row in given[:shown] if isinstance(row, dict) for key in row)
+        dict.fromkeys(key for row in entries[:shown] if isinstance(row, dict) for key in row)
     )
-    lines = [[_plain(row.get(name)) for name in names] for row in _objects(given[:shown])]
+    lines = [[_plain(row.get(name)) for name in names] for row in _objects(entries[:shown])]
     return Preview(charset, "", True, names, names, lines, rows, refused, wrong)
 
 
-def _objects(given: Sequence[JSON]) -> Iterator[Mapping[str, JSON]]:
-    return (row for row in given if isinstance(row, Mapping))
+def _objects(rows: Sequence[JSON]) -> Iterator[Mapping[str, JSON]]:
+    return (row for row in rows if isinstance(row, Mapping))
 
 
 def _plain(value: JSON) -> str:

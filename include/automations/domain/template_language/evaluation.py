@@ -79,19 +79,19 @@ class Evaluation(Expressions):
             TemplateFault: it cannot be evaluated with this data, or costs too much.
         """
         try:
-            found = self.gaps.record_named(node, self._raw(node))
-            if isinstance(found, Undefined):
-                raise found.fault()
-            found = self._plain(found)
+            value = self.gaps.record_named(node, self._raw(node))
+            if isinstance(value, Undefined):
+                raise value.fault()
+            value = self._plain(value)
         except RecursionError as error:
             raise TemplateFault("the template calls itself too often") from error
         if path(node):
-            return found
+            return value
         # A list may be small here and endless where it is written.
-        self._meter.tree(found)
-        if isinstance(found, float) and found.is_integer() and abs(found) < _MAX_EXACT:
-            return int(found)
-        return str(found) if isinstance(found, str) else found
+        self._meter.tree(value)
+        if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_EXACT:
+            return int(value)
+        return str(value) if isinstance(value, str) else value
 
     def _execute(self, body: Sequence[nodes.Node]) -> _Left:
         for node in body:
@@ -152,7 +152,7 @@ class Evaluation(Expressions):
 
     def _loop(self, node: nodes.For, over: Any, depth: int) -> None:
         self._meter.charge(BLOCK_COST)
-        found = values.items(over, self._meter)
+        elements = values.items(over, self._meter)
         around, scope = self._scopes.now(), Scope()
 
         def recurse(items: Any) -> str:
@@ -162,16 +162,16 @@ class Evaluation(Expressions):
 
         with self._scopes.inside(scope):
             if node.test is not None:
-                found = [item for item in found if self._passes(node, item, scope)]
-            loop = Loop(found, depth, self._meter, recurse if node.recursive else None)
-            for item in found:
+                elements = [item for item in elements if self._passes(node, item, scope)]
+            loop = Loop(elements, depth, self._meter, recurse if node.recursive else None)
+            for item in elements:
                 scope.clear()
                 self._scopes.assign(node.target, item)
                 loop.advance()
                 scope["loop"] = loop
                 if self._execute(node.body) == "break":
                     break
-            if not found:
+            if not elements:
                 self._execute(node.else_)
 
     def _passes(self, node: nodes.For, item: Any, scope: Scope) -> bool:
@@ -204,9 +204,9 @@ class Evaluation(Expressions):
         self._written.append(self._write(filtered, self._meter))
 
     def _with(self, node: nodes.With) -> None:
-        given = [self._value(value) for value in node.values]
+        evaluated = [self._value(value) for value in node.values]
         with self._scopes.inside({}):
-            for target, value in zip(node.targets, given, strict=True):
+            for target, value in zip(node.targets, evaluated, strict=True):
                 self._scopes.assign(target, value)
             self._execute(node.body)
 

@@ -51,8 +51,8 @@ class Expressions(ABC):
 
     def _option(self, node: nodes.Node) -> Any:
         """What was chosen, or stands in for what is missing: words, too, are given then."""
-        found = self._value(node)
-        return self.gaps.record(found) if isinstance(node, nodes.Const) else found
+        value = self._value(node)
+        return self.gaps.record(value) if isinstance(node, nodes.Const) else value
 
     def _decisive(self, node: nodes.Node) -> Any:
         """A value that is not written itself, but decides what is."""
@@ -156,14 +156,14 @@ class Expressions(ABC):
     def _apply_filter(self, node: nodes.Filter, of: Any) -> Any:
         arguments, named = self._arguments(node)
         what = f"the filter '{node.name}'"
-        found = self._apply(what, FILTERS[node.name], of, *arguments, given=named)
-        return self.gaps.record(found) if node.name in OF_THE_MISSING else found
+        result = self._apply(what, FILTERS[node.name], of, *arguments, named=named)
+        return self.gaps.record(result) if node.name in OF_THE_MISSING else result
 
     def _test(self, node: nodes.Test) -> bool:
         of = self._raw(node.node) if node.name in UNDEFINED_TOO else self._decisive(node.node)
         arguments, named = self._arguments(node)
         what = f"the test '{node.name}'"
-        return bool(self._apply(what, PREDICATES[node.name], of, *arguments, given=named))
+        return bool(self._apply(what, PREDICATES[node.name], of, *arguments, named=named))
 
     def _call(self, node: nodes.Call) -> Any:
         return self._invoke(node, None)
@@ -175,7 +175,7 @@ class Expressions(ABC):
             if not isinstance(loop, Loop):
                 raise TemplateFault("there is no loop around this")
             does = loop.cycle if node.node.attr == "cycle" else loop.changed
-            return self._apply(f"'{node.node.attr}'", lambda _, *given: does(*given), *arguments)
+            return self._apply(f"'{node.node.attr}'", lambda _, *args: does(*args), *arguments)
         assert isinstance(node.node, nodes.Name)
         name = node.node.name
         called = self._scopes.look_up(name)
@@ -185,7 +185,7 @@ class Expressions(ABC):
             return called.recurse(*arguments)
         if name not in FUNCTIONS or not isinstance(called, Undefined):
             raise TemplateFault(f"'{name}' cannot be called")
-        return self._apply(f"'{name}'", FUNCTIONS[name], *arguments, given=named)
+        return self._apply(f"'{name}'", FUNCTIONS[name], *arguments, named=named)
 
     def _of_macro(
         self,
@@ -214,18 +214,18 @@ class Expressions(ABC):
     def _arguments(
         self, node: nodes.Call | nodes.Filter | nodes.Test
     ) -> tuple[list[Any], dict[str, Any]]:
-        given = [self._value(argument) for argument in node.args]
-        return given, {str(pair.key): self._value(pair.value) for pair in node.kwargs}
+        arguments = [self._value(argument) for argument in node.args]
+        return arguments, {str(pair.key): self._value(pair.value) for pair in node.kwargs}
 
     def _apply(
         self,
         what: str,
         function: Callable[..., Any],
         *arguments: Any,
-        given: Mapping[str, Any] | None = None,
+        named: Mapping[str, Any] | None = None,
     ) -> Any:
         try:
-            return function(self._run, *arguments, **(given or {}))
+            return function(self._run, *arguments, **(named or {}))
         except TemplateFault:
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:

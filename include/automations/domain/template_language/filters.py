@@ -37,17 +37,17 @@ def _there(value: Any) -> Any:
 
 
 def _items(run: Run, value: Any) -> list[Any]:
-    found = values.items(value, run.meter)
-    run.meter.items(len(found))
-    return found
+    items = values.items(value, run.meter)
+    run.meter.items(len(items))
+    return items
 
 
 def _pick(run: Run, value: Any, path: Any, folded: bool = False) -> list[Any]:
     """Each item, or what each holds under a path; texts without their capitals where wanted."""
-    found = _items(run, value)
+    items = _items(run, value)
     if path is not None:
-        found = [_there(_attribute(run, item, path)) for item in found]
-    return [_fold_case(run, item) for item in found] if folded else found
+        items = [_there(_attribute(run, item, path)) for item in items]
+    return [_fold_case(run, item) for item in items] if folded else items
 
 
 def _fold_case(run: Run, value: Any) -> Any:
@@ -60,37 +60,37 @@ def _fold_case(run: Run, value: Any) -> Any:
 
 def _keys(run: Run, picked: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Where values stand among each other; those of two kinds do not where rules are compared."""
-    kinds = sorted({values.kind(one) for one in picked if one is not None}) if run.as_rules else ()
+    kinds = sorted({values.kind(key) for key in picked if key is not None}) if run.as_rules else ()
     if len(kinds) > 1:
         raise TemplateFault(f"{kinds[0]} and {kinds[1]} cannot be compared; convert one")
-    return [values.order(one, run.meter) for one in picked]
+    return [values.order(key, run.meter) for key in picked]
 
 
 def _sort(
     run: Run, value: Any, reverse: bool = False, case_sensitive: bool = False,
     attribute: Any = None,
 ) -> list[Any]:  # fmt: skip
-    found = _items(run, value)
-    keys = _keys(run, _pick(run, found, attribute, not case_sensitive))
-    places = sorted(range(len(found)), key=keys.__getitem__, reverse=bool(reverse))
-    return [found[place] for place in places]
+    items = _items(run, value)
+    keys = _keys(run, _pick(run, items, attribute, not case_sensitive))
+    places = sorted(range(len(items)), key=keys.__getitem__, reverse=bool(reverse))
+    return [items[place] for place in places]
 
 
 def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
     def extreme(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
-        found = _items(run, value)
-        keys = _keys(run, _pick(run, found, attribute, not case_sensitive))
-        if not found:
+        items = _items(run, value)
+        keys = _keys(run, _pick(run, items, attribute, not case_sensitive))
+        if not items:
             return Undefined(lambda: "an item of an empty list")
-        return found[choose(range(len(found)), key=keys.__getitem__)]
+        return items[choose(range(len(items)), key=keys.__getitem__)]
 
     return extreme
 
 
 def _unique(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
-    found = _items(run, value)
+    items = _items(run, value)
     seen: dict[Any, Any] = {}
-    for key, item in zip(_pick(run, found, attribute, not case_sensitive), found, strict=True):
+    for key, item in zip(_pick(run, items, attribute, not case_sensitive), items, strict=True):
         seen.setdefault(values.identity(key, run.meter), item)
     return list(seen.values())
 
@@ -125,10 +125,10 @@ def _join(run: Run, value: Any, by: Any = "", attribute: Any = None) -> str:
 def _end(place: int) -> Callable[..., Any]:
     def end(run: Run, value: Any) -> Any:
         if isinstance(value, str | list):
-            found: Sequence[Any] = value[:1] if place == 0 else value[-1:]
+            items: Sequence[Any] = value[:1] if place == 0 else value[-1:]
         else:
-            found = values.items(value, run.meter)
-        return found[place] if found else Undefined(lambda: "an item of an empty list")
+            items = values.items(value, run.meter)
+        return items[place] if items else Undefined(lambda: "an item of an empty list")
 
     return end
 
@@ -168,8 +168,8 @@ def _columns(number: Any) -> int:
 
 
 def _batch(run: Run, value: Any, size: int, fill: Any = None) -> list[list[Any]]:
-    found, size = _items(run, value), _columns(size)
-    batches = [found[start : start + size] for start in range(0, len(found), size)]
+    items, size = _items(run, value), _columns(size)
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
     if batches and fill is not None:
         run.meter.items(size)
         batches[-1] += [fill] * (size - len(batches[-1]))
@@ -177,38 +177,38 @@ def _batch(run: Run, value: Any, size: int, fill: Any = None) -> list[list[Any]]
 
 
 def _slice(run: Run, value: Any, number: int, fill: Any = None) -> list[list[Any]]:
-    found, number = _items(run, value), _columns(number)
+    items, number = _items(run, value), _columns(number)
     run.meter.items(number)
-    each, longer = divmod(len(found), number)
+    each, longer = divmod(len(items), number)
     slices, start = [], 0
     for place in range(number):
         end = start + each + (place < longer)
-        slices.append(found[start:end] + ([fill] if fill is not None and place >= longer else []))
+        slices.append(items[start:end] + ([fill] if fill is not None and place >= longer else []))
         start = end
     return slices
 
 
 def _map(run: Run, value: Any, *arguments: Any, **named: Any) -> list[Any]:
-    found = _items(run, value)
+    items = _items(run, value)
     if "attribute" in named and not arguments and named.keys() <= {"attribute", "default"}:
         path, default = named["attribute"], named.get("default")
-        return [_there(_attribute(run, item, path, default)) for item in found]
+        return [_there(_attribute(run, item, path, default)) for item in items]
     if not arguments or arguments[0] not in FILTERS:
         raise TemplateFault("map takes the name of a filter, or attribute")
     change = FILTERS[arguments[0]]
-    return [_there(change(run, item, *arguments[1:], **named)) for item in found]
+    return [_there(change(run, item, *arguments[1:], **named)) for item in items]
 
 
 def _selection(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
     def select(run: Run, value: Any, *arguments: Any) -> list[Any]:
         return list(matching(run, _items(run, value), list(arguments)))
 
-    def matching(run: Run, found: list[Any], arguments: list[Any]) -> Iterator[Any]:
+    def matching(run: Run, items: list[Any], arguments: list[Any]) -> Iterator[Any]:
         path = arguments.pop(0) if by_attribute else None
         name, *others = arguments or ["defined"]
         if name not in PREDICATES:
             raise TemplateFault(f"there is no test '{name}'")
-        for item in found:
+        for item in items:
             tested = _attribute(run, item, path) if by_attribute else item
             if not arguments:
                 holds = bool(_there(tested))

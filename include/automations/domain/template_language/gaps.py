@@ -32,15 +32,15 @@ class Gaps:
         self._meter = meter
         self._deciding = 0
 
-    def record_named(self, node: nodes.Node, found: Any) -> Any:
+    def record_named(self, node: nodes.Node, value: Any) -> Any:
         """A value; what stands under a name of the data is given."""
-        return self.record(found) if self.are_left and self._is_of_data(node) else found
+        return self.record(value) if self.are_left and self._is_of_data(node) else value
 
-    def record(self, found: Any) -> Any:
+    def record(self, value: Any) -> Any:
         """A value that is given, unless it only decides what is written."""
         if self.are_left and self._deciding == 0:
-            self.given.add(not self._is_nothing(found))
-        return found
+            self.given.add(not self._is_nothing(value))
+        return value
 
     @contextmanager
     def deciding(self) -> Iterator[None]:

@@ -251,10 +251,10 @@ def _unpacking(node: nodes.Node) -> str | None:
     return None
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, names: Iterable[str]) -> str:
     """What is there instead: the nearest of the names, or else all of them."""
-    near = get_close_matches(name, known, n=1)
-    return f"; is '{near[0]}' meant?" if near else f"; there are {', '.join(sorted(known))}"
+    near = get_close_matches(name, names, n=1)
+    return f"; is '{near[0]}' meant?" if near else f"; there are {', '.join(sorted(names))}"
 
 
 def _may_be_called(node: nodes.Node, names: Set[str]) -> bool:

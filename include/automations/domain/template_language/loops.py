@@ -20,12 +20,12 @@ class Loop:
 
     def __init__(
         self,
-        found: Sequence[Any],
+        items: Sequence[Any],
         depth: int,
         meter: Meter,
         recurse: Callable[[Any], str] | None,
     ) -> None:
-        self._found = found
+        self._found = items
         self._depth = depth
         self._place = -1
         self._meter = meter

@@ -27,61 +27,63 @@ def path(node: nodes.Node | None) -> list[str]:
 
 def data_paths(tree: nodes.Node) -> set[Path]:
     """The paths that begin with a name which the template itself does not make."""
-    found: set[Path] = set()
-    _Names(found).visit_all([tree], set())
-    return found
+    paths: set[Path] = set()
+    _Names(paths).visit_all([tree], set())
+    return paths
 
 
 class _Names:
     """Walks a tree in the order of running; knows at each place which names were made before."""
 
-    def __init__(self, found: set[Path]) -> None:
-        self._found = found
+    def __init__(self, paths: set[Path]) -> None:
+        self._found = paths
 
-    def visit_all(self, some: Iterable[nodes.Node | None], made: set[str]) -> None:
+    def visit_all(self, some: Iterable[nodes.Node | None], assigned: set[str]) -> None:
         for node in some:
             if node is not None:
-                self._visit(node, made)
+                self._visit(node, assigned)
 
-    def _visit(self, node: nodes.Node, made: set[str]) -> None:
+    def _visit(self, node: nodes.Node, assigned: set[str]) -> None:
         names = path(node)
         if names:
-            if names[0] not in made:
+            if names[0] not in assigned:
                 self._found.add(tuple(names))
             return
         match node:
-            case nodes.Call(node=nodes.Name(name=name)) if name in FUNCTIONS and name not in made:
-                self.visit_all([*node.args, *node.kwargs], made)
+            case nodes.Call(node=nodes.Name(name=name)) if (
+                name in FUNCTIONS and name not in assigned
+            ):
+                self.visit_all([*node.args, *node.kwargs], assigned)
             case nodes.Assign():
-                self._visit(node.node, made)
-                made |= _targets(node.target)
+                self._visit(node.node, assigned)
+                assigned |= _targets(node.target)
             case nodes.AssignBlock():
-                self.visit_all([node.filter, *node.body], set(made))
-                made |= _targets(node.target)
+                self.visit_all([node.filter, *node.body], set(assigned))
+                assigned |= _targets(node.target)
             case nodes.For():
-                self._visit(node.iter, made)
-                inner = made | _targets(node.target) | {"loop"}
+                self._visit(node.iter, assigned)
+                inner = assigned | _targets(node.target) | {"loop"}
                 self.visit_all([node.test, *node.body], inner)
-                self.visit_all(node.else_, set(made))
+                self.visit_all(node.else_, set(assigned))
             case nodes.Macro():
-                made.add(node.name)
-                self._visit_body(node, made)
+                assigned.add(node.name)
+                self._visit_body(node, assigned)
             case nodes.CallBlock():
-                self._visit(node.call, made)
-                self._visit_body(node, made)
+                self._visit(node.call, assigned)
+                self._visit_body(node, assigned)
             case nodes.With():
-                self.visit_all(node.values, made)
+                self.visit_all(node.values, assigned)
                 targets = {name for target in node.targets for name in _targets(target)}
-                self.visit_all(node.body, made | targets)
+                self.visit_all(node.body, assigned | targets)
             case nodes.FilterBlock() | nodes.Block():
-                self.visit_all(node.iter_child_nodes(), set(made))
+                self.visit_all(node.iter_child_nodes(), set(assigned))
             case _:
-                self.visit_all(node.iter_child_nodes(), made)
+                self.visit_all(node.iter_child_nodes(), assigned)
 
-    def _visit_body(self, node: nodes.Macro | nodes.CallBlock, made: set[str]) -> None:
-        self.visit_all(node.defaults, made)
+    def _visit_body(self, node: nodes.Macro | nodes.CallBlock, assigned: set[str]) -> None:
+        self.visit_all(node.defaults, assigned)
         names = {argument.name for argument in node.args}
-        self.visit_all(node.body, made | names | {"caller"})
+        self.visit_all(node.body, assigned | names | {"caller"})
 
 
 def _targets(target: nodes.Node) -> set[str]:

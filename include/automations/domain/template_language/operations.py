@@ -57,10 +57,10 @@ def _multiply(run: Run, left: Any, right: Any) -> Any:
 
 
 def _divide(left: Any, right: Any) -> Any:
-    found = left / right
+    quotient = left / right
     if isinstance(left, int) and isinstance(right, int) and left % right == 0:
         values.double(left // right)
-    return found
+    return quotient
 
 
 def _power(base: Any, exponent: Any) -> Any:

@@ -116,8 +116,8 @@ def _truncate(
 
 def _replace(run: Run, value: Any, old: Any, new: Any, count: int = -1) -> str:
     written, old, new = (values.text(part, run.meter) for part in (value, old, new))
-    found = written.count(old)
-    run.meter.text(len(written) + found * max(len(new) - len(old), 0))
+    occurrences = written.count(old)
+    run.meter.text(len(written) + occurrences * max(len(new) - len(old), 0))
     return written.replace(old, new, count)
 
 
@@ -185,9 +185,9 @@ def _whole(run: Run, value: Any, default: Any = None, base: int = 10) -> int:
 
 
 def _whole_of(text: str, base: int) -> int:
-    found = truncate(text)
-    if base == 10 and found is not None:
-        return found
+    number = truncate(text)
+    if base == 10 and number is not None:
+        return number
     if (base == 10 and text.strip()[:2] not in ("0x", "0X")) or "_" in text or not text.isascii():
         raise ValueError("is no whole number")
     return int(text, base)
@@ -210,12 +210,12 @@ def _decimal(value: Any) -> float:
 
 
 def _real_of(text: str) -> float:
-    found = parse_number(text)
-    if found is None:
+    number = parse_number(text)
+    if number is None:
         raise ValueError("is no number")
-    if int(float(found)) != int(found):
+    if int(float(number)) != int(number):
         raise InexactText
-    return float(found)
+    return float(number)
 
 
 def _round(run: Run, value: float, precision: int = 0, method: str = "common") -> float:

@@ -206,21 +206,21 @@ def double(value: float) -> float:
     Raises:
         TemplateFault: it is a whole one that this would change.
     """
-    found = float(number(value))
-    if isinstance(value, int) and int(found) != value:
+    converted = float(number(value))
+    if isinstance(value, int) and int(converted) != value:
         raise TemplateFault(f"{value} has more digits than a decimal number can keep")
-    return found
+    return converted
 
 
-def alike(*given: float) -> tuple[float, ...]:
+def alike(*numbers: float) -> tuple[float, ...]:
     """Numbers to compute with: beside a decimal one, each is one.
 
     Raises:
         TemplateFault: one is a whole one that this would change, or too large.
     """
-    if any(isinstance(one, float) for one in given):
-        return tuple(map(double, given))
-    return tuple(map(number, given))
+    if any(isinstance(item, float) for item in numbers):
+        return tuple(map(double, numbers))
+    return tuple(map(number, numbers))
 
 
 def is_bounded(value: object) -> bool:

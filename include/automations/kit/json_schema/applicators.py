@@ -82,8 +82,8 @@ def additional_properties(at: Instance, expected: JSON) -> Violations:
     """``additionalProperties``: each property that no other keyword names fits."""
     if not isinstance(at.value, dict):
         return []
-    known = at.schema.get("properties", {})
-    extra = [name for name in at.value if name not in known and not _by_pattern(at, name)]
+    declared = at.schema.get("properties", {})
+    extra = [name for name in at.value if name not in declared and not _by_pattern(at, name)]
     if expected is not False:
         return [violation for name in extra for violation in at.apply_to(expected, name)]
     if not extra:
@@ -127,9 +127,9 @@ def any_of(at: Instance, expected: JSON) -> Violations:
     first: Violations | None = None
     held = False
     for schema in expected:
-        found = at.apply(schema)
-        first = found if first is None else first
-        held = held or not found
+        violations = at.apply(schema)
+        first = violations if first is None else first
+        held = held or not violations
         # Others may have a say in more of its parts.
         if held and not at.run.schema.tracks:
             break

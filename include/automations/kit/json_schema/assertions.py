@@ -47,7 +47,7 @@ def enum(at: Instance, expected: JSON) -> Violations:
     may_be = not isinstance(at.value, list | dict) or len(at.value) in choices.sizes
     if may_be and at.run.identity(at.value) in choices.identities:
         return []
-    wanted = ", ".join(format_value(one) for one in expected[:20])
+    wanted = ", ".join(format_value(choice) for choice in expected[:20])
     return at.violation("enum", expected, f"{format_value(at.value)} is not one of {wanted}")
 
 

@@ -95,12 +95,12 @@ class Schema:
 
     def choices(self, values: list[JSON], identity: Callable[[JSON], Hashable]) -> Choices:
         """The values of an `enum`, to be looked up in."""
-        found = self._choices.get(id(values))
-        if found is None:
-            sizes = {len(one) for one in values if isinstance(one, list | dict)}
-            found = Choices(frozenset(map(identity, values)), frozenset(sizes))
-            self._choices[id(values)] = found
-        return found
+        cached = self._choices.get(id(values))
+        if cached is None:
+            sizes = {len(item) for item in values if isinstance(item, list | dict)}
+            cached = Choices(frozenset(map(identity, values)), frozenset(sizes))
+            self._choices[id(values)] = cached
+        return cached
 
 
 def _check_size(document: JSON) -> None:
@@ -229,9 +229,9 @@ def _suggest(keyword: str) -> str | None:
     if is_own or keyword in _ASKS_FOR_NOTHING or keyword in names.values():
         return None
     letters = re.sub(r"[\W_]", "", keyword).casefold()
-    for one in difflib.get_close_matches(letters, names, 1, _MIN_SIMILARITY):
-        if abs(len(one) - len(letters)) <= 1 and names[one] not in _ASKS_FOR_NOTHING:
-            return names[one]
+    for similar in difflib.get_close_matches(letters, names, 1, _MIN_SIMILARITY):
+        if abs(len(similar) - len(letters)) <= 1 and names[similar] not in _ASKS_FOR_NOTHING:
+            return names[similar]
     return None
 
 

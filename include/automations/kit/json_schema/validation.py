@@ -58,10 +58,10 @@ def violations(
         SchemaFault: the schema refers to itself without end, or needs too many checks.
     """
     try:
-        found = _Validation(schema, formats or {}, work).apply(schema.document, value, ())
+        all_violations = _Validation(schema, formats or {}, work).apply(schema.document, value, ())
     except RecursionError as error:
         raise SchemaFault("it is nested too deep for this value") from error
-    return found[:MAX_VIOLATIONS]
+    return all_violations[:MAX_VIOLATIONS]
 
 
 class _Validation:
@@ -121,13 +121,13 @@ class _Validation:
         self, schema: dict[str, JSON], value: JSON, path: Path, evaluated: Evaluated | None
     ) -> Violations:
         at = Instance(self, schema, value, path, Evaluated())
-        found: Violations = []
+        collected: Violations = []
         for keyword, check in KEYWORDS.items():
             if keyword in schema:
                 self.charge()
-                found += check(at, schema[keyword])
-                if found and keyword in BOUNDING:
+                collected += check(at, schema[keyword])
+                if collected and keyword in BOUNDING:
                     break
-        if evaluated is not None and not found:
+        if evaluated is not None and not collected:
             evaluated.add(at.evaluated)
-        return found
+        return collected

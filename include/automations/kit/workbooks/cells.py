@@ -94,10 +94,10 @@ def unescape_text(text: str) -> str:
 
 def escape_text(text: str) -> str:
     """A text without them, of which ``unescape_text`` makes the same again."""
-    return _UNWRITABLE.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
+    return _UNWRITABLE.sub(lambda match: f"_x{ord(match[0]):04X}_", text)
 
 
-def _character(found: re.Match[str]) -> str:
-    code = int(found[1], 16)
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
     # What no text can have stays as it is written.
-    return found[0] if code == 0 or 0xD800 <= code < 0xE000 else chr(code)
+    return match[0] if code == 0 or 0xD800 <= code < 0xE000 else chr(code)

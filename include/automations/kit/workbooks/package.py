@@ -57,24 +57,26 @@ class Package:
     def main(self) -> str:
         """The part that names the sheets."""
         leading = self.relations("").values()
-        found = next((one.part for one in leading if one.kind.endswith(_MAIN)), None)
-        if found is None or found not in self._names or not found.endswith(".xml"):
+        main_part = next(
+            (relation.part for relation in leading if relation.kind.endswith(_MAIN)), None
+        )
+        if main_part is None or main_part not in self._names or not main_part.endswith(".xml"):
             raise NotAWorkbook("is no workbook (.xlsx): save it as one, or as CSV")
-        return found
+        return main_part
 
     def relations(self, part: str) -> Mapping[str, Relation]:
         """Where a part leads to, by the ids that it has for it."""
         folder, name = posixpath.split(part)
-        found: dict[str, Relation] = {}
+        relations: dict[str, Relation] = {}
 
-        def begin(tag: str, given: Mapping[str, str]) -> None:
-            if tag == "Relationship" and given.get("TargetMode") != "External":
-                target = given.get("Target", "")
+        def begin(tag: str, attributes: Mapping[str, str]) -> None:
+            if tag == "Relationship" and attributes.get("TargetMode") != "External":
+                target = attributes.get("Target", "")
                 path = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
-                found[given.get("Id", "")] = Relation(given.get("Type", ""), path)
+                relations[attributes.get("Id", "")] = Relation(attributes.get("Type", ""), path)
 
         self.parse(posixpath.join(folder, "_rels", f"{name}.rels"), begin)
-        return found
+        return relations
 
     def parse(
         self,
@@ -90,8 +92,8 @@ class Package:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_entities
-        parser.StartElementHandler = lambda tag, given: begin(
-            _local(tag), {_local(name): value for name, value in given.items()}
+        parser.StartElementHandler = lambda tag, attributes: begin(
+            _local(tag), {_local(name): value for name, value in attributes.items()}
         )
         if end is not None:
             parser.EndElementHandler = lambda tag: end(_local(tag))

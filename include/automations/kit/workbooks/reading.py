@@ -86,9 +86,9 @@ class _Book:
         package.parse(main, book._begin)
         book._relations = package.relations(main)
         for name, key in (book._shown or book._hidden).items():
-            found = book._relations.get(key)
-            if found is not None and found.kind.endswith("/worksheet"):
-                book.sheets[name] = found.part
+            relation = book._relations.get(key)
+            if relation is not None and relation.kind.endswith("/worksheet"):
+                book.sheets[name] = relation.part
         if not book.sheets:
             raise NotAWorkbook("has no sheet with cells")
         return book
@@ -102,16 +102,23 @@ class _Book:
 
     def part(self, kind: str) -> str:
         """The part of a kind; nothing where there is none."""
-        found = (one.part for one in self._relations.values() if one.kind.endswith(f"/{kind}"))
-        return next(found, "")
+        parts = (
+            relation.part
+            for relation in self._relations.values()
+            if relation.kind.endswith(f"/{kind}")
+        )
+        return next(parts, "")
 
-    def _begin(self, tag: str, given: Mapping[str, str]) -> None:
+    def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "workbookPr":
-            self.is_of_1904 = given.get("date1904") in ("1", "true")
+            self.is_of_1904 = attributes.get("date1904") in ("1", "true")
         elif tag == "sheet":
-            name, is_shown = given.get("name", ""), given.get("state", "visible") == "visible"
+            name, is_shown = (
+                attributes.get("name", ""),
+                attributes.get("state", "visible") == "visible",
+            )
             into = self._shown if is_shown else self._hidden
-            into.setdefault(name, given.get("id", ""))
+            into.setdefault(name, attributes.get("id", ""))
             if len(name) > _MAX_NAME or len(into) > _MAX_SHEETS:
                 raise NotAWorkbook(
                     f"has more than {_MAX_SHEETS} sheets, or a name that is too long"
@@ -126,7 +133,7 @@ class _Texts:
         self._pieces: list[str] = []
         self._is_text, self._aside = False, 0
 
-    def begin(self, tag: str, given: Mapping[str, str]) -> None:
+    def begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "si":
             self._pieces = []
         elif tag == "rPh":
@@ -155,17 +162,20 @@ class _Styles:
         self._of_cells: list[str] = []
         self._is_of_cells = False
 
-    def begin(self, tag: str, given: Mapping[str, str]) -> None:
+    def begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "numFmt":
-            self._formats[given.get("numFmtId", "")] = given.get("formatCode", "")
+            self._formats[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
         elif tag in ("cellXfs", "cellStyleXfs", "cellStyles", "dxfs"):
             self._is_of_cells = tag == "cellXfs"
         elif tag == "xf" and self._is_of_cells:
-            self._of_cells.append(given.get("numFmtId", "0"))
+            self._of_cells.append(attributes.get("numFmtId", "0"))
 
     def kinds(self) -> list[str | None]:
-        known = {one: date_kind(one, self._formats.get(one)) for one in set(self._of_cells)}
-        return [known[one] for one in self._of_cells]
+        date_kinds = {
+            number_format: date_kind(number_format, self._formats.get(number_format))
+            for number_format in set(self._of_cells)
+        }
+        return [date_kinds[number_format] for number_format in self._of_cells]
 
 
 class _EnoughRows(Exception):
@@ -197,11 +207,11 @@ class _Cells:
         """All of it."""
         return self._out.getvalue()
 
-    def _begin(self, tag: str, given: Mapping[str, str]) -> None:
+    def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "row":
-            self._begin_row(given.get("r", ""))
+            self._begin_row(attributes.get("r", ""))
         elif tag == "c":
-            self._begin_cell(given)
+            self._begin_cell(attributes)
         elif tag == "f":
             self._has_formula = True
         elif tag == "rPh":
@@ -217,17 +227,17 @@ class _Cells:
         self._out.write("\r\n" * (row - self._row - 1))
         self._row, self._line, self._column = row, [], 0
 
-    def _begin_cell(self, given: Mapping[str, str]) -> None:
+    def _begin_cell(self, attributes: Mapping[str, str]) -> None:
         self._count += 1
         if self._count > _MAX_CELLS:
             raise NotAWorkbook(f"has more than {_MAX_CELLS} cells in a sheet: divide it")
-        place = _PLACE.fullmatch(given.get("r", ""))
+        place = _PLACE.fullmatch(attributes.get("r", ""))
         self._column = _column(place[1]) if place else self._column + 1
         if not len(self._line) < self._column <= _MAX_COLUMN:
             raise NotAWorkbook(f"is a damaged workbook: row {self._row} has cells out of order")
-        style = given.get("s", "0")
+        style = attributes.get("s", "0")
         self._style = int(style) if style.isascii() and style.isdigit() else 0
-        self._type, self._pieces = given.get("t", "n"), []
+        self._type, self._pieces = attributes.get("t", "n"), []
         self._has_value = self._has_formula = False
 
     def _text(self, text: str) -> None:

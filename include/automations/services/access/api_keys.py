@@ -97,8 +97,8 @@ def page_after(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         rows = api_keys.page_after(session, workspace_id, after, size + 1)
-    found = [from_attributes(ApiKey, row) for row in rows]
-    return cursors.page(found, size, lambda one: (one.created_at, one.id))
+    page_keys = [from_attributes(ApiKey, row) for row in rows]
+    return cursors.page(page_keys, size, lambda key: (key.created_at, key.id))
 
 
 def get(by: Principal, key_id: str) -> ApiKey:

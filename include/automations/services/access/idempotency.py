@@ -116,14 +116,14 @@ def begin(request: Request) -> Claim | Stored:
     vault.cipher()
     transaction = SharedTransaction(pooled=not (request.slow or request.outside))
     try:
-        found = _lock(request, transaction)
-        if found is not None and found.status is not None and found.answer is not None:
-            if found.request_sha256 != request.sha256:
+        recorded = _lock(request, transaction)
+        if recorded is not None and recorded.status is not None and recorded.answer is not None:
+            if recorded.request_sha256 != request.sha256:
                 raise RuleBroken("This Idempotency-Key was used for another request.")
             transaction.close()
-            return _decode_stored(found.status, found.answer)
-        same = found is not None and found.request_sha256 == request.sha256
-        claim = Claim(request, found.claim if found and same else new_id(), transaction)
+            return _decode_stored(recorded.status, recorded.answer)
+        same = recorded is not None and recorded.request_sha256 == request.sha256
+        claim = Claim(request, recorded.claim if recorded and same else new_id(), transaction)
         if request.outside and not same:
             _note(request, claim)
     except BaseException:

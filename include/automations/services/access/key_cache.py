@@ -22,8 +22,8 @@ _kept: Kept = {}
 
 def find(token_hash: str) -> Principal | None:
     """The holder of the key with this hash, if it was valid a moment ago."""
-    found = _kept.get(token_hash)
-    return found[1] if found is not None and time.monotonic() < found[0] else None
+    entry = _kept.get(token_hash)
+    return entry[1] if entry is not None and time.monotonic() < entry[0] else None
 
 
 def place() -> Kept:

@@ -56,15 +56,15 @@ def list_all(workspace_id: str) -> Sequence[Member]:
 def page(workspace_id: str, offset: int, size: int) -> tuple[Sequence[Member], bool]:
     """The members from one on, the first one first; whether there are more."""
     with reading() as session:
-        found = members.list_page(session, workspace_id, offset, size + 1)
-        return [from_attributes(Member, row) for row in found[:size]], len(found) > size
+        rows = members.list_page(session, workspace_id, offset, size + 1)
+        return [from_attributes(Member, row) for row in rows[:size]], len(rows) > size
 
 
 def get(workspace_id: str, member_id: str) -> Member | None:
     """One member, if there is such a one."""
     with unit_of_work() as session:
-        found = members.find(session, workspace_id, member_id)
-    return None if found is None else from_attributes(Member, found)
+        row = members.find(session, workspace_id, member_id)
+    return None if row is None else from_attributes(Member, row)
 
 
 def create(by: Principal, *, name: str, email: str, role: str) -> Member:

@@ -22,40 +22,40 @@ _MAX_MAKERS = 20
 """Keys that make each other in turn: further up nobody needs to look."""
 
 
-def identities(session: Session, workspace_id: str, given: Iterable[str]) -> Set[str]:
+def identities(session: Session, workspace_id: str, aliases: Iterable[str]) -> Set[str]:
     """All identities of the people who have these."""
-    found: set[str] = set()
-    for identity in given:
-        found.add(identity)
+    collected: set[str] = set()
+    for identity in aliases:
+        collected.add(identity)
         kind, _, name = identity.partition(":")
         if kind == "key":
-            kind, name = _holder(session, name, found)
+            kind, name = _holder(session, name, collected)
         if kind == "member":
-            found |= _of_member(members.find(session, workspace_id, name))
+            collected |= _of_member(members.find(session, workspace_id, name))
         elif kind == "airflow":
-            found.add(people.mailbox(name))
-            for known in members.find_by_name(session, workspace_id, name):
-                found |= _of_member(known)
-    return found
+            collected.add(people.mailbox(name))
+            for member in members.find_by_name(session, workspace_id, name):
+                collected |= _of_member(member)
+    return collected
 
 
-def administer(session: Session, workspace_id: str, given: Iterable[str]) -> bool:
+def administer(session: Session, workspace_id: str, aliases: Iterable[str]) -> bool:
     """Whether one of the people who have these identities is an administrator's member."""
-    kinds = (identity.partition(":") for identity in identities(session, workspace_id, given))
-    found = (
+    kinds = (identity.partition(":") for identity in identities(session, workspace_id, aliases))
+    holders = (
         members.find(session, workspace_id, name) for kind, _, name in kinds if kind == "member"
     )
-    return any(one is not None and RANKS[one.role] >= RANKS["ADMIN"] for one in found)
+    return any(holder is not None and RANKS[holder.role] >= RANKS["ADMIN"] for holder in holders)
 
 
-def _holder(session: Session, key_id: str, found: set[str]) -> tuple[str, str]:
+def _holder(session: Session, key_id: str, collected: set[str]) -> tuple[str, str]:
     """Kind and name of whoever a key belongs to; adds those of the keys on the way."""
     for _ in range(_MAX_MAKERS):
         key = api_keys.find(session, key_id)
         if key is None:
             break
         holder = people.member(key.member_id) if key.member_id else key.made_by or OPERATOR
-        found.add(holder)
+        collected.add(holder)
         kind, _, key_id = holder.partition(":")
         if kind != "key":
             return kind, key_id
@@ -65,8 +65,8 @@ def _holder(session: Session, key_id: str, found: set[str]) -> tuple[str, str]:
 def _of_member(member: Member | None) -> set[str]:
     if member is None:
         return set()
-    found = {people.member(member.id), people.mailbox(member.email)}
+    names = {people.member(member.id), people.mailbox(member.email)}
     if is_of_airflow(member.email):
         # The database has no way of its own to fold a name as Airflow's users' are.
-        found.add(people.airflow_user(member.name))
-    return found
+        names.add(people.airflow_user(member.name))
+    return names

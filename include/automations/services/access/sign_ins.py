@@ -73,7 +73,7 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
         workspace = sign_ins.workspace(session, slug)
         member = sign_ins.member(session, workspace.id, email) if workspace else None
         kept = sign_ins.password(session, member.id) if member else None
-        known = kept.password_hash if kept else None
+        password_hash = kept.password_hash if kept else None
         networks = kept.networks if kept else []
     if network(address) not in networks:
         rate_limits.check_exhausted(by_hour, _MAX_WRONG_IN_AN_HOUR)
@@ -81,16 +81,16 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
         # The event belongs to the workspace; whose account it was is known only if there is one.
         actor = audit.Actor("anonymous", member.email, member.id) if member else None
         audit.identify(workspace.id, actor)
-    if not passwords.fits(password, known) or member is None or known is None:
+    if not passwords.fits(password, password_hash) or member is None or password_hash is None:
         rate_limits.check({by_hour: _MAX_WRONG_IN_AN_HOUR}, seconds=_HOUR)
         rate_limits.check({f"sign-in:account:{account}": 5})
         raise NotAuthenticated("The address or the password is wrong.")
     # Hashed outside of a transaction, for that takes long: so the password is looked at once more.
     with unit_of_work() as session:
         row = sign_ins.password(session, member.id)
-        if row is None or row.password_hash != known:
+        if row is None or row.password_hash != password_hash:
             raise NotAuthenticated("The password was changed just now.")
-        if passwords.is_outdated(known):
+        if passwords.is_outdated(password_hash):
             row.password_hash = passwords.hash_password(password)
         return open_session(session, member)
 
@@ -101,19 +101,21 @@ def authenticate(token: str) -> Principal:
     Raises:
         NotAuthenticated: it has ended.
     """
-    found = sign_ins.find_session(hash_token(token))
-    if found is None:
+    signed_in = sign_ins.find_session(hash_token(token))
+    if signed_in is None:
         raise NotAuthenticated("The session has ended; please sign in again.")
-    audit.identify(found.workspace_id, audit.Actor("member", found.email, found.member_id))
-    if found.use_is_old:
+    audit.identify(
+        signed_in.workspace_id, audit.Actor("member", signed_in.email, signed_in.member_id)
+    )
+    if signed_in.use_is_old:
         with unit_of_work() as session:
-            sign_ins.note_use(session, found.id)
+            sign_ins.note_use(session, signed_in.id)
     return Principal(
-        workspace_id=found.workspace_id,
-        role=found.role,
-        name=found.email,
-        member_id=found.member_id,
-        session_id=found.id,
+        workspace_id=signed_in.workspace_id,
+        role=signed_in.role,
+        name=signed_in.email,
+        member_id=signed_in.member_id,
+        session_id=signed_in.id,
     )
 
 
@@ -142,8 +144,8 @@ def change_password(by: Principal, current: str, new: str) -> None:
     rate_limits.check({f"password:member:{member_id}": 5})
     with unit_of_work() as session:
         row = sign_ins.password(session, member_id)
-        known = row.password_hash if row else None
-        if not passwords.fits(current, known) or row is None:
+        password_hash = row.password_hash if row else None
+        if not passwords.fits(current, password_hash) or row is None:
             raise ValidationFailed({"currentPassword": ["is wrong"]})
         member = session.get_one(MemberRow, member_id)
         _check_strength("newPassword", new, member)
@@ -186,12 +188,12 @@ def invite_by_address(workspace_id: str, email: str, role: str) -> str:
     """
     operator = Principal(workspace_id, "OWNER", "operator")
     with unit_of_work() as session:
-        found = sign_ins.member(session, workspace_id, people.as_known(email))
-    if found is None:
+        member = sign_ins.member(session, workspace_id, people.as_known(email))
+    if member is None:
         name = email.partition("@")[0]
         found_id = people.create(operator, name=name, email=email, role=role).id
     else:
-        found_id = found.id
+        found_id = member.id
     return invite(operator, found_id)[0]
 
 
@@ -205,10 +207,10 @@ def accept(token: str, password: str, address: str) -> NewSession:
     """
     rate_limits.check({f"invite:address:{network(address)}": 20})
     with unit_of_work() as session:
-        found = sign_ins.lock_invited(session, hash_token(token))
-        if found is None:
+        invitation = sign_ins.lock_invited(session, hash_token(token))
+        if invitation is None:
             raise NotFound("The invitation is unknown, was used, or has expired: ask for another.")
-        member, row = found
+        member, row = invitation
         audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
         _check_strength("password", password, member)
         row.password_hash, row.changed_at = passwords.hash_password(password), common_clock.now()
@@ -228,23 +230,23 @@ def _require_member(by: Principal) -> tuple[str, str]:
 def open_session(session: Session, member: MemberRow, lasts: timedelta = LIFETIME) -> NewSession:
     """Begin a session of a member, in a transaction of its own or of others."""
     token = f"ss_{secrets.token_urlsafe(32)}"
-    made = SignIn(
+    record = SignIn(
         workspace_id=member.workspace_id,
         member_id=member.id,
         token_hash=hash_token(token),
         ip=audit.current().ip,
         expires_at=common_clock.now() + lasts,
     )
-    session.add(made)
+    session.add(record)
     row = sign_ins.password(session, member.id)
-    here = network(made.ip) if made.ip else None
+    here = network(record.ip) if record.ip else None
     if row is not None and here is not None and here not in row.networks[:1]:
-        before = [one for one in row.networks if one != here]
+        before = [address for address in row.networks if address != here]
         row.networks = [here, *before][:_MAX_NETWORKS]
     session.flush()
     audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
-    audit.record(session, "session.create", made, email=member.email)
-    return NewSession(token, made.expires_at, from_attributes(Member, member))
+    audit.record(session, "session.create", record, email=member.email)
+    return NewSession(token, record.expires_at, from_attributes(Member, member))
 
 
 def _check_strength(field: str, password: str, member: MemberRow) -> None:

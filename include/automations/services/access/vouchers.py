@@ -65,17 +65,17 @@ def role_of(names: Iterable[str]) -> str:
     Raises:
         NotAllowed: they give none.
     """
-    pairs = (one.partition(":") for one in get_settings().airflow_roles)
-    given = {name.casefold(): role for name, _, role in pairs}
-    found = [given[name.casefold()] for name in names if name.casefold() in given]
-    if not found:
+    pairs = (pair.partition(":") for pair in get_settings().airflow_roles)
+    by_name = {name.casefold(): role for name, _, role in pairs}
+    roles = [by_name[name.casefold()] for name in names if name.casefold() in by_name]
+    if not roles:
         raise NotAllowed("Your role in Airflow gives none here: AUTOMATIONS_AIRFLOW_ROLES.")
-    return max(found, key=lambda role: RANKS[role])
+    return max(roles, key=lambda role: RANKS[role])
 
 
-def browser_token(known: str | None) -> str:
+def browser_token(current: str | None) -> str:
     """The token by which a browser is known: the one that it has, so that its tabs have one."""
-    return known if known and _BROWSER.fullmatch(known) else secrets.token_urlsafe(32)
+    return current if current and _BROWSER.fullmatch(current) else secrets.token_urlsafe(32)
 
 
 def issue(user: str, role: str, browser: str) -> str:

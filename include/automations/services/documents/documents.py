@@ -76,8 +76,8 @@ def page(
 ) -> tuple[Sequence[Document], int]:
     """One page of a workspace's documents, newest first, and how many there are."""
     with unit_of_work() as session:
-        found, total = documents.page(session, workspace_id, run_id, (number - 1) * size, size)
-    return [from_attributes(Document, row) for row in found], total
+        rows, total = documents.page(session, workspace_id, run_id, (number - 1) * size, size)
+    return [from_attributes(Document, row) for row in rows], total
 
 
 def page_after(
@@ -86,24 +86,24 @@ def page_after(
     """The documents after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        found = documents.list_page(session, workspace_id, wanted, after, size + 1)
-    made = [from_attributes(Document, row) for row in found]
-    return cursors.page(made, size, lambda one: (one.created_at, one.id))
+        rows = documents.list_page(session, workspace_id, wanted, after, size + 1)
+    page_documents = [from_attributes(Document, row) for row in rows]
+    return cursors.page(page_documents, size, lambda document: (document.created_at, document.id))
 
 
 def get(workspace_id: str, document_id: str) -> DocumentDetail:
     """One document with its deliveries."""
     with unit_of_work() as session:
         document = from_attributes(Document, _find(session, workspace_id, document_id))
-        found = documents.deliveries(session, document_id)
-    return DocumentDetail(document, [from_attributes(DocumentDelivery, row) for row in found])
+        rows = documents.deliveries(session, document_id)
+    return DocumentDetail(document, [from_attributes(DocumentDelivery, row) for row in rows])
 
 
 def content(workspace_id: str, document_id: str) -> tuple[Document, bytes]:
     """One document, and what is in it."""
     with unit_of_work() as session:
-        found = _find(session, workspace_id, document_id, content=True)
-        return from_attributes(Document, found), found.content
+        row = _find(session, workspace_id, document_id, content=True)
+        return from_attributes(Document, row), row.content
 
 
 def _find(
@@ -136,10 +136,12 @@ class StoredDocuments:
             )
         if template is None:
             raise StepError(f"There is no document template {order.template_id}.", kind="document")
-        made = self._render(template, order)
+        rendered = self._render(template, order)
         with unit_of_work() as session:
             return StoredDocument(
-                **effects.once(session, order.key, lambda: _keep(session, template, order, made))
+                **effects.once(
+                    session, order.key, lambda: _keep(session, template, order, rendered)
+                )
             )
 
     def _render(self, template: TemplateRow, order: DocumentOrder) -> RenderedDocument:
@@ -167,10 +169,10 @@ class StoredDocuments:
             StepError: there is no such document.
         """
         with unit_of_work() as session:
-            found = documents.find(session, workspace_id, document_id, content=True)
-        if found is None:
+            document = documents.find(session, workspace_id, document_id, content=True)
+        if document is None:
             raise StepError(f"There is no document {document_id}.", kind="document")
-        return Attachment(found.name, found.content, CONTENT_TYPES[found.format])
+        return Attachment(document.name, document.content, CONTENT_TYPES[document.format])
 
     def delivery(self, key: str) -> Delivery | None:
         """What was recorded under this key."""
@@ -186,7 +188,7 @@ class StoredDocuments:
 
 
 def _keep(
-    session: Session, template: TemplateRow, order: DocumentOrder, made: RenderedDocument
+    session: Session, template: TemplateRow, order: DocumentOrder, rendered: RenderedDocument
 ) -> dict[str, object]:
     document = DocumentRow(
         workspace_id=order.workspace_id,
@@ -195,10 +197,10 @@ def _keep(
         template_version=template.version,
         name=file_name(order.filename or template.name, order.format),
         format=order.format,
-        content=made.content,
-        size=len(made.content),
-        sha256=hashlib.sha256(made.content).hexdigest(),
-        engine=made.engine,
+        content=rendered.content,
+        size=len(rendered.content),
+        sha256=hashlib.sha256(rendered.content).hexdigest(),
+        engine=rendered.engine,
     )
     session.add(document)
     session.flush()
@@ -209,8 +211,8 @@ def _keep(
             format=document.format,
             size=document.size,
             sha256=document.sha256,
-            engine=made.engine,
-            losses=list(made.losses),
+            engine=rendered.engine,
+            losses=list(rendered.losses),
         )
     )
 

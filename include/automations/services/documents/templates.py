@@ -115,15 +115,15 @@ def get(workspace_id: str, template_id: str) -> DocumentTemplate:
 def content(workspace_id: str, template_id: str) -> tuple[DocumentTemplate, bytes]:
     """One template, and what is in it."""
     with unit_of_work() as session:
-        found = _find(session, workspace_id, template_id, content=True)
-        return from_attributes(DocumentTemplate, found), found.content
+        row = _find(session, workspace_id, template_id, content=True)
+        return from_attributes(DocumentTemplate, row), row.content
 
 
 def list_all(workspace_id: str) -> Sequence[DocumentTemplate]:
     """All templates of a workspace, newest first."""
     with unit_of_work() as session:
-        found = documents.templates(session, workspace_id)
-    return [from_attributes(DocumentTemplate, row) for row in found]
+        rows = documents.templates(session, workspace_id)
+    return [from_attributes(DocumentTemplate, row) for row in rows]
 
 
 def delete(workspace_id: str, template_id: str, *, force: bool = False) -> None:

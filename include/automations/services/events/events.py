@@ -52,34 +52,41 @@ def take(workspace_id: str, sent: Sequence[IncomingEvent]) -> list[IntakeResult]
     Raises:
         ValidationFailed: one is of a type that only the product itself tells of.
     """
-    for place, one in enumerate(sent):
+    for place, event in enumerate(sent):
         # In a batch, whose is wrong is said as well.
         path = f"{place}." if len(sent) > 1 else ""
-        if is_reserved(one.type):
-            message = f"{one.type} is told by the product itself: choose a name of your own"
+        if is_reserved(event.type):
+            message = f"{event.type} is told by the product itself: choose a name of your own"
             raise ValidationFailed({f"{path}type": [message]})
-        given = {"type": one.type, "source": one.source, "id": one.external_id, "data": one.data}
-        if wrong := faults(given, ""):
+        fields = {
+            "type": event.type,
+            "source": event.source,
+            "id": event.external_id,
+            "data": event.data,
+        }
+        if wrong := faults(fields, ""):
             raise ValidationFailed({f"{path}{name}": told for name, told in wrong.items()})
     taken = []
     with unit_of_work() as session:
         if len(sent) > 1:
-            intake.lock_sources(session.connection(), workspace_id, (one.source for one in sent))
-        for one in sent:
+            intake.lock_sources(
+                session.connection(), workspace_id, (sent_event.source for sent_event in sent)
+            )
+        for event in sent:
             event_id, is_new = intake.take(
                 session.connection(),
                 workspace_id,
                 NewEvent(
-                    kind=one.type,
-                    trigger_key=event_key(one.type),
-                    data=one.data,
-                    source=one.source,
-                    external_id=one.external_id,
+                    kind=event.type,
+                    trigger_key=event_key(event.type),
+                    data=event.data,
+                    source=event.source,
+                    external_id=event.external_id,
                     actors=audit.actors(),
                 ),
             )
             taken.append(IntakeResult(event_id, not is_new))
-        fresh = [one for one in taken if not one.duplicate]
+        fresh = [receipt for receipt in taken if not receipt.duplicate]
         if fresh:
             # One line for a batch: the events themselves say what they are and who sent them.
             first = audit.Resource(workspace_id, "event", fresh[0].event_id)
@@ -93,8 +100,8 @@ def page_after(
     """The events after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        found = events.page_after(session, workspace_id, wanted, after, size + 1)
-    happened = [from_attributes(Event, row) for row in found]
+        rows = events.page_after(session, workspace_id, wanted, after, size + 1)
+    happened = [from_attributes(Event, row) for row in rows]
     return cursors.page(happened, size, lambda event: (event.created_at, event.id))
 
 
@@ -114,7 +121,7 @@ def of_submission(
     """What was told of a submission, and the runs that this has started.
 
     Args:
-        moments: when it came in, and when it was decided.
+        instants: when it came in, and when it was decided.
     """
     with reading() as session:
         return [
@@ -130,13 +137,13 @@ def of_submission(
 def of_matter(workspace_id: str, matter_id: str) -> Sequence[Consequence]:
     """What a matter has come to, newest first: its steps that were decided, and runs of those."""
     with unit_of_work() as session:
-        found = events.of_matter(session, workspace_id, matter_id, _OF_A_MATTER)
+        rows = events.of_matter(session, workspace_id, matter_id, _OF_A_MATTER)
     runs: dict[str, list[StartedRun]] = {}
-    for event, run, name in found:
+    for event, run, name in rows:
         of_event = runs.setdefault(event.id, [])
         if run is not None:
             of_event.append(StartedRun(run.id, str(name), run.status))
-    by_id = {event.id: event for event, _, _ in found}
+    by_id = {event.id: event for event, _, _ in rows}
     return [
         Consequence(
             event_id,

@@ -27,7 +27,7 @@ def match(session: Session, event: Event) -> None:
     """Start one run for each ACTIVE automation that the event fits: all or nothing."""
     too_deep = matching.depth(session, event) > MAX_CHAIN_DEPTH
     workflows = [] if too_deep else matching.listeners(session, event)
-    matched = [_match(session, event, one) for one in workflows]
+    matched = [_match(session, event, workflow) for workflow in workflows]
     remarks = [remark for remark in matched if remark is not None]
     if too_deep:
         remarks = [f"It ends a chain of {MAX_CHAIN_DEPTH} runs, each caused by the last."]
@@ -40,10 +40,10 @@ def match(session: Session, event: Event) -> None:
 
 def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
     """Start the run for the events that were collected; returns how long to wait if not yet due."""
-    found = debounces.lock(session, debounce_id)
-    if found is None:
+    locked = debounces.lock(session, debounce_id)
+    if locked is None:
         return None
-    row, left = found
+    row, left = locked
     if left > timedelta(0):
         return left
     event = session.get_one(Event, row.event_id)
@@ -77,10 +77,10 @@ def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
         return None
     if flow.debounce is None:
         return _start(session, event, workflow, stored)
-    trigger_type, given = matching.trigger_type(event), matching.input_of(event)
+    trigger_type, input_data = matching.trigger_type(event), matching.input_of(event)
     data = data_for(workflow.trigger_key, event.type, event.data)
     variables = template_names.first_variables(stored, trigger_type, data)
-    names = names_at_start(trigger_type, data, given, variables)
+    names = names_at_start(trigger_type, data, input_data, variables)
     key = key_of(flow.debounce, names, workflow.id)
     if key is None:
         return _start(session, event, workflow, stored)

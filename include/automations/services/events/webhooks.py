@@ -84,11 +84,11 @@ def require(token: str, address: str) -> tuple[Hook, WebhookTrigger]:
         NotFound: no automation has this URL.
         TooManyRequests: so many that are none were asked for from the address.
     """
-    found = _find(token)
-    if found is None:
+    hook = _find(token)
+    if hook is None:
         limits.check_misses(address)
         raise NotFound("There is no such webhook.")
-    return found
+    return hook
 
 
 def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str, bool]:
@@ -138,10 +138,10 @@ def result(event_id: str) -> Result | None:
         status = events.status(session, event_id)
         if status == EventStatus.PENDING:
             return None
-        found = events.runs_of(session, event_id)
-        if not found:
+        runs = events.runs_of(session, event_id)
+        if not runs:
             return Result(None, status, {}, ended=True)
-        run = found[0]
+        run = runs[0]
         ended = run.status not in UNFINISHED
         outputs = run_steps.outputs(session, run.id) if ended else {}
         return Result(run.id, run.status, outputs, ended)

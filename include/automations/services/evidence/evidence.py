@@ -51,12 +51,12 @@ class WorkspaceEvidence:
         """
         try:
             with unit_of_work() as session:
-                made = effects.once(session, request.key, lambda: _capture(session, request))
+                captured = effects.once(session, request.key, lambda: _capture(session, request))
         except DomainError as error:
             raise StepError(error.message, kind="config") from error
         except TooMuchEvidenceError as error:
             raise StepError(str(error), kind="too_large") from error
-        return EvidenceReceipt(made["snapshotId"], made["rowCount"], made["sha256"])
+        return EvidenceReceipt(captured["snapshotId"], captured["rowCount"], captured["sha256"])
 
 
 def _capture(session: Session, request: EvidenceRequest) -> dict[str, Any]:
@@ -179,8 +179,8 @@ def verify(workspace_id: str) -> Verification:
 def verify_all() -> list[tuple[str, Verification]]:
     """Verify the chain of every workspace, by slug."""
     with unit_of_work() as session:
-        found = evidence.workspaces(session)
-    return [(workspace.slug, verify(workspace.id)) for workspace in found]
+        workspaces = evidence.workspaces(session)
+    return [(workspace.slug, verify(workspace.id)) for workspace in workspaces]
 
 
 def _break(row: SnapshotRow, number: int, previous: str | None) -> BrokenLink | None:
@@ -201,9 +201,11 @@ def page_after(
     """The snapshots after a cursor, newest first, and the next cursor."""
     before = cursors.decode_numbered(cursor)[1] if cursor else None
     with unit_of_work() as session:
-        found = evidence.page_after(session, workspace_id, source, before, size + 1)
-    snapshots = [from_attributes(EvidenceSnapshot, row) for row in found]
-    return cursors.page(snapshots, size, lambda one: (one.created_at, str(one.number)))
+        rows = evidence.page_after(session, workspace_id, source, before, size + 1)
+    snapshots = [from_attributes(EvidenceSnapshot, row) for row in rows]
+    return cursors.page(
+        snapshots, size, lambda snapshot: (snapshot.created_at, str(snapshot.number))
+    )
 
 
 def get(by: Principal, snapshot_id: str) -> tuple[EvidenceSnapshot, bytes]:
@@ -213,9 +215,9 @@ def get(by: Principal, snapshot_id: str) -> tuple[EvidenceSnapshot, bytes]:
         NotAllowed: it holds what only administrators may read.
     """
     with unit_of_work() as session:
-        found = evidence.find(session, by.workspace_id, snapshot_id)
-    if found is None:
+        row = evidence.find(session, by.workspace_id, snapshot_id)
+    if row is None:
         raise NotFound(f"There is no evidence {snapshot_id}.")
-    if found.source in ADMINS_ONLY and not by.administers:
-        raise NotAllowed(f"Evidence of {found.source} needs an API key of role ADMIN.")
-    return from_attributes(EvidenceSnapshot, found), found.content
+    if row.source in ADMINS_ONLY and not by.administers:
+        raise NotAllowed(f"Evidence of {row.source} needs an API key of role ADMIN.")
+    return from_attributes(EvidenceSnapshot, row), row.content

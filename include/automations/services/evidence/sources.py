@@ -130,21 +130,21 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
         }
 
 
-def _filter(rows: Iterable[Row], known: Sequence[str], request: EvidenceRequest) -> Iterator[Row]:
+def _filter(rows: Iterable[Row], columns: Sequence[str], request: EvidenceRequest) -> Iterator[Row]:
     wanted = request.filter or {}
-    _check("filter", wanted, known)
-    _check("columns", request.columns, known)
+    _check("filter", wanted, columns)
+    _check("columns", request.columns, columns)
     for row in rows:
         if fits(row, wanted):
             yield row
 
 
-def _check(where: str, names: Iterable[str], known: Sequence[str]) -> None:
+def _check(where: str, names: Iterable[str], columns: Sequence[str]) -> None:
     """Check names of fields, also where there is no row to look for them in."""
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in columns]
     if unknown:
         raise StepError(
-            f"config.{where}: there is no {', '.join(unknown)}; there are {', '.join(known)}",
+            f"config.{where}: there is no {', '.join(unknown)}; there are {', '.join(columns)}",
             kind="config",
         )
 

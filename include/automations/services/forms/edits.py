@@ -61,7 +61,7 @@ def get(by: Principal, form_id: str) -> Edit:
 
 
 def apply(
-    by: Principal, form_id: str, base_version: int, number: int, what: str, made: Change
+    by: Principal, form_id: str, base_version: int, number: int, what: str, alter: Change
 ) -> Edit:
     """Change an edit, which begins with its first change.
 
@@ -70,7 +70,7 @@ def apply(
         number: of the state that they have seen.
         what: what is typed, in a word, so that its characters are one change; empty where nothing
             is typed.
-        made: gives the new draft.
+        alter: gives the new draft.
 
     Raises:
         NotFound: there is no such form or place.
@@ -81,7 +81,7 @@ def apply(
         form = find(session, by.workspace_id, form_id)
         edit = _find_or_begin(session, by, form, base_version, number)
         before = form_edits.draft(session, edit)
-        after = made(before)
+        after = alter(before)
         if wrong := faults(after, ""):
             raise ValidationFailed(wrong)
         if len(json.dumps(after)) > MAX_LENGTH:
@@ -172,8 +172,8 @@ def validate(draft: Draft) -> tuple[WrittenForm | None, Errors]:
         written = WrittenForm.model_validate(draft)
     except ValidationError as error:
         return None, field_errors(error, draft)
-    found = duplicates(written.form_schema)
-    return written, {f"schema.{path}": messages for path, messages in found.items()}
+    doubled = duplicates(written.form_schema)
+    return written, {f"schema.{path}": messages for path, messages in doubled.items()}
 
 
 def _lock(session: Session, by: Principal, form: FormRow, number: int) -> EditRow | None:
@@ -224,14 +224,14 @@ def _to_edit(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
     if edit is not None and edit.base_version != form.version and _is_over(session, edit):
         edit, saved = None, newest
     draft = newest if edit is None else form_edits.draft(session, edit)
-    made = forms.version(session, form.id, form.version)
+    current = forms.version(session, form.id, form.version)
     return Edit(
         form_id=form.id,
         title=form.title,
         public=form.public,
         base_version=form.version if edit is None else edit.base_version,
         version=form.version,
-        by=None if made is None else made.created_by,
+        by=None if current is None else current.created_by,
         draft=draft,
         saved=saved,
         number=number,

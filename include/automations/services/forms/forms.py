@@ -99,15 +99,13 @@ def update(
         ValidationFailed: two of its fields have one key.
     """
     with unit_of_work() as session:
-        found = find(session, workspace_id, form_id, lock=True)
-        return change(
-            session, found, title=title, description=description, form=form, public=public
-        )
+        row = find(session, workspace_id, form_id, lock=True)
+        return change(session, row, title=title, description=description, form=form, public=public)
 
 
 def change(
     session: Session,
-    found: FormRow,
+    row: FormRow,
     *,
     title: str | None,
     description: str | None,
@@ -117,29 +115,29 @@ def change(
     """Change a locked form, as ``update`` does."""
     if form is not None:
         _check_keys_differ(form)
-    before = [found.title, found.description, found.schema]
-    found.title = found.title if title is None else title
-    found.description = found.description if description is None else description
+    before = [row.title, row.description, row.schema]
+    row.title = row.title if title is None else title
+    row.description = row.description if description is None else description
     if form is not None:
-        found.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    found.public = found.public if public is None else public
-    if not same(before, [found.title, found.description, found.schema]):
-        found.version += 1
-        found.updated_at = common_clock.now()
-        forms.add_version(session, found, audit.current().actor.name)
+        row.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    row.public = row.public if public is None else public
+    if not same(before, [row.title, row.description, row.schema]):
+        row.version += 1
+        row.updated_at = common_clock.now()
+        forms.add_version(session, row, audit.current().actor.name)
     if public:
-        form_tables.publish(session, found)
+        form_tables.publish(session, row)
     else:
-        form_tables.follow(session, found)
+        form_tables.follow(session, row)
     audit.record(
         session,
         "form.update",
-        found,
-        title=found.title,
-        version=found.version,
-        public=found.public,
+        row,
+        title=row.title,
+        version=row.version,
+        public=row.public,
     )
-    return from_attributes(Form, found)
+    return from_attributes(Form, row)
 
 
 def delete(workspace_id: str, form_id: str, *, force: bool = False) -> None:
@@ -172,9 +170,9 @@ def titles(workspace_id: str) -> Mapping[str, str]:
 
 
 def _check_keys_differ(form: schema.FormSchema) -> None:
-    found = schema.duplicates(form)
-    if found:
-        raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})
+    doubled = schema.duplicates(form)
+    if doubled:
+        raise ValidationFailed({f"schema.{path}": messages for path, messages in doubled.items()})
 
 
 def find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> FormRow:

@@ -42,10 +42,10 @@ def page_after(
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         listed = forms.overview(session, workspace_id, title, public, after, size + 1)
-        page, following = cursors.page(listed, size, lambda one: (one.created_at, one.id))
-        counts = forms.counts(session, [one.id for one in page])
+        page, following = cursors.page(listed, size, lambda form: (form.created_at, form.id))
+        counts = forms.counts(session, [form.id for form in page])
         return [
-            FormOverview(from_attributes(Form, one), counts.get(one.id, {})) for one in page
+            FormOverview(from_attributes(Form, form), counts.get(form.id, {})) for form in page
         ], following
 
 

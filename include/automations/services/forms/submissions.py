@@ -137,15 +137,17 @@ def page_after(
     """The submissions after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
-    submitted = [from_attributes(Submission, row) for row in found]
-    return cursors.page(submitted, size, lambda one: (one.created_at, one.id))
+        rows = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
+    submitted = [from_attributes(Submission, row) for row in rows]
+    return cursors.page(submitted, size, lambda submission: (submission.created_at, submission.id))
 
 
-def schemas_of(found: Sequence[Submission]) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+def schemas_of(page: Sequence[Submission]) -> Mapping[tuple[str, int], Mapping[str, Any]]:
     """What the forms of submissions were like when they were filled in, by id and version."""
     with reading() as session:
-        return forms.schemas_of(session, {(one.form_id, one.form_version) for one in found})
+        return forms.schemas_of(
+            session, {(submission.form_id, submission.form_version) for submission in page}
+        )
 
 
 def validate(
@@ -219,9 +221,9 @@ def snapshots_after(
     after = cursors.decode_numbered(cursor)[1] if cursor else 0
     with unit_of_work() as session:
         _find(session, workspace_id, submission_id)
-        found = submissions.snapshots(session, submission_id, after, size + 1)
-    kept = [from_attributes(SubmissionSnapshot, row) for row in found]
-    return cursors.page(kept, size, lambda one: (one.created_at, str(one.number)))
+        rows = submissions.snapshots(session, submission_id, after, size + 1)
+    kept = [from_attributes(SubmissionSnapshot, row) for row in rows]
+    return cursors.page(kept, size, lambda snapshot: (snapshot.created_at, str(snapshot.number)))
 
 
 def newest_snapshots(
@@ -230,8 +232,8 @@ def newest_snapshots(
     """What a submission held before its last changes, the oldest of them first."""
     with reading() as session:
         _find(session, workspace_id, submission_id)
-        found = submissions.newest_snapshots(session, submission_id, most)
-    return [from_attributes(SubmissionSnapshot, row) for row in reversed(found)]
+        rows = submissions.newest_snapshots(session, submission_id, most)
+    return [from_attributes(SubmissionSnapshot, row) for row in reversed(rows)]
 
 
 def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Submission:

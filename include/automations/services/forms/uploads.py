@@ -34,8 +34,8 @@ def resolve(
             a client of the workspace, who may name each of its documents.
     """
     if sent is not None:
-        known = {one.id: one.value for one in sent}
-        return replace_files(form, data, _look_up_sent(known))
+        by_id = {file.id: file.value for file in sent}
+        return replace_files(form, data, _look_up_sent(by_id))
     return replace_files(form, data, _look_up_stored(session, workspace_id))
 
 
@@ -58,20 +58,20 @@ def keep(
     """
     if not sent:
         return
-    _check_quota(session, workspace_id, sum(len(one.content) for one in sent), source)
+    _check_quota(session, workspace_id, sum(len(file.content) for file in sent), source)
     session.add_all(
         Document(
-            id=one.id,
+            id=file.id,
             workspace_id=workspace_id,
             submission_id=submission_id,
             run_id=run_id,
-            name=one.name,
-            format=one.format,
-            content=one.content,
-            size=len(one.content),
-            sha256=hashlib.sha256(one.content).hexdigest(),
+            name=file.name,
+            format=file.format,
+            content=file.content,
+            size=len(file.content),
+            sha256=hashlib.sha256(file.content).hexdigest(),
         )
-        for one in sent
+        for file in sent
     )
 
 
@@ -95,12 +95,12 @@ def _check_quota(session: Session, workspace_id: str, size: int, source: str | N
         )
 
 
-def _look_up_sent(known: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:
+def _look_up_sent(by_id: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:
     def look_up(value: JSON) -> JSON:
         document_id = value.get("documentId") if isinstance(value, dict) else None
-        if not isinstance(document_id, str) or document_id not in known:
+        if not isinstance(document_id, str) or document_id not in by_id:
             raise ValueError("must be uploaded with the form")
-        return known[document_id]
+        return by_id[document_id]
 
     return look_up
 

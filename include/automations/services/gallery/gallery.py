@@ -50,8 +50,8 @@ class Entry:
 @lru_cache(maxsize=1)
 def entries() -> Sequence[Entry]:
     """All of them, by category and name."""
-    found = [_read(path) for path in _FOLDER.glob("*.yaml")]
-    return sorted(found, key=lambda one: (one.category, one.name))
+    all_entries = [_read(path) for path in _FOLDER.glob("*.yaml")]
+    return sorted(all_entries, key=lambda listed: (listed.category, listed.name))
 
 
 def entry(slug: str) -> Entry:
@@ -60,9 +60,9 @@ def entry(slug: str) -> Entry:
     Raises:
         NotFound: there is none of this name.
     """
-    for one in entries():
-        if one.slug == slug:
-            return one
+    for candidate in entries():
+        if candidate.slug == slug:
+            return candidate
     raise NotFound(f"The gallery has no {slug[:100]}.")
 
 
@@ -73,13 +73,13 @@ def use(by: Principal, slug: str, ports: Ports, renderer: DocumentRenderer) -> W
         NotFound: there is none of this name.
     """
     chosen = entry(slug)
-    made: dict[str, str] = {}
+    resources: dict[str, str] = {}
     # One at a time: two would both find that something is not there yet.
     with locks.exclusive(f"gallery {by.workspace_id}"):
         for kind, make in _MAKERS.items():
             for name, wanted in chosen.source.get(kind, {}).items():
-                made[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
-    definition = {**_fill(chosen.definition, made), "status": "DRAFT"}
+                resources[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
+    definition = {**_fill(chosen.definition, resources), "status": "DRAFT"}
     return workflows.create(by, definition, ports)
 
 
@@ -88,9 +88,9 @@ def _read(path: Path) -> Entry:
     definition = source["automation"]
     kinds = ("tables", "forms", "boards", "letters")
     needs = [
-        str(one.get("name") or one.get("title"))
+        str(resource.get("name") or resource.get("title"))
         for kind in kinds
-        for one in source.get(kind, {}).values()
+        for resource in source.get(kind, {}).values()
     ]
     return Entry(
         slug=path.stem,
@@ -103,28 +103,28 @@ def _read(path: Path) -> Entry:
     )
 
 
-def _fill(value: Any, made: Mapping[str, str]) -> Any:
+def _fill(value: Any, resources: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return made[value] if _REFERENCE.fullmatch(value) else value
+        return resources[value] if _REFERENCE.fullmatch(value) else value
     if isinstance(value, list):
-        return [_fill(item, made) for item in value]
+        return [_fill(item, resources) for item in value]
     if isinstance(value, dict):
-        return {key: _fill(item, made) for key, item in value.items()}
+        return {key: _fill(item, resources) for key, item in value.items()}
     return value
 
 
 def _table(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
     shape = TableShape.model_validate(wanted)
-    for one in tables.list_all(workspace_id):
-        if one.name == shape.name:
-            return one.id
+    for table in tables.list_all(workspace_id):
+        if table.name == shape.name:
+            return table.id
     return tables.create(workspace_id, shape).id
 
 
 def _form(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
-    for one in forms.list_all(workspace_id):
-        if one.title == wanted["title"]:
-            return one.id
+    for existing in forms.list_all(workspace_id):
+        if existing.title == wanted["title"]:
+            return existing.id
     form = FormSchema.model_validate(wanted["schema"])
     about = str(wanted.get("description", ""))
     return forms.create(workspace_id, title=wanted["title"], description=about, form=form).id
@@ -132,17 +132,17 @@ def _form(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRender
 
 def _board(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
     board = Board.model_validate(wanted)
-    for one in boards.list_all(workspace_id):
-        if one.name == board.name:
-            return one.id
+    for existing in boards.list_all(workspace_id):
+        if existing.name == board.name:
+            return existing.id
     return boards.create(workspace_id, board).id
 
 
 def _letter(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
     name = str(wanted["name"])
-    for one in letters.list_all(workspace_id):
-        if one.name == name:
-            return one.id
+    for letter in letters.list_all(workspace_id):
+        if letter.name == name:
+            return letter.id
     content = (_FOLDER / str(wanted["file"])).read_bytes()
     kind = str(wanted["file"]).rpartition(".")[2]
     return letters.create(

@@ -16,8 +16,8 @@ def is_named(session: Session, workspace_id: str, name: str, allowed: Sequence[s
         allowed: patterns with ``*`` and ``?``, some of them behind a workspace's slug and a ``/``.
     """
     slug = session.get_one(Workspace, workspace_id).slug
-    for one in allowed:
-        owner, _, pattern = one.rpartition("/")
+    for entry in allowed:
+        owner, _, pattern = entry.rpartition("/")
         if owner in ("", slug) and fnmatchcase(name, pattern):
             return True
     return False

@@ -53,10 +53,10 @@ def _security(connection: HostConnection) -> str:
 def _is_set(connection: HostConnection, name: str) -> bool:
     value: Any = connection.extra.get(name, False)
     said = {"": False, "false": False, "0": False, "true": True, "1": True}
-    found = value if isinstance(value, bool) else said.get(str(value).strip().lower())
-    if found is None:
+    flag = value if isinstance(value, bool) else said.get(str(value).strip().lower())
+    if flag is None:
         raise _unusable(connection, f"has a {name} in its extra that is neither true nor false")
-    return found
+    return flag
 
 
 def _unusable(connection: HostConnection, why: str) -> StepError:

@@ -36,21 +36,21 @@ def read(workspace_id: str, conn_id: str, host: SecretSource | None) -> HostConn
         raise StepError(reason, kind="config")
     if host is None:
         raise StepError("Connections of Airflow cannot be read in this process.", kind="config")
-    found = host.connection(conn_id)
-    if found is None:
+    host_connection = host.connection(conn_id)
+    if host_connection is None:
         raise StepError(f"Airflow has no connection {conn_id}.", kind="config")
-    if found.password is not None and len(found.password) < MIN_SECRET_LENGTH:
+    if host_connection.password is not None and len(host_connection.password) < MIN_SECRET_LENGTH:
         raise StepError(
             f"The password of connection {conn_id} has less than {MIN_SECRET_LENGTH} characters, "
             "so that it could not be masked.",
             kind="config",
         )
-    return found
+    return host_connection
 
 
 def allowed_to_some(conn_id: str) -> bool:
     """Whether any workspace may use a connection."""
-    patterns = (one.rpartition("/")[2] for one in get_settings().connection_allow)
+    patterns = (entry.rpartition("/")[2] for entry in get_settings().connection_allow)
     return any(fnmatchcase(conn_id, pattern) for pattern in patterns)
 
 

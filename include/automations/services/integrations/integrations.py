@@ -37,8 +37,8 @@ class Integration:
 def list_all(workspace_id: str) -> Sequence[Integration]:
     """All integrations of a workspace."""
     with unit_of_work() as session:
-        found = integrations.list_all(session, workspace_id)
-    return [from_attributes(Integration, row) for row in found]
+        rows = integrations.list_all(session, workspace_id)
+    return [from_attributes(Integration, row) for row in rows]
 
 
 def get(workspace_id: str, integration_id: str) -> Integration:
@@ -189,11 +189,11 @@ def _rename(session: Session, row: IntegrationRow, name: str) -> None:
     row.name = name
 
 
-def _encrypt(row: IntegrationRow, given: dict[str, JSON]) -> None:
-    if not given:
+def _encrypt(row: IntegrationRow, to_encrypt: dict[str, JSON]) -> None:
+    if not to_encrypt:
         row.ciphertext = row.fingerprint = None
         return
-    text = json.dumps(given, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(to_encrypt, sort_keys=True, ensure_ascii=False)
     cipher = vault.cipher()
     row.ciphertext, row.fingerprint = cipher.encrypt(text), cipher.fingerprint(text)
 

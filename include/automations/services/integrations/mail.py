@@ -166,7 +166,7 @@ def _attached_bytes(payload: Any) -> int:
 
 def _server(integration: Integration) -> MailServer:
     config = EmailProvider.model_validate(integration.config, context=LITERAL)
-    given = credentials(integration)
+    account = credentials(integration)
     return MailServer(
         host=config.host,
         port=config.port,
@@ -174,8 +174,8 @@ def _server(integration: Integration) -> MailServer:
         sender=config.from_email,
         sender_name=config.from_name,
         provider=integration.name,
-        username=given.get("username"),
-        password=given.get("password"),
+        username=account.get("username"),
+        password=account.get("password"),
     )
 
 

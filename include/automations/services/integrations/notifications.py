@@ -54,7 +54,7 @@ def page(
 ) -> tuple[Sequence[Notification], int]:
     """One page of a user's notifications, newest first, and how many there are."""
     with unit_of_work() as session:
-        found, total = notifications.page(
+        rows, total = notifications.page(
             session,
             workspace_id,
             user_id,
@@ -62,16 +62,16 @@ def page(
             offset=(number - 1) * size,
             limit=size,
         )
-    return [from_attributes(Notification, row) for row in found], total
+    return [from_attributes(Notification, row) for row in rows], total
 
 
 def mark(workspace_id: str, user_id: str, notification_id: str, *, read: bool) -> Notification:
     """Mark one notification as read or unread."""
     with unit_of_work() as session:
-        found = notifications.mark(session, workspace_id, user_id, notification_id, read=read)
-        if found is None:
+        row = notifications.mark(session, workspace_id, user_id, notification_id, read=read)
+        if row is None:
             raise NotFound(f"There is no notification {notification_id}.")
-        return from_attributes(Notification, found)
+        return from_attributes(Notification, row)
 
 
 def mark_all(workspace_id: str, user_id: str) -> int:
@@ -92,8 +92,8 @@ class WorkspaceNotifier:
 
     def notify(self, notice: Notice) -> NoticeReceipt:
         with unit_of_work() as session:
-            made = once(session, notice.key, lambda: _tell(session, notice))
-        return NoticeReceipt(tuple(made["notificationIds"]), tuple(made["userIds"]))
+            told = once(session, notice.key, lambda: _tell(session, notice))
+        return NoticeReceipt(tuple(told["notificationIds"]), tuple(told["userIds"]))
 
 
 def _tell(session: Session, notice: Notice) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def page_after(
     after = cursors.decode(cursor)[1] if cursor else None
     with unit_of_work() as session:
         rows = secrets.page_after(session, workspace_id, after, size + 1)
-    found = [from_attributes(Secret, row) for row in rows]
-    return cursors.page(found, size, lambda one: (one.created_at, one.name))
+    page_secrets = [from_attributes(Secret, row) for row in rows]
+    return cursors.page(page_secrets, size, lambda secret: (secret.created_at, secret.name))
 
 
 def put(workspace_id: str, name: str, value: str) -> Secret:
@@ -107,12 +107,12 @@ def read(
     """
     with unit_of_work() as session:
         stored = secrets.find_by_names(session, workspace_id, names)
-    found = {row.name: vault.decrypt(f"Secret {row.name}", row.ciphertext) for row in stored}
-    shared = {name: os.environ.get(PREFIX + name, "") for name in names - found.keys()}
+    own = {row.name: vault.decrypt(f"Secret {row.name}", row.ciphertext) for row in stored}
+    shared = {name: os.environ.get(PREFIX + name, "") for name in names - own.keys()}
     missing = {name for name, value in shared.items() if not _can_be_masked(value)}
     if missing and elsewhere is not None:
         shared.update(elsewhere.read(missing))
-    return found | {name: value for name, value in shared.items() if _can_be_masked(value)}
+    return own | {name: value for name, value in shared.items() if _can_be_masked(value)}
 
 
 def _can_be_masked(value: str) -> bool:

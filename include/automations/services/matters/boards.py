@@ -21,21 +21,21 @@ def lanes(workspace_id: str, template_id: str, most: int) -> tuple[MatterTemplat
         template = from_attributes(
             MatterTemplate, templates.find(session, workspace_id, template_id)
         )
-        found = matters.cards(session, workspace_id, template_id, most)
+        rows = matters.cards(session, workspace_id, template_id, most)
         cards: dict[str, list[Card]] = {}
         counts: dict[str, int] = {}
-        for matter, step, assignee, total in found:
+        for matter, step, assignee, total in rows:
             card = Card(
                 from_attributes(Matter, matter), from_attributes(MatterStep, step), assignee
             )
             cards.setdefault(step.template_step_id, []).append(card)
             counts[step.template_step_id] = total
     own = [(str(step["id"]), str(step["name"]), str(step["type"])) for step in template.steps]
-    known = {step_id for step_id, _, _ in own}
+    lane_ids = {step_id for step_id, _, _ in own}
     older = [
         (step_id, of_step[0].step.name, of_step[0].step.type)
         for step_id, of_step in cards.items()
-        if step_id not in known
+        if step_id not in lane_ids
     ]
     return template, [
         Lane(step_id, name, kind, cards.get(step_id, ()), counts.get(step_id, 0))
@@ -46,9 +46,9 @@ def lanes(workspace_id: str, template_id: str, most: int) -> tuple[MatterTemplat
 def list_all(workspace_id: str) -> Sequence[tuple[MatterTemplate, int]]:
     """The boards of a workspace, by name, and how many active matters each has."""
     with reading() as session:
-        found = matters.list_templates(session, workspace_id)
+        rows = matters.list_templates(session, workspace_id)
         counts = matters.active_of_each(session, workspace_id)
-    boards = [from_attributes(MatterTemplate, row) for row in found]
+    boards = [from_attributes(MatterTemplate, row) for row in rows]
     boards.sort(key=lambda board: (board.name.casefold(), board.id))
     return [(board, counts.get(board.id, 0)) for board in boards]
 

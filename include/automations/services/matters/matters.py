@@ -56,7 +56,7 @@ def page(
 ) -> tuple[Sequence[Matter], int]:
     """One page of a workspace's matters, newest first, and how many there are."""
     with unit_of_work() as session:
-        found, total = matters.page(
+        rows, total = matters.page(
             session,
             workspace_id,
             status=status,
@@ -64,7 +64,7 @@ def page(
             offset=(number - 1) * size,
             limit=size,
         )
-    return [from_attributes(Matter, row) for row in found], total
+    return [from_attributes(Matter, row) for row in rows], total
 
 
 def update(
@@ -182,7 +182,9 @@ def go_to_lane(workspace_id: str, matter_id: str, lane_id: str, from_step: str |
     """
     with unit_of_work() as session:
         matter = _find(session, workspace_id, matter_id, lock=True)
-        own = [one for one in matters.steps(session, matter.id) if one.template_step_id == lane_id]
+        own = [
+            step for step in matters.steps(session, matter.id) if step.template_step_id == lane_id
+        ]
         if not own:
             raise Conflict("It was made before the board had this step: it has none of this kind.")
         if own[0].id != from_step:
@@ -205,10 +207,10 @@ class WorkspaceMatters:
 
         try:
             with unit_of_work() as session:
-                made = once(session, key, make)
+                created = once(session, key, make)
         except DomainError as error:
             raise StepError(error.message, kind="config") from error
-        return MatterReceipt(made["matterId"], made["number"], tuple(made["stepIds"]))
+        return MatterReceipt(created["matterId"], created["number"], tuple(created["stepIds"]))
 
 
 def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> MatterDetail:

@@ -19,8 +19,8 @@ from automations.services.audit import audit
 def list_all(workspace_id: str) -> Sequence[MatterTemplate]:
     """All boards of a workspace."""
     with unit_of_work() as session:
-        found = matters.list_templates(session, workspace_id)
-    return [from_attributes(MatterTemplate, row) for row in found]
+        rows = matters.list_templates(session, workspace_id)
+    return [from_attributes(MatterTemplate, row) for row in rows]
 
 
 def get(workspace_id: str, template_id: str) -> MatterTemplate:

@@ -48,11 +48,11 @@ def list_all(workspace_id: str) -> Sequence[Connection]:
 
 def of_secrets(workspace_id: str) -> Mapping[str, Sequence[Connection]]:
     """The connections that name each secret, by its name."""
-    found: dict[str, list[Connection]] = {}
+    by_secret: dict[str, list[Connection]] = {}
     for connection in list_all(workspace_id):
         for name in uses.secrets_of(connection.config):
-            found.setdefault(name, []).append(connection)
-    return found
+            by_secret.setdefault(name, []).append(connection)
+    return by_secret
 
 
 def page_after(
@@ -62,8 +62,10 @@ def page_after(
     after = cursors.decode(cursor)[1] if cursor else None
     with unit_of_work() as session:
         rows = pipelines.page_after(session, workspace_id, after, size + 1)
-    found = [from_attributes(Connection, row) for row in rows]
-    return cursors.page(found, size, lambda one: (one.created_at, one.name))
+    page_connections = [from_attributes(Connection, row) for row in rows]
+    return cursors.page(
+        page_connections, size, lambda connection: (connection.created_at, connection.name)
+    )
 
 
 def get(workspace_id: str, connection_id: str) -> Connection:

@@ -46,21 +46,21 @@ def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> Sync:
 
 def _begin(reference: str, key: str) -> PipelineRun:
     with unit_of_work() as session:
-        found = _find(session, reference)
-        connection = usable(session, found.workspace_id, found.id)
+        row = _find(session, reference)
+        connection = usable(session, row.workspace_id, row.id)
         if connection.connector_type != PUSH:
             raise ValidationFailed({"records": ["this connection reads its records itself"]})
         return pipelines.begin_run(session, connection, "airflow", key)[0]
 
 
 def _find(session: Session, reference: str) -> PipelineConnection:
-    found = session.get(PipelineConnection, reference)
-    if found is None:
+    row = session.get(PipelineConnection, reference)
+    if row is None:
         workspace_id = api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE)
-        found = pipelines.find_by_name(session, workspace_id, reference)
-    if found is None:
+        row = pipelines.find_by_name(session, workspace_id, reference)
+    if row is None:
         raise NotFound(f"There is no pipeline connection '{reference}': make it in the API first.")
-    return found
+    return row
 
 
 def _take(run: PipelineRun, records: list[JSON]) -> None:

@@ -57,11 +57,11 @@ def fields(
         page = pulls.read(workspace_id, HttpConfig.model_validate(dict(config)), None, http)
     except StepError as error:
         raise ProviderFailed(error.message) from error
-    found: dict[str, JSON] = {}
+    examples: dict[str, JSON] = {}
     for record in page.records[:_MAX_RECORDS]:
         # What cannot be kept cannot be shown, either.
         is_shown = isinstance(record, Mapping) and fault(record, MAX_DEPTH) is None
         for path, value in paths_of(record) if is_shown else ():
-            if found.get(path) is None:
-                found[path] = value
-    return dict(islice(found.items(), _MAX_PATHS))
+            if examples.get(path) is None:
+                examples[path] = value
+    return dict(islice(examples.items(), _MAX_PATHS))

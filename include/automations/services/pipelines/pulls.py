@@ -175,8 +175,8 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
         raise StepError(f"'{config.records_path}' of the answer {records.why}.", kind="shape")
     if not isinstance(records, list):
         where = "is no list" if config.records_path == "$" else f"has no '{config.records_path}'"
-        found = "nothing" if records is NOTHING else type(records).__name__
-        raise StepError(f"The answer {where} of records but {found}.", kind="shape")
+        kind = "nothing" if records is NOTHING else type(records).__name__
+        raise StepError(f"The answer {where} of records but {kind}.", kind="shape")
     page = Page(config.url, response.url, response.headers, body, len(records))
     following = config.paging.following(page, cursor)
     if following is not None and config.auth is not None and config.auth.type == "query":
@@ -234,14 +234,14 @@ def _end(
 def _secret(workspace_id: str, config: HttpConfig) -> str | None:
     if config.secret is None:
         return None
-    found = secrets.read(workspace_id, {config.secret})
-    if config.secret not in found:
+    values = secrets.read(workspace_id, {config.secret})
+    if config.secret not in values:
         raise StepError(
             f"There is no secret {config.secret}. An administrator can set it by "
             f"PUT /api/secrets/{config.secret}.",
             kind="secret",
         )
-    return found[config.secret]
+    return values[config.secret]
 
 
 def _error_of(response: HttpResponse, masker: Masker) -> StepError:

@@ -69,16 +69,16 @@ def page_after(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         find(session, workspace_id, connection_id)
-        found = pipelines.runs_after(session, connection_id, after, size + 1)
-    syncs = [from_attributes(Sync, run) for run in found]
+        runs = pipelines.runs_after(session, connection_id, after, size + 1)
+    syncs = [from_attributes(Sync, run) for run in runs]
     return cursors.page(syncs, size, lambda sync: (sync.started_at, sync.id))
 
 
 def newest_of_each(workspace_id: str) -> Mapping[str, Sync]:
     """The newest sync of each connection that has any, by the connection."""
     with reading() as session:
-        found = pipelines.newest_of_each(session, workspace_id)
-    return {run.connection_id: from_attributes(Sync, run) for run in found}
+        runs = pipelines.newest_of_each(session, workspace_id)
+    return {run.connection_id: from_attributes(Sync, run) for run in runs}
 
 
 def get(workspace_id: str, connection_id: str, run_id: str) -> Sync:

@@ -78,8 +78,8 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
     records = _records(content) if connection.connector_type == PUSH else None
     with unit_of_work() as session:
         run, is_new = _sync(session, connection, records, delivery_id)
-        known = delivery_id is not None and run.delivery_id == delivery_id
-        return Accepted(from_attributes(Sync, run), duplicate=known and not is_new)
+        is_repeated = delivery_id is not None and run.delivery_id == delivery_id
+        return Accepted(from_attributes(Sync, run), duplicate=is_repeated and not is_new)
 
 
 def _sync(
@@ -107,11 +107,11 @@ def require(token: str, address: str) -> None:
 
 def _find(token: str, address: str) -> PipelineConnection:
     with reading() as session:
-        found = connections.find_by_webhook(session, hash_token(token))
-    if found is None:
+        row = connections.find_by_webhook(session, hash_token(token))
+    if row is None:
         limits.check_misses(address)
         raise NotFound("There is no such webhook.")
-    return found
+    return row
 
 
 def _url(row: PipelineConnection) -> str:
@@ -122,8 +122,8 @@ def _url(row: PipelineConnection) -> str:
 
 
 def _records(content: Content) -> Sequence[JSON]:
-    given = content.shown["body"]
-    records = given.get("records") if isinstance(given, dict) else given
+    body = content.shown["body"]
+    records = body.get("records") if isinstance(body, dict) else body
     if not isinstance(records, list):
         raise ValidationFailed({"records": ["must be a list in JSON, or the body must be one"]})
     return records

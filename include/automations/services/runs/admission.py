@@ -76,16 +76,16 @@ def admit(session: Session, run: Run) -> None:
     queued = limit is not None and limit.policy == "queue"
     free = limit.limit - held if limit is not None else _MAX_BATCH
     waiting = slots.waiting(session, run.slot_key, max(free, 0) if queued else _MAX_BATCH)
-    for one in waiting:
+    for earlier in waiting:
         if limit is None or held < limit.limit:
             held += 1
         elif limit.policy == "skip":
-            _skip(session, one, f"{limit.limit} in flight (concurrency: skip)")
+            _skip(session, earlier, f"{limit.limit} in flight (concurrency: skip)")
             continue
         else:
-            reason = f"Run {one.id} took its place (concurrency: cancel_running)."
+            reason = f"Run {earlier.id} took its place (concurrency: cancel_running)."
             cancellations.end(session, slots.oldest_held(session, run.slot_key), reason)
-        _hold(session, one)
+        _hold(session, earlier)
     if len(waiting) == _MAX_BATCH:
         jobs.enqueue(session, JobKind.ADMIT_RUN, waiting[-1].id)
 

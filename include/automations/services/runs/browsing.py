@@ -31,8 +31,8 @@ def page_after(
     """
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        found = run_lists.list_page(session, workspace_id, workflow_id, wanted, after, size + 1)
-    return cursors.page(found, size, lambda one: (one.run.started_at, one.run.id))
+        listed = run_lists.list_page(session, workspace_id, workflow_id, wanted, after, size + 1)
+    return cursors.page(listed, size, lambda item: (item.run.started_at, item.run.id))
 
 
 def automation_of(workspace_id: str, run_id: str) -> str:

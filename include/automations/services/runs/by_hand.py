@@ -20,7 +20,7 @@ from automations.services.workflows.lookups import require_newest
 ARCHIVED = "An archived automation cannot be executed."
 
 
-def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> StartedRun:
+def execute(by: Principal, workflow_id: str, input_data: dict[str, JSON]) -> StartedRun:
     """Start a run by hand.
 
     Raises:
@@ -34,7 +34,7 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> StartedR
         new = NewRun(
             trigger_type="manual",
             trigger_data={},
-            input=given,
+            input=input_data,
             started_by=by.name,
             starters=[people.identity_of(by)],
         )

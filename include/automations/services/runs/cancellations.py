@@ -46,10 +46,10 @@ def end_of_deleted(workflow_id: str) -> None:
     """
     while True:
         with unit_of_work() as session:
-            found = runs.unfinished_ids(session, workflow_id, _BATCH_SIZE)
-        if not found:
+            run_ids = runs.unfinished_ids(session, workflow_id, _BATCH_SIZE)
+        if not run_ids:
             return
-        for run_id in found:
+        for run_id in run_ids:
             with unit_of_work() as session:
                 if (run := runs.lock_run(session, run_id)) is not None:
                     end(session, run, "The automation was deleted.")

@@ -25,7 +25,7 @@ class StartedRuns:
         self,
         parent_run_id: str,
         workflow_id: str,
-        given: Mapping[str, Any],
+        input_data: Mapping[str, Any],
         key: str,
         *,
         awaited: bool,
@@ -33,7 +33,9 @@ class StartedRuns:
         with unit_of_work() as session:
             # A step that is done once more after a crash goes on with the child that it has.
             started = effects.once(
-                session, key, lambda: _start(session, parent_run_id, workflow_id, given, awaited)
+                session,
+                key,
+                lambda: _start(session, parent_run_id, workflow_id, input_data, awaited),
             )
         return str(started["runId"])
 
@@ -50,7 +52,11 @@ class StartedRuns:
 
 
 def _start(
-    session: Session, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], awaited: bool
+    session: Session,
+    parent_run_id: str,
+    workflow_id: str,
+    input_data: Mapping[str, Any],
+    awaited: bool,
 ) -> dict[str, str]:
     # Locked, so that whoever ends the parent sees this child, or is seen here.
     parent = runs.lock_run(session, parent_run_id)
@@ -68,7 +74,7 @@ def _start(
     new = NewRun(
         trigger_type="workflow",
         trigger_data={"parentRunId": parent.id},
-        input=dict(given),
+        input=dict(input_data),
         started_by=parent.started_by,
         starters=parent.starters,
         depth=parent.depth + 1,

@@ -142,9 +142,9 @@ def allowed_operators(
     """Those of some operators that a workspace may run."""
     with unit_of_work() as session:
         return [
-            one
-            for one in operators
-            if _operator_forbidden(session, workspace_id, one.operator) is None
+            operator
+            for operator in operators
+            if _operator_forbidden(session, workspace_id, operator.operator) is None
         ]
 
 

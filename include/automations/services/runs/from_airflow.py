@@ -50,43 +50,45 @@ class AirflowRun:
     due_at: datetime | None = None
 
 
-def record_run(session: Session, made: AirflowRun) -> Run | None:
+def record_run(session: Session, airflow_run: AirflowRun) -> Run | None:
     """Record a run that Airflow has; None if it is recorded already or belongs to no automation.
 
     A run whose input cannot be stored or does not fit the trigger's schema is FAILED at once, and
     so is one of an ARCHIVED automation. A run over the rate limit is CANCELLED at once, and so is a
     scheduled run that must not overlap while another one has not ended.
     """
-    scheduled = made.run_type in (_SCHEDULED, _BACKFILL)
+    scheduled = airflow_run.run_type in (_SCHEDULED, _BACKFILL)
     # If two come at once, one of them must see the other.
     lock = workflows.lock if scheduled else workflows.by_id
-    workflow = lock(session, made.workflow_id)
+    workflow = lock(session, airflow_run.workflow_id)
     if workflow is None:
         return None
     # Airflow accepts confs that we cannot store, or that would crash whoever shows them.
-    problem = fault(dict(made.conf))
-    stored = versions.definition(session, workflow.id, made.version or workflow.version) or {}
+    problem = fault(dict(airflow_run.conf))
+    stored = (
+        versions.definition(session, workflow.id, airflow_run.version or workflow.version) or {}
+    )
     data: dict[str, JSON] = {}
-    if scheduled and made.due_at is not None:
-        data["scheduledFor"] = timestamp(made.due_at)
-    run_id = published.run_id(made.workflow_id, made.run_id)
+    if scheduled and airflow_run.due_at is not None:
+        data["scheduledFor"] = timestamp(airflow_run.due_at)
+    run_id = published.run_id(airflow_run.workflow_id, airflow_run.run_id)
     new = NewRun(
         id=run_id,
-        dag_run_id=made.run_id if made.run_id != run_id else None,
-        trigger_type="schedule" if scheduled else made.run_type,
+        dag_run_id=airflow_run.run_id if airflow_run.run_id != run_id else None,
+        trigger_type="schedule" if scheduled else airflow_run.run_type,
         trigger_data=data,
-        input=payloads.drop_blanks(stored, made.conf) if problem is None else {},
-        started_by=made.started_by,
-        starters=[people.airflow_user(made.started_by)] if made.started_by else [],
-        version=made.version,
+        input=payloads.drop_blanks(stored, airflow_run.conf) if problem is None else {},
+        started_by=airflow_run.started_by,
+        starters=[people.airflow_user(airflow_run.started_by)] if airflow_run.started_by else [],
+        version=airflow_run.version,
         dispatched=True,
     )
     prepared = starting.prepare(session, workflow, new, stored)
     run = new_runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
-    if made.started_by:
-        by = audit.Actor("airflow", made.started_by)
+    if airflow_run.started_by:
+        by = audit.Actor("airflow", airflow_run.started_by)
         more = {"runId": run.id, **data}
         audit.record(session, "workflow.execute", workflow, by=by, name=workflow.name, **more)
     if workflow.status == WorkflowStatus.ARCHIVED:
@@ -102,7 +104,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         runs.end_run(session, run.id, RunStatus.FAILED, prepared.rejection.message)
         session.refresh(run)
     # A backfill has its own limit of concurrent runs.
-    elif made.run_type == _SCHEDULED and stored.get("trigger", {}).get("overlap") == "skip":
+    elif airflow_run.run_type == _SCHEDULED and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
         jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)

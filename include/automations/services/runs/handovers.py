@@ -68,22 +68,30 @@ class HandoverConsumer:
     def take(self) -> bool:
         """Take some; returns whether there may be more to do now."""
         now = self._clock()
-        later = [one for one, (at, _) in self._aside.items() if at > now]
+        later = [handover_id for handover_id, (at, _) in self._aside.items() if at > now]
         with unit_of_work() as session:
-            found = handovers.claim(session, _BATCH_SIZE, later)
-            taken = [one.id for one in found if self._mark(one.marks)]
+            claimed = handovers.claim(session, _BATCH_SIZE, later)
+            taken = [handover.id for handover in claimed if self._mark(handover.marks)]
             if taken:
                 handovers.remove(session, taken)
-        kept = {one.id: self._put_off(one.id) for one in found if one.id not in taken}
-        full = len(found) == _BATCH_SIZE
+        kept = {
+            handover.id: self._put_off(handover.id)
+            for handover in claimed
+            if handover.id not in taken
+        }
+        full = len(claimed) == _BATCH_SIZE
         # Those that are due but not found were taken by others; or, if full, did not fit.
         left = self._aside if full else dict.fromkeys(later)
-        waiting = {one: self._aside[one] for one in left if one not in taken}
+        waiting = {
+            handover_id: self._aside[handover_id]
+            for handover_id in left
+            if handover_id not in taken
+        }
         self._aside = waiting | kept
         return full or any(pause == 0 for _, pause in kept.values())
 
-    def _put_off(self, one: int) -> tuple[float, float]:
-        if one not in self._aside:
+    def _put_off(self, handover_id: int) -> tuple[float, float]:
+        if handover_id not in self._aside:
             return self._clock(), 0.0
-        pause = min(max(2 * self._aside[one][1], _MIN_RETRY_DELAY), _MAX_RETRY_DELAY)
+        pause = min(max(2 * self._aside[handover_id][1], _MIN_RETRY_DELAY), _MAX_RETRY_DELAY)
         return self._clock() + pause, pause

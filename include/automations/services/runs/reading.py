@@ -27,16 +27,16 @@ def page(
 ) -> tuple[Sequence[RunSummary], int]:
     """One page of an automation's runs, newest first, and how many there are."""
     with reading() as session:
-        found = run_queries.page(
+        page_runs = run_queries.page(
             session, workspace_id, workflow_id, wanted, (number - 1) * size, size
         )
-        if not found:
+        if not page_runs:
             require_any(session, workspace_id, workflow_id)
         if wanted.since or wanted.until or wanted.trigger_type:
-            return found, run_queries.count(session, workflow_id, wanted)
+            return page_runs, run_queries.count(session, workflow_id, wanted)
         numbers = run_counts.by_status(session, workspace_id, workflow_id)
         total = sum(numbers.values()) if wanted.status is None else numbers.get(wanted.status, 0)
-        return found, total
+        return page_runs, total
 
 
 def page_after(
@@ -46,8 +46,8 @@ def page_after(
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         require_any(session, workspace_id, workflow_id)
-        found = run_queries.page_after(session, workflow_id, wanted, after, size + 1)
-    return cursors.page(found, size, lambda run: (run.started_at, run.id))
+        page_runs = run_queries.page_after(session, workflow_id, wanted, after, size + 1)
+    return cursors.page(page_runs, size, lambda run: (run.started_at, run.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,13 @@ def export(
         NotFound: there is no such automation or run.
     """
     if run_id is None:
-        found, following = page_after(workspace_id, workflow_id, RunFilter(), cursor, MAX_EXPORTED)
+        page_runs, following = page_after(
+            workspace_id, workflow_id, RunFilter(), cursor, MAX_EXPORTED
+        )
     with reading() as session:
         workflow = require_any(session, workspace_id, workflow_id)
         if run_id is None:
-            return Export(workflow.id, workflow.name, [run.id for run in found], following)
+            return Export(workflow.id, workflow.name, [run.id for run in page_runs], following)
         if run_queries.find(session, workflow_id, run_id) is None:
             raise NotFound(f"There is no run {run_id}.")
         return Export(workflow.id, workflow.name, [run_id])
@@ -86,11 +88,11 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         NotFound: there is no such automation or run.
     """
     with reading() as session:
-        found = run_queries.find_with_wait(session, workspace_id, workflow_id, run_id)
-        if found is None:
+        row = run_queries.find_with_wait(session, workspace_id, workflow_id, run_id)
+        if row is None:
             require_any(session, workspace_id, workflow_id)
             raise NotFound(f"There is no run {run_id}.")
-        run, workflow_name, wait = found
+        run, workflow_name, wait = row
         steps = run_queries.steps(session, run_id)
         settled = {step.node_id for step in steps if step.status in SETTLED}
         pending: Sequence[str] = ()

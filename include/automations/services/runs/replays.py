@@ -53,8 +53,8 @@ def replay_many(
         workflow = _startable(session, by.workspace_id, workflow_id)
         # One request at a time: otherwise two could deadlock on the keys of limits.
         workflows.lock(session, workflow.id)
-        found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
-        return [_replay(session, workflow, run, by) for run in reversed(found)]
+        newest = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
+        return [_replay(session, workflow, run, by) for run in reversed(newest)]
 
 
 def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = False) -> RunSummary:

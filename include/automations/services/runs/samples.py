@@ -47,8 +47,8 @@ def last(workspace_id: str, workflow_id: str, definition: Mapping[str, Any]) -> 
     now = common_clock.now()
     with reading() as session:
         require(session, workspace_id, workflow_id)
-        found = run_lists.list_page(session, workspace_id, workflow_id, RunFilter(), None, 1)
-        run = run_queries.find(session, workflow_id, found[0].run.id) if found else None
+        newest = run_lists.list_page(session, workspace_id, workflow_id, RunFilter(), None, 1)
+        run = run_queries.find(session, workflow_id, newest[0].run.id) if newest else None
         outputs = run_steps.outputs(session, run.id) if run is not None else {}
     if run is None:
         names = names_at_start(kind, {}, {}, first_variables(stored, kind, {}))

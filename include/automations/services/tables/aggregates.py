@@ -34,7 +34,7 @@ class Answer:
     truncated: bool
 
 
-def answer(workspace_id: str, table_id: str, asked: Question) -> Answer:
+def answer(workspace_id: str, table_id: str, question: Question) -> Answer:
     """Compute an aggregate.
 
     Raises:
@@ -43,9 +43,11 @@ def answer(workspace_id: str, table_id: str, asked: Question) -> Answer:
     """
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        wanted = validate(asked.filter, columns)
-        aggregate = aggregates.validate(asked.function, asked.column, asked.group_by, columns)
-        whole, groups = row_aggregates.aggregates(
-            session, table_id, wanted, aggregate, asked.limit + 1
+        wanted = validate(question.filter, columns)
+        aggregate = aggregates.validate(
+            question.function, question.column, question.group_by, columns
         )
-    return Answer(whole, groups[: asked.limit], len(groups) > asked.limit)
+        whole, groups = row_aggregates.aggregates(
+            session, table_id, wanted, aggregate, question.limit + 1
+        )
+    return Answer(whole, groups[: question.limit], len(groups) > question.limit)

@@ -31,9 +31,11 @@ def page(workspace_id: str, q: str, offset: int, size: int) -> tuple[Sequence[Ta
         wanted = data_tables.list_page(session, workspace_id, None, q, offset, size + 1)
         shown = wanted[:size]
         stats = data_tables.stats_of_each(session, [table.id for table in shown])
-    found = []
+    page_tables = []
     for row in shown:
         count, changed = stats.get(row.id, (0, None))
         table = from_attributes(Table, row)
-        found.append(TableOverview(table, count, max(changed or row.updated_at, row.updated_at)))
-    return found, len(wanted) > size
+        page_tables.append(
+            TableOverview(table, count, max(changed or row.updated_at, row.updated_at))
+        )
+    return page_tables, len(wanted) > size

@@ -26,13 +26,13 @@ class WorkspaceTables:
         place = (workspace_id, change.table_id)
 
         def make(session: Session) -> tuple[Row, bool]:
-            given = row_of_step(_columns(session, *place), change.data, zone)
+            values = row_of_step(_columns(session, *place), change.data, zone)
             if change.row_id is not None:
-                changed = rows.merge(session, *place, change.row_id, given, cause=run_id)
+                changed = rows.merge(session, *place, change.row_id, values, cause=run_id)
                 return changed, False
             if change.keys:
-                return rows.upsert(session, *place, change.keys, given, cause=run_id)
-            return rows.add(session, *place, given, cause=run_id), True
+                return rows.upsert(session, *place, change.keys, values, cause=run_id)
+            return rows.add(session, *place, values, cause=run_id), True
 
         return _write_once(key, make)
 
@@ -59,8 +59,8 @@ class WorkspaceTables:
                 with unit_of_work() as session:
                     columns = _columns(session, workspace_id, table_id)
                 wanted = filters.from_step(wanted, columns, zone)
-            found, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
-        return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in found]
+            page_rows, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
+        return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in page_rows]
 
 
 def _columns(session: Session, workspace_id: str, table_id: str) -> list[Column]:

@@ -73,16 +73,16 @@ def sync(
         )
     synced = Synced(table.id, table.name)
     wanted = _by_hash(mapping, columns, enumerate(records, first), synced)
-    keys = {hashed: given.keys for hashed, given in wanted.items()}
-    known = keyed_rows.find_all(session, table.id, mapping.key_columns, keys)
+    keys = {hashed: record.keys for hashed, record in wanted.items()}
+    existing = keyed_rows.find_all(session, table.id, mapping.key_columns, keys)
     new: dict[str, dict[str, JSON]] = {}
     changed: list[StoredRow] = []
     marked: list[StoredRow] = []
-    for hashed, given in wanted.items():
-        row = known.get(hashed)
-        kept, wrong = validate(columns, given.values, before=row.data if row else None)
+    for hashed, incoming in wanted.items():
+        row = existing.get(hashed)
+        kept, wrong = validate(columns, incoming.values, before=row.data if row else None)
         if wrong:
-            synced.fail(given.place, wrong)
+            synced.fail(incoming.place, wrong)
         elif row is None:
             new[hashed] = kept
         elif not same(kept, row.data):

@@ -73,11 +73,11 @@ def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
         wanted, order = validate(query.filter, columns), order_of(query.sort, columns)
         after = _place(query.cursor, order) if query.cursor else None
-        found = data_rows.page(
+        listed = data_rows.page(
             session, table_id, wanted, order, after, query.limit + 1, query.offset
         )
-    rows = found[: query.limit]
-    following = _cursor(rows[-1], order) if len(found) > len(rows) else None
+    rows = listed[: query.limit]
+    following = _cursor(rows[-1], order) if len(listed) > len(rows) else None
     return [_to_row(columns, row) for row in rows], following
 
 
@@ -164,8 +164,8 @@ def add(
     """Add a row in a transaction; ``cause`` is the run whose step does it."""
     table = tables.writable(session, workspace_id, table_id)
     columns = columns_of(table.columns)
-    made = data_rows.add(session, table_id, row_of(columns, data), None)
-    return announce(session, table, columns, made, "ROW_ADDED", cause)
+    new_row = data_rows.add(session, table_id, row_of(columns, data), None)
+    return announce(session, table, columns, new_row, "ROW_ADDED", cause)
 
 
 def merge(
@@ -203,12 +203,12 @@ def upsert(
     values, wrong = key_values(columns, keys, data)
     if wrong:
         raise ValidationFailed(wrong)
-    found = keyed_rows.find_one(session, table_id, list(values), values)
+    existing = keyed_rows.find_one(session, table_id, list(values), values)
     hashed = key_hash(values, values)
-    if found is not None:
-        return _merge(session, table, found, data, hashed, cause), False
-    made = data_rows.add(session, table_id, row_of(columns, data), hashed)
-    return announce(session, table, columns, made, "ROW_ADDED", cause), True
+    if existing is not None:
+        return _merge(session, table, existing, data, hashed, cause), False
+    new_row = data_rows.add(session, table_id, row_of(columns, data), hashed)
+    return announce(session, table, columns, new_row, "ROW_ADDED", cause), True
 
 
 def remove(session: Session, workspace_id: str, table_id: str, row_id: str) -> bool:
@@ -226,9 +226,9 @@ def announce(
     cause: str | None,
 ) -> Row:
     """A row that was written, as it is shown; it is an event from then on."""
-    made = _to_row(columns, row)
-    _announce(session, table, kind, {"rowId": row.id, "row": dict(made.data)}, cause)
-    return made
+    announced = _to_row(columns, row)
+    _announce(session, table, kind, {"rowId": row.id, "row": dict(announced.data)}, cause)
+    return announced
 
 
 def _check_unchanged(
@@ -308,14 +308,14 @@ def _cursor(row: DataRow, order: Order) -> str:
 def _place(cursor: str, order: Order) -> RowPosition:
     if order.column is None:
         return RowPosition(*cursors.decode(cursor))
-    at, row_id, given = cursors.decode_ordered(cursor)
-    if len(given) != 2 or given[0] != order.column.key:
+    at, row_id, position = cursors.decode_ordered(cursor)
+    if len(position) != 2 or position[0] != order.column.key:
         raise cursors.unknown_cursor()
     # A text may have been cut, and an option may be no more: only its type is looked at.
     kind = order.column.type
     plain = Column(key="value", type=kind if kind in ("number", "boolean") else "text")
     try:
-        value = None if given[1] is None else value_of(plain, given[1])
+        value = None if position[1] is None else value_of(plain, position[1])
     except ValueError as error:
         raise cursors.unknown_cursor() from error
     return RowPosition(at, row_id, value)

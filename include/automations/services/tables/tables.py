@@ -47,15 +47,15 @@ class TableStats:
 def list_all(workspace_id: str, category: str | None = None) -> Sequence[Table]:
     """All tables of a workspace, newest first."""
     with unit_of_work() as session:
-        found = data_tables.list_page(session, workspace_id, category)
-    return [from_attributes(Table, row) for row in found]
+        rows = data_tables.list_page(session, workspace_id, category)
+    return [from_attributes(Table, row) for row in rows]
 
 
 def tree(workspace_id: str) -> list[tuple[str, list[Table]]]:
     """The categories that have tables, and their tables by name."""
-    found = sorted(list_all(workspace_id), key=lambda table: (table.name, table.id))
+    all_tables = sorted(list_all(workspace_id), key=lambda table: (table.name, table.id))
     groups = [
-        (category, [table for table in found if table.category == category])
+        (category, [table for table in all_tables if table.category == category])
         for category in get_args(Category)
     ]
     return [(category, rows) for category, rows in groups if rows]
@@ -190,9 +190,9 @@ def _check_filled_columns(table: DataTable, shape: TableShape) -> None:
     if shape.category != table.category:
         wrong["category"] = [f"must be {table.category}: the rows are the submissions of a form"]
     filled = set(table.form_columns.values())
-    given = {column.key: _without_name(column) for column in shape.columns}
+    by_key = {column.key: _without_name(column) for column in shape.columns}
     for column in columns_of(table.columns):
-        if column.key in filled and given.get(column.key) != _without_name(column):
+        if column.key in filled and by_key.get(column.key) != _without_name(column):
             wrong["columns"] = [f"must have '{column.key}' as it is: it is filled by a form"]
     for place, column in enumerate(shape.columns):
         if column.required:

@@ -134,7 +134,7 @@ def closed_reason(run: Run, wait: Wait, at: datetime) -> Closed | None:
     return Closed.EXPIRED if wait.due_at <= at else None
 
 
-def take(session: Session, run: Run, wait: Wait, given: SubmittedAnswer) -> Accepted:
+def take(session: Session, run: Run, wait: Wait, answer: SubmittedAnswer) -> Accepted:
     """Check an answer, and store it as a vote; ``waits.settle`` later decides which one was first.
 
     Raises:
@@ -142,50 +142,50 @@ def take(session: Session, run: Run, wait: Wait, given: SubmittedAnswer) -> Acce
         NotAllowed: others were asked.
         ValidationFailed: the decision or its data does not fit what was asked.
     """
-    _check_open(run, wait, given)
+    _check_open(run, wait, answer)
     if wait.kind != WaitKind.DECISION:
-        return _going_on(wait, given)
-    if given.decision not in DECISIONS:
+        return _going_on(wait, answer)
+    if answer.decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
     question = Question.of(wait.question or {})
-    decision = Decision(given.decision)
-    asked = waits.approvers(session, wait.id)
-    person = people.identities(session, run.workspace_id, [given.who])
+    decision = Decision(answer.decision)
+    approvers = waits.approvers(session, wait.id)
+    person = people.identities(session, run.workspace_id, [answer.who])
     if not question.allow_self_approval and _has_started(session, run, person):
         raise NotAllowed(
             "Whoever started the run may not decide on it. "
             "A key that belongs to no member counts as whoever has made it."
         )
-    voter = next((one for one in asked if mailbox(one.address) in person), None)
-    if asked and voter is None and not given.administers:
+    voter = next((approver for approver in approvers if mailbox(approver.address) in person), None)
+    if approvers and voter is None and not answer.administers:
         raise NotAllowed(
             "Others are asked to decide; in their place only an administrator of the workspace may."
         )
-    data = _fitting(session, run, question, given) if question.form else given.data
+    data = _fitting(session, run, question, answer) if question.form else answer.data
     if voter is None:
-        return Accepted(decision, data, override=bool(asked), reason=given.reason)
-    if not waits.vote(session, voter, decision, given.at, given.reason):
+        return Accepted(decision, data, override=bool(approvers), reason=answer.reason)
+    if not waits.vote(session, voter, decision, answer.at, answer.reason):
         raise Conflict(f"{voter.address} has decided before: {voter.decision}.")
-    approvals = sum(one.decision == Decision.APPROVED for one in asked)
+    approvals = sum(approver.decision == Decision.APPROVED for approver in approvers)
     ends = decision == Decision.REJECTED or approvals >= question.quorum
-    return Accepted(decision, data, ends, reason=given.reason)
+    return Accepted(decision, data, ends, reason=answer.reason)
 
 
-def _going_on(wait: Wait, given: SubmittedAnswer) -> Accepted:
+def _going_on(wait: Wait, answer: SubmittedAnswer) -> Accepted:
     """The answer to a pause that is not for a decision."""
-    if given.decision == Decision.REJECTED:
+    if answer.decision == Decision.REJECTED:
         raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
-    if given.decision not in _GOES_ON:
+    if answer.decision not in _GOES_ON:
         raise ValidationFailed({"decision": ["must be absent, or approved"]})
-    return Accepted(Decision.RESUMED, given.data, reason=given.reason)
+    return Accepted(Decision.RESUMED, answer.data, reason=answer.reason)
 
 
-def _check_open(run: Run, wait: Wait, given: SubmittedAnswer) -> None:
-    if wrong := faults(given.data, "data") | faults(given.reason, "reason"):
+def _check_open(run: Run, wait: Wait, answer: SubmittedAnswer) -> None:
+    if wrong := faults(answer.data, "data") | faults(answer.reason, "reason"):
         raise ValidationFailed(wrong)
-    if given.reason is not None and len(given.reason) > MAX_REASON:
+    if answer.reason is not None and len(answer.reason) > MAX_REASON:
         raise ValidationFailed({"reason": [f"may have {MAX_REASON} characters at most"]})
-    match closed_reason(run, wait, given.at):
+    match closed_reason(run, wait, answer.at):
         case Closed.EXPIRED:
             raise Conflict("What the run waited for has expired.")
         case Closed.ANSWERED | Closed.CANCELLED:
@@ -200,19 +200,19 @@ def _has_started(session: Session, run: Run, person: Set[str]) -> bool:
     return not person.isdisjoint(people.identities(session, run.workspace_id, run.starters))
 
 
-def _fitting(session: Session, run: Run, question: Question, given: SubmittedAnswer) -> JSON:
+def _fitting(session: Session, run: Run, question: Question, answer: SubmittedAnswer) -> JSON:
     """The data of an answer, checked against the question's form, with its files looked up."""
-    approved = given.decision == Decision.APPROVED
-    if not isinstance(given.data or {}, dict):
+    approved = answer.decision == Decision.APPROVED
+    if not isinstance(answer.data or {}, dict):
         if approved:
             raise ValidationFailed({"data": ["must be an object"]})
-        return given.data
+        return answer.data
     form = schema.FormSchema.model_validate(question.form)
-    data = given.data if isinstance(given.data, dict) else {}
-    settled, errors = uploads.resolve(session, run.workspace_id, form, data, given.sent)
+    data = answer.data if isinstance(answer.data, dict) else {}
+    settled, errors = uploads.resolve(session, run.workspace_id, form, data, answer.sent)
     if approved:
         # With a rejection the form need not be complete.
         errors = data_checks.check(form, data) | errors
     if errors:
         raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})
-    return settled or given.data
+    return settled or answer.data

@@ -82,7 +82,7 @@ def resume(
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
         now = common_clock.now()
-        given = SubmittedAnswer(
+        answer = SubmittedAnswer(
             decision,
             data,
             by.name,
@@ -92,7 +92,7 @@ def resume(
             sent=sent,
             reason=reason,
         )
-        accepted = answers.take(session, run, wait, given)
+        accepted = answers.take(session, run, wait, answer)
         uploads.keep(session, run.workspace_id, sent or (), run_id=run.id)
         audit.record(
             session,
@@ -140,8 +140,8 @@ def decide(
         approver, wait, run = _of_token(session, token)
         address, now = approver.address, common_clock.now()
         who = people.mailbox(address)
-        given = SubmittedAnswer(decision, data, address, who, now, sent=sent, reason=reason)
-        accepted = answers.take(session, run, wait, given)
+        answer = SubmittedAnswer(decision, data, address, who, now, sent=sent, reason=reason)
+        accepted = answers.take(session, run, wait, answer)
         uploads.keep(session, run.workspace_id, sent, run_id=run.id)
         audit.record(
             session,
@@ -201,10 +201,10 @@ def _settle(session: Session, wait: Wait, answer: Accepted, by: str) -> None:
 
 
 def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
-    found = waits.find_token(session, hash_token(token))
-    if found is None:
+    match = waits.find_token(session, hash_token(token))
+    if match is None:
         raise NotFound("This link is unknown. Please check that it is complete.")
-    run_id, wait_id, approver_id = found
+    run_id, wait_id, approver_id = match
     # Locked in this order everywhere: run, wait, approver.
     run = runs.lock_run(session, run_id)
     wait = waits.lock_wait(session, wait_id)

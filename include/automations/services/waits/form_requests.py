@@ -82,9 +82,9 @@ def _make(session: Session, wanted: Wanted) -> dict[str, Any]:
     return {"formRequestIds": ids}
 
 
-def form_token(key: str, recipient: str, known: str | None = None) -> str:
+def form_token(key: str, recipient: str, existing_hash: str | None = None) -> str:
     """The token of one recipient's link; the one that was given out, when its hash is known."""
-    return derive_token(f"form:{key}:{recipient}", known)
+    return derive_token(f"form:{key}:{recipient}", existing_hash)
 
 
 def link_token(request: FormRequest) -> str:
@@ -223,9 +223,9 @@ def submit_public(
 def _of_page(form_id: str, page: str, data: Mapping[str, Any], sent: Sequence[Upload]) -> str:
     """What a submission is known again by: somebody may go back to a page, and send other data."""
     # A file has another id each time that it is sent.
-    same = {one.id: hashlib.sha256(one.content).hexdigest() for one in sent}
+    same = {file.id: hashlib.sha256(file.content).hexdigest() for file in sent}
     said = re.sub(
-        "|".join(same) or "(?!)", lambda found: same[found[0]], canonical([page, data]).decode()
+        "|".join(same) or "(?!)", lambda match: same[match[0]], canonical([page, data]).decode()
     )
     return f"page:{form_id}:{hashlib.sha256(said.encode()).hexdigest()}"
 

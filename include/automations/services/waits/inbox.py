@@ -57,9 +57,11 @@ def list_open(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision
     """
     with reading() as session:
         person = people.identities(session, by.workspace_id, [identity_of(by)])
-        found = waits.open_decisions(session, by.workspace_id, run_id, MAX_LISTED)
-        asked = [_to_open_decision(session, by, person, *one) for one in found]
-    return sorted(asked, key=lambda one: (not one.mine, not one.may, one.asked_at))
+        rows = waits.open_decisions(session, by.workspace_id, run_id, MAX_LISTED)
+        decisions = [_to_open_decision(session, by, person, *row) for row in rows]
+    return sorted(
+        decisions, key=lambda decision: (not decision.mine, not decision.may, decision.asked_at)
+    )
 
 
 def count(workspace_id: str) -> int:
@@ -73,10 +75,10 @@ def _to_open_decision(
 ) -> OpenDecision:
     question = Question.of(wait.question or {})
     approvers = waits.approvers(session, wait.id)
-    mine = [one for one in approvers if mailbox(one.address) in person]
+    mine = [approver for approver in approvers if mailbox(approver.address) in person]
     starters = people.identities(session, by.workspace_id, run.starters)
     barred = not question.allow_self_approval and not person.isdisjoint(starters)
-    waits_for_them = any(one.used_at is None for one in mine)
+    waits_for_them = any(approver.used_at is None for approver in mine)
     asked_for = waits_for_them if mine else not approvers or by.administers
     may = by.may("MEMBER") and asked_for and not barred
     return OpenDecision(
@@ -88,8 +90,8 @@ def _to_open_decision(
         body=question.body,
         data=question.data,
         form=question.form,
-        approvers=[one.address for one in approvers],
-        approvals=sum(one.decision == Decision.APPROVED for one in approvers),
+        approvers=[approver.address for approver in approvers],
+        approvals=sum(approver.decision == Decision.APPROVED for approver in approvers),
         quorum=question.quorum,
         started_by=run.started_by,
         asked_at=wait.created_at,

@@ -46,11 +46,11 @@ def state(wait_id: str, users: Iterable[str]) -> QuestionState:
     """
     with reading() as session:
         wait = session.get_one(Wait, wait_id)
-        asked = waits.approvers(session, wait.id)
+        approvers = waits.approvers(session, wait.id)
         stored = wait.question or {}
         return QuestionState(
-            asked=tuple(one.address for one in asked),
-            approvals=sum(one.decision == Decision.APPROVED for one in asked),
+            asked=tuple(approver.address for approver in approvers),
+            approvals=sum(approver.decision == Decision.APPROVED for approver in approvers),
             refused=stored.get(waits.REFUSED),
             entitled=_entitled_users(session, wait, Question.of(stored), users),
         )

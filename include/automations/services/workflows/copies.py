@@ -33,6 +33,6 @@ def make(by: Principal, workflow_id: str, ports: Ports) -> WorkflowDetail:
         if secret is not None and not webhook_secrets.is_reference(str(secret)):
             value = webhook_secrets.value_of(by.workspace_id, str(secret))
             payload["trigger"] = {**trigger, "secret": value}
-        found = add(session, by, payload, ports, new_id())
-        check_references(session, found)
-        return found
+        copy = add(session, by, payload, ports, new_id())
+        check_references(session, copy)
+        return copy

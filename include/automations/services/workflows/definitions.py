@@ -41,10 +41,10 @@ class _VersionCache:
 
     def get(self, key: tuple[str, int]) -> Loaded | None:
         with self._lock:
-            found = self._loaded.get(key)
-            if found is not None:
+            cached = self._loaded.get(key)
+            if cached is not None:
                 self._loaded.move_to_end(key)
-            return found
+            return cached
 
     def put(self, key: tuple[str, int], loaded: Loaded) -> None:
         with self._lock:

@@ -19,11 +19,11 @@ _NEW = "new:"
 
 def begin(stored: Mapping[str, Any]) -> editing.Draft:
     """A stored definition as an edit begins with it."""
-    made = editing.lay_out(stored)
-    secret = _secret_of(made)
+    draft = editing.lay_out(stored)
+    secret = _secret_of(draft)
     if secret is not None and not webhook_secrets.is_reference(secret):
-        return _with(made, HIDDEN)
-    return made
+        return _with(draft, HIDDEN)
+    return draft
 
 
 def as_seen(kept: Mapping[str, Any]) -> editing.Draft:
@@ -32,7 +32,7 @@ def as_seen(kept: Mapping[str, Any]) -> editing.Draft:
     return _with(kept, HIDDEN) if _is_new(secret) else dict(kept)
 
 
-def seal(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
+def seal(draft: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
     """A changed definition as it may be kept: a secret that was typed is sealed at once.
 
     Args:
@@ -41,18 +41,18 @@ def seal(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
     Raises:
         ValidationFailed: the secret is too long.
     """
-    typed = _secret_of(made)
+    typed = _secret_of(draft)
     if not typed or webhook_secrets.is_reference(typed):
-        return made
+        return draft
     trigger = before.get("trigger")
     kept = trigger.get("secret", HIDDEN) if isinstance(trigger, dict) else HIDDEN
     if typed == HIDDEN or _holds(kept, typed):
-        return _with(made, kept)
+        return _with(draft, kept)
     if len(typed) > webhook_secrets.MAX_LENGTH:
         raise ValidationFailed(
             {"trigger.secret": [f"may have {webhook_secrets.MAX_LENGTH} characters at most"]}
         )
-    return _with(made, _NEW + webhook_secrets.seal_text(typed))
+    return _with(draft, _NEW + webhook_secrets.seal_text(typed))
 
 
 def unseal(workspace_id: str, kept: editing.Draft) -> editing.Draft:

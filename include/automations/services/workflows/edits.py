@@ -66,7 +66,7 @@ def get(by: Principal, workflow_id: str) -> Edit:
 
 
 def apply(
-    by: Principal, workflow_id: str, base_version: int, number: int, what: str, made: Change
+    by: Principal, workflow_id: str, base_version: int, number: int, what: str, alter: Change
 ) -> Edit:
     """Change an edit; the first change creates it.
 
@@ -75,7 +75,7 @@ def apply(
         number: of the state that they see.
         what: names the input that was typed into, so that its characters count as one change;
             empty for other changes.
-        made: returns the new definition.
+        alter: returns the new definition.
 
     Raises:
         NotFound: there is no such automation, step or place.
@@ -86,7 +86,7 @@ def apply(
         workflow = require(session, by.workspace_id, workflow_id)
         edit = _find_or_begin(session, by, workflow, base_version, number)
         before = workflow_edits.draft(session, edit)
-        after = edit_secrets.seal(editing.lay_out(made(edit_secrets.as_seen(before))), before)
+        after = edit_secrets.seal(editing.lay_out(alter(edit_secrets.as_seen(before))), before)
         if wrong := faults(after, "") or _too_long(after):
             raise ValidationFailed(wrong)
         if not same(before, after):
@@ -182,13 +182,13 @@ def save(
         payload = edit_secrets.unseal(by.workspace_id, payload)
         if status is not None:
             payload["status"] = str(status)
-        found = change(session, by, workflow, payload, ports, whole=True)
-        check_references(session, found)
+        saved = change(session, by, workflow, payload, ports, whole=True)
+        check_references(session, saved)
         if edit is not None and edit.sample:
             _begin_anew(session, by, workflow, edit)
         else:
             workflow_edits.remove(session, workflow.id, by.editor)
-        return found
+        return saved
 
 
 def _lock(session: Session, by: Principal, workflow: Workflow, number: int) -> WorkflowEdit | None:
@@ -236,10 +236,10 @@ def _begin_anew(
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     session.expunge(edit)
     workflow_edits.remove(session, workflow.id, by.editor)
-    made = _begin(session, by, workflow, workflow.version, stored)
-    made.sample, made.changes = sample, seen
-    workflow_edits.touch(session, made)
-    return made
+    fresh = _begin(session, by, workflow, workflow.version, stored)
+    fresh.sample, fresh.changes = sample, seen
+    workflow_edits.touch(session, fresh)
+    return fresh
 
 
 def _too_long(definition: editing.Draft) -> Errors:
@@ -281,7 +281,7 @@ def _to_edit(session: Session, workflow: Workflow, edit: WorkflowEdit | None) ->
         changed = not same(_base(session, edit), kept)
     definition = edit_secrets.as_seen(kept)
     _, errors = checking.parse(definition)
-    ids = [str(one.step.get("id")) for one in editing.walk(definition)]
+    ids = [str(located.step.get("id")) for located in editing.walk(definition)]
     in_flight = InFlight(*run_queries.in_flight(session, workflow.id, workflow.version + 1, ids))
     newest = versions.list_newest(session, workflow.id, 1)
     return Edit(

@@ -26,13 +26,13 @@ def check(session: Session, workflow: WorkflowDetail, error_workflow_id: str | N
             names = (workflow.name, *chain.values(), workflow.name)
             path = " → ".join(f"'{name}'" for name in names)
             raise ValidationFailed({_FIELD: [f"would be started by its own failures: {path}"]})
-        found = workflows.find(session, workflow.workspace_id, following)
-        if found is None:
+        next_workflow = workflows.find(session, workflow.workspace_id, following)
+        if next_workflow is None:
             if not chain:
                 raise ValidationFailed({_FIELD: [f"there is no automation {following}"]})
             return
-        chain[following] = found.name
+        chain[following] = next_workflow.name
         following = None
         # What an older release took and this one does not, starts nothing.
         with suppress(Unreadable):
-            following = read(session, found.id, found.version).error_workflow_id
+            following = read(session, next_workflow.id, next_workflow.version).error_workflow_id

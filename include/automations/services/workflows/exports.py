@@ -82,8 +82,8 @@ def export_one(workspace_id: str, workflow_id: str) -> dict[str, JSON]:
 def _load_stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator[Stored]:
     """These automations, or all."""
     if not ids:
-        for one in reversed(workflows.list_all(session, workspace_id)):
-            yield Stored(one.name, one.id, one.status, one.definition)
+        for listed in reversed(workflows.list_all(session, workspace_id)):
+            yield Stored(listed.name, listed.id, listed.status, listed.definition)
     for workflow_id in ids:
         workflow = require(session, workspace_id, workflow_id)
         stored = versions.definition(session, workflow.id, workflow.version) or {}

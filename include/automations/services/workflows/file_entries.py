@@ -33,41 +33,41 @@ class Existing:
 
     def __init__(self, session: Session, workspace_id: str, payloads: Sequence[Any]) -> None:
         said = [payload for payload in payloads if isinstance(payload, dict)]
-        ids = {str(one["id"]) for one in said if one.get("id") is not None}
-        by_name = [_key_and_name(one) for one in said if one.get("id") is None]
+        ids = {str(entry["id"]) for entry in said if entry.get("id") is not None}
+        by_name = [_key_and_name(entry) for entry in said if entry.get("id") is None]
         names = {name for _, name in by_name if name is not None}
         keys = {key for key, _ in by_name if key is not None}
-        found = workflows.matching(session, workspace_id, ids, keys, names)
-        self.by_id = {one.id: one for one in found}
-        self.by_key = {one.key: one for one in found if one.key is not None}
+        matches = workflows.matching(session, workspace_id, ids, keys, names)
+        self.by_id = {workflow.id: workflow for workflow in matches}
+        self.by_key = {workflow.key: workflow for workflow in matches if workflow.key is not None}
         self.by_name: dict[str, list[Workflow]] = {}
-        for one in found:
-            if one.key is None:
-                self.by_name.setdefault(one.name, []).append(one)
+        for row in matches:
+            if row.key is None:
+                self.by_name.setdefault(row.name, []).append(row)
         self.definitions = versions.newest_definitions(session, self.by_id)
 
     def entry_of(self, payload: Any, entries: Entries) -> Entry:
         """Which automation one of a file is."""
         if not isinstance(payload, dict):
             raise ValidationFailed({"body": ["must be an automation, with a name and steps"]})
-        given = dict(payload)
-        workflow_id = given.pop("id", None)
-        workflow = _find_existing(self, workflow_id, given)
+        fields = dict(payload)
+        workflow_id = fields.pop("id", None)
+        workflow = _find_existing(self, workflow_id, fields)
         if workflow is not None and workflow_id is None:
             other = entries.of.get(entries.by_workflow.get(workflow.id, -1))
-            if other is not None and other.given.get("key") != given.get("key"):
+            if other is not None and other.given.get("key") != fields.get("key"):
                 # Who the file gives another key is not the one that is meant.
                 workflow = None
         index = (
             entries.by_workflow.get(workflow.id)
             if workflow is not None
-            else entries.find_new(given)
+            else entries.find_new(fields)
         )
         if index is not None:
             raise ValidationFailed(
                 {"name": [f"is the same automation as number {index + 1} of the file"]}
             )
-        return Entry(given, workflow, new_id() if workflow is None else workflow.id)
+        return Entry(fields, workflow, new_id() if workflow is None else workflow.id)
 
 
 class Entries:
@@ -89,9 +89,9 @@ class Entries:
         else:
             self._by_name[name] = index
 
-    def find_new(self, given: Mapping[str, Any]) -> int | None:
+    def find_new(self, fields: Mapping[str, Any]) -> int | None:
         """Which one that is to be created would be found, once it is there, for another."""
-        key, name = _key_and_name(given)
+        key, name = _key_and_name(fields)
         return (
             self._by_name.get(name)
             if key is None
@@ -112,27 +112,29 @@ class Keys:
         self.ids = {key: workflow_id for workflow_id, key in self.of.items()}
 
 
-def _key_and_name(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _key_and_name(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Its key and name; None for one that is none, as checking it will say."""
-    key, name = given.get("key"), given.get("name")
+    key, name = fields.get("key"), fields.get("name")
     return key if isinstance(key, str) else None, name if isinstance(name, str) else None
 
 
-def _find_existing(known: Existing, workflow_id: Any, given: Mapping[str, Any]) -> Workflow | None:
+def _find_existing(
+    existing: Existing, workflow_id: Any, fields: Mapping[str, Any]
+) -> Workflow | None:
     if workflow_id is not None:
-        workflow = known.by_id.get(str(workflow_id))
+        workflow = existing.by_id.get(str(workflow_id))
         if workflow is None:
             problem = f"there is no automation {workflow_id} here"
             mend = "without an id one is made, and with a key in its place it is found anywhere"
             raise ValidationFailed({"id": [f"{problem}: {mend}"]})
         return workflow
-    key, name = given.get("key"), given.get("name")
+    key, name = fields.get("key"), fields.get("name")
     if not isinstance(name, str) or not isinstance(key, str | None):
         return None  # invalid, as checking it will say
-    if key is not None and key in known.by_key:
-        return known.by_key[key]
-    found = known.by_name.get(name, [])
-    if len(found) > 1:
-        ids = ", ".join(workflow.id for workflow in found)
+    if key is not None and key in existing.by_key:
+        return existing.by_key[key]
+    namesakes = existing.by_name.get(name, [])
+    if len(namesakes) > 1:
+        ids = ", ".join(workflow.id for workflow in namesakes)
         raise ValidationFailed({"name": [f"several automations have it: give one's id ({ids})"]})
-    return found[0] if found else None
+    return namesakes[0] if namesakes else None

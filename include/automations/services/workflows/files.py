@@ -82,7 +82,7 @@ def apply(
             if dry_run:
                 raise _DryRunEnds
     except _DryRunEnds:
-        return [_as_tried(one) for one in file.results()]
+        return [_as_tried(result) for result in file.results()]
     return file.results()
 
 
@@ -113,20 +113,20 @@ class _File:
         new: dict[int, CheckedWorkflow] = {}
         for index, entry in self._entries.of.items():
             with self._collect_errors(index, entry.given):
-                given = references.by_id(entry.given, self._keys.ids)
+                fields = references.by_id(entry.given, self._keys.ids)
                 if entry.workflow is None:
                     new[index] = writing.new(
-                        self._session, self._by, given, self._ports, entry.workflow_id
+                        self._session, self._by, fields, self._ports, entry.workflow_id
                     )
                 else:
-                    self._change(index, entry.workflow, given)
+                    self._change(index, entry.workflow, fields)
         self._create(new)
 
     def check_references(self) -> None:
         """Check that none of the written automations can start itself."""
-        for index, found in self._written.items() if not self._errors else ():
+        for index, detail in self._written.items() if not self._errors else ():
             with self._collect_errors(index, self._entries.of[index].given):
-                check_references(self._session, found)
+                check_references(self._session, detail)
 
     def check(self) -> None:
         """Check that nothing was wrong.
@@ -141,12 +141,12 @@ class _File:
         """The result of each, in the order of the file."""
         return [self._applied[index] for index in sorted(self._applied)]
 
-    def _change(self, index: int, workflow: Workflow, given: Mapping[str, Any]) -> None:
+    def _change(self, index: int, workflow: Workflow, fields: Mapping[str, Any]) -> None:
         stored = self._known.definitions.get(workflow.id, {})
-        change = _Change(workflow, stored, given, self._keys.of)
-        self._applied[index], found = change.apply(self._session, self._by, self._ports)
-        if found is not None:
-            self._written[index] = found
+        change = _Change(workflow, stored, fields, self._keys.of)
+        self._applied[index], detail = change.apply(self._session, self._by, self._ports)
+        if detail is not None:
+            self._written[index] = detail
 
     def _create(self, new: Mapping[int, CheckedWorkflow]) -> None:
         created = writing.create(self._session, list(new.values()), self._by.name)
@@ -158,13 +158,13 @@ class _File:
                 self._applied[index] = _creation(checked, self._keys.of)
 
     @contextmanager
-    def _collect_errors(self, index: int, given: Any) -> Iterator[None]:
+    def _collect_errors(self, index: int, fields: Any) -> Iterator[None]:
         """Go on with the next automation after one that is invalid."""
         try:
             yield
         except ValidationFailed as error:
-            found = references.as_written(error.field_errors, given)
-            self._errors.update({f"{index}.{path}": texts for path, texts in found.items()})
+            problems = references.as_written(error.field_errors, fields)
+            self._errors.update({f"{index}.{path}": texts for path, texts in problems.items()})
 
 
 def _creation(checked: CheckedWorkflow, keys: Mapping[str, str]) -> Applied:
@@ -193,9 +193,9 @@ class _Change:
         workflow, keys = self.workflow, self.keys
         body = with_kept_ids(self.stored, dict(self.given))
         status = str(body.get("status", workflow.status))
-        known = _parse_stored(self.stored, workflow.id)
-        before = None if known is None else _comparable(known, workflow.status, keys)
-        secret = None if known is None else _secret_of(known)
+        stored = _parse_stored(self.stored, workflow.id)
+        before = None if stored is None else _comparable(stored, workflow.status, keys)
+        secret = None if stored is None else _secret_of(stored)
         definition = _parse(_without_status(body))
         after = _file_entry(definition, body, status, keys, secret)
         if before is not None and same(before, after):
@@ -279,7 +279,7 @@ def _diff(before: str, after: str) -> str:
     return "".join(difflib.unified_diff(old, new, "workspace", "file"))
 
 
-def _as_tried(one: Applied) -> Applied:
-    if one.action != "create":
-        return one
-    return Applied("create", None, one.key, one.name, None, one.diff)
+def _as_tried(result: Applied) -> Applied:
+    if result.action != "create":
+        return result
+    return Applied("create", None, result.key, result.name, None, result.diff)

@@ -76,9 +76,9 @@ def restore(by: Principal, workflow_id: str, number: int, ports: Ports) -> Workf
         secret = trigger.get("secret")
         if secret is not None and not is_reference(str(secret)):
             payload["trigger"] = {**trigger, "secret": HIDDEN}
-        found = change(session, by, workflow, payload, ports, whole=True)
-        check_references(session, found)
-        return found
+        restored = change(session, by, workflow, payload, ports, whole=True)
+        check_references(session, restored)
+        return restored
 
 
 def _text(session: Session, workspace_id: str, workflow_id: str, number: int) -> str:

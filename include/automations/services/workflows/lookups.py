@@ -33,10 +33,10 @@ def require_newest(
     Raises:
         NotFound: there is none, or it is deleted.
     """
-    found = workflows.find_newest(session, workspace_id, workflow_id)
-    if found is None:
+    newest = workflows.find_newest(session, workspace_id, workflow_id)
+    if newest is None:
         raise _no_automation(workflow_id)
-    return found
+    return newest
 
 
 def require_any(session: Session, workspace_id: str, workflow_id: str) -> Workflow:

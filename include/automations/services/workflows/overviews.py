@@ -23,14 +23,21 @@ def page_after(
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         listed = workflows.list_all(session, workspace_id, after, size + 1, wanted)
-        ids = [one.id for one in listed[:size]]
+        ids = [workflow.id for workflow in listed[:size]]
         owners = workflows.owners(session, ids)
         recent = run_lists.newest_of_each(session, ids, RECENT_RUNS)
         counts = run_counts.by_workflow(session, workspace_id, ids)
-    page, following = cursors.page(listed, size, lambda one: (one.created_at, one.id))
+    page, following = cursors.page(
+        listed, size, lambda workflow: (workflow.created_at, workflow.id)
+    )
     return [
-        WorkflowOverview(one, owners.get(one.id), recent.get(one.id, ()), counts.get(one.id, {}))
-        for one in page
+        WorkflowOverview(
+            workflow,
+            owners.get(workflow.id),
+            recent.get(workflow.id, ()),
+            counts.get(workflow.id, {}),
+        )
+        for workflow in page
     ], following
 
 

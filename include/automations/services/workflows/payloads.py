@@ -46,8 +46,8 @@ def split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[s
         return default, body
     status = body.pop("status")
     if status not in list(WorkflowStatus):
-        known = ", ".join(WorkflowStatus)
-        raise ValidationFailed({"status": [f"must be one of {known}"]})
+        statuses = ", ".join(WorkflowStatus)
+        raise ValidationFailed({"status": [f"must be one of {statuses}"]})
     return WorkflowStatus(status), body
 
 
@@ -129,9 +129,9 @@ _UNSAID: Mapping[str, JSON] = {
 """What a definition without these fields says of them, as answers show it."""
 
 
-def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def alike(left: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two stored definitions say the same, one of them perhaps what others leave out."""
-    return same(_stated_fields(one), _stated_fields(other))
+    return same(_stated_fields(left), _stated_fields(other))
 
 
 def _stated_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,25 +161,25 @@ def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, 
     if not isinstance(body.get("steps"), list):
         return body
     before = stored.get("steps")
-    known = before if isinstance(before, list) else []
-    return {**body, "steps": step_ids.keep_ids(known, body["steps"])}
+    existing = before if isinstance(before, list) else []
+    return {**body, "steps": step_ids.keep_ids(existing, body["steps"])}
 
 
-def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
+def check_input(stored: Mapping[str, Any], input_data: Mapping[str, JSON]) -> None:
     """Check that an input can be kept, and satisfies the trigger's schema.
 
     Raises:
         ValidationFailed: it cannot, or does not.
         Conflict: the schema cannot be used for it.
     """
-    if wrong := faults(dict(given), "input"):
+    if wrong := faults(dict(input_data), "input"):
         raise ValidationFailed(wrong)
     schema = trigger_of(stored).get("inputSchema")
     if schema is None:
         return
     errors: dict[str, list[str]] = {}
     try:
-        for violation in violations(Schema.read(schema), dict(given), DATES):
+        for violation in violations(Schema.read(schema), dict(input_data), DATES):
             path = ".".join(["input", *map(str, violation.path)])
             errors.setdefault(path, []).append(violation.message)
     except SchemaFault as fault:
@@ -194,16 +194,16 @@ def trigger_of(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     return trigger if isinstance(trigger, dict) else {}
 
 
-def drop_blanks(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> dict[str, JSON]:
+def drop_blanks(stored: Mapping[str, Any], input_data: Mapping[str, JSON]) -> dict[str, JSON]:
     """An input without the fields that somebody has left empty in Airflow's form.
 
     For each of these it sends null, which is taken for what the schema lets be absent but not null.
     """
     schema = trigger_of(stored).get("inputSchema")
     fields = schema.get("properties") if isinstance(schema, dict) else None
-    empty = [name for name, value in given.items() if value is None]
+    empty = [name for name, value in input_data.items() if value is None]
     if not empty or not isinstance(fields, dict):
-        return dict(given)
+        return dict(input_data)
     try:
         read = Schema.read(schema)
         refused = {
@@ -212,24 +212,24 @@ def drop_blanks(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> dict[st
             if violation.path
         }
     except SchemaFault:
-        return dict(given)  # The check says so.
+        return dict(input_data)  # The check says so.
     dropped = {name for name in empty if name in fields and name in refused}
-    return {name: value for name, value in given.items() if name not in dropped}
+    return {name: value for name, value in input_data.items() if name not in dropped}
 
 
-def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:
+def _as_changed(stored: Mapping[str, Any], step: Any) -> Any:
     """A trigger as that of its two shapes says which was changed; answers show both."""
-    config = given.get("config") if isinstance(given, dict) else None
+    config = step.get("config") if isinstance(step, dict) else None
     if not isinstance(config, dict):
-        return given
-    given = {**given, "config": dict(config)}
-    for key in (given.keys() & config.keys()) - {"type", "config"}:
+        return step
+    step = {**step, "config": dict(config)}
+    for key in (step.keys() & config.keys()) - {"type", "config"}:
         as_before = (stored.get(key), HIDDEN)
         if config[key] in as_before:
-            given["config"][key] = given[key]
-        elif given[key] in as_before:
-            given[key] = config[key]
-    return given
+            step["config"][key] = step[key]
+        elif step[key] in as_before:
+            step[key] = config[key]
+    return step
 
 
 def _of_trigger(field: str, message: str, body: Mapping[str, Any]) -> ValidationFailed:

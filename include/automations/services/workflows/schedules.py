@@ -40,13 +40,13 @@ def in_force_since(session: Session, workflow: Workflow, definition: Definition)
     if not isinstance(trigger, ScheduleTrigger) or workflow.status != WorkflowStatus.ACTIVE:
         return None
     last = workflow.version - 1
-    known = workflows.scheduled_since(session, workflow.id, last) if last else None
-    if known is not None:
+    since = workflows.scheduled_since(session, workflow.id, last) if last else None
+    if since is not None:
         stored = versions.definition(session, workflow.id, last) or {}
         with suppress(ValidationError):  # of one that another release took, nothing stays
             before = ScheduleTrigger.model_validate(stored.get("trigger"))
             if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
-                return known
+                return since
     return common_clock.now()
 
 

@@ -91,12 +91,12 @@ def _references(definition: Definition) -> Iterator[tuple[str, _Named]]:
     for path, step in walk(definition.steps):
         table_id = None
         for field, subject in STEP_TYPES[step.type].refers_to.items():
-            for place, given in _values(step.config, field.split("."), f"{path}.config"):
-                if is_template(given):
+            for place, value in _values(step.config, field.split("."), f"{path}.config"):
+                if is_template(value):
                     continue
                 if subject is Subject.TABLE:
-                    table_id = given
-                yield place, _Named(subject, given, table_id if subject is Subject.ROW else None)
+                    table_id = value
+                yield place, _Named(subject, value, table_id if subject is Subject.ROW else None)
 
 
 def _values(value: Any, fields: Sequence[str], path: str) -> Iterator[tuple[str, str]]:

@@ -32,21 +32,23 @@ def of_step_types(
     workspace_id: str, step_types: Sequence[str]
 ) -> Mapping[str, Sequence[NamedWorkflow]]:
     """The automations with a step of each of some types, by the type."""
-    wanted = [f'"{one}"' for one in step_types]
-    found = _by(workspace_id, wanted, uses.step_types_of)
-    return {one: found[one] for one in step_types if one in found}
+    wanted = [f'"{step_type}"' for step_type in step_types]
+    by_type = _by(workspace_id, wanted, uses.step_types_of)
+    return {step_type: by_type[step_type] for step_type in step_types if step_type in by_type}
 
 
 def of_integrations(workspace_id: str) -> Mapping[str, Sequence[NamedWorkflow]]:
     """The automations whose steps act by each integration, by its id and by name."""
     by_step = of_step_types(workspace_id, [step for steps in NEEDED_BY.values() for step in steps])
-    found: dict[str, Sequence[NamedWorkflow]] = {}
+    by_integration: dict[str, Sequence[NamedWorkflow]] = {}
     for kind, steps in NEEDED_BY.items():
         each = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
         acted_by = integrations.acting_id(workspace_id, kind)
         if acted_by is not None:
-            found[acted_by] = sorted(each.values(), key=lambda one: one.name.lower())
-    return found
+            by_integration[acted_by] = sorted(
+                each.values(), key=lambda workflow: workflow.name.lower()
+            )
+    return by_integration
 
 
 def of_synced_tables(workspace_id: str, table_ids: Collection[str]) -> Sequence[NamedWorkflow]:
@@ -62,19 +64,19 @@ def of_synced_tables(workspace_id: str, table_ids: Collection[str]) -> Sequence[
 
 def of_ids(workspace_id: str, ids: Collection[str]) -> Mapping[str, Sequence[Usage]]:
     """The automations that name tables or boards by their ids, by these; no archived ones."""
-    found: dict[str, list[Usage]] = {}
-    words = [f'"{one}"' for one in ids]
+    usages: dict[str, list[Usage]] = {}
+    words = [f'"{wanted_id}"' for wanted_id in ids]
     if not words:
-        return found
+        return usages
     with reading() as session:
         named = versions.newest_with(session, workspace_id, words, MAX_READ)
     for workflow, definition in named:
         if workflow.status == WorkflowStatus.ARCHIVED:
             continue
         started_by = uses.texts_of(definition.get("trigger"))
-        for one in uses.texts_of(definition).intersection(ids):
-            found.setdefault(one, []).append(Usage(workflow, one in started_by))
-    return found
+        for resource_id in uses.texts_of(definition).intersection(ids):
+            usages.setdefault(resource_id, []).append(Usage(workflow, resource_id in started_by))
+    return usages
 
 
 def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> UsedResources:
@@ -91,7 +93,7 @@ def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> UsedResourc
 
 def names_in(workspace_id: str, definition: Mapping[str, Any]) -> Mapping[str, NamedResource]:
     """The names of what a definition names by ids, by these."""
-    ids = {one for one in uses.texts_of(definition) if _ID.fullmatch(one)}
+    ids = {text for text in uses.texts_of(definition) if _ID.fullmatch(text)}
     if not ids:
         return {}
     with reading() as session:
@@ -101,9 +103,9 @@ def names_in(workspace_id: str, definition: Mapping[str, Any]) -> Mapping[str, N
 def _by(
     workspace_id: str, words: Sequence[str], used: Callable[[Any], set[str]]
 ) -> Mapping[str, Sequence[NamedWorkflow]]:
-    found: dict[str, list[NamedWorkflow]] = {}
+    by_name: dict[str, list[NamedWorkflow]] = {}
     with reading() as session:
         for workflow, definition in versions.newest_with(session, workspace_id, words, MAX_READ):
             for name in used(definition):
-                found.setdefault(name, []).append(workflow)
-    return found
+                by_name.setdefault(name, []).append(workflow)
+    return by_name

@@ -56,11 +56,11 @@ def is_reference(secret: str) -> bool:
     return _REFERENCE.fullmatch(secret.strip()) is not None
 
 
-def same(stored: str, given: str) -> bool:
+def same(stored: str, secret: str) -> bool:
     """Whether a value is the one that a stored secret holds."""
     if not stored.startswith(_SEALED):
         return False
-    return vault.decrypt("The webhook's secret", stored.removeprefix(_SEALED)) == given
+    return vault.decrypt("The webhook's secret", stored.removeprefix(_SEALED)) == secret
 
 
 def _new(verification: str, secret: str) -> str:

@@ -55,11 +55,11 @@ def add(
     """As ``create``, in the caller's transaction."""
     workflows.hold_named(session, by.workspace_id)
     checked = writing.new(session, by, payload, ports, workflow_id)
-    found = writing.create(session, [checked], by.name).get(workflow_id)
-    if found is None:
+    detail = writing.create(session, [checked], by.name).get(workflow_id)
+    if detail is None:
         raise key_taken(checked.definition.key)
-    check_references(session, found)
-    return found
+    check_references(session, detail)
+    return detail
 
 
 def key_taken(key: str | None) -> ValidationFailed:
@@ -108,15 +108,15 @@ def change(
         payloads.check_available(workspace_id, definition, status, ports)
         step_subjects.check(session, workspace_id, definition, status)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
-        found = writing.detail(workflow, stored, writing.runs_of(session, workflow))
+        detail = writing.detail(workflow, stored, writing.runs_of(session, workflow))
         if alone:
-            check_references(session, found, set(changed))
-        return replace(found, in_flight=_in_flight(session, workflow, definition))
+            check_references(session, detail, set(changed))
+        return replace(detail, in_flight=_in_flight(session, workflow, definition))
     checked = writing.CheckedWorkflow(workflow, definition, body, status)
-    found = _write(session, by, checked, before, changed)
+    detail = _write(session, by, checked, before, changed)
     if alone:
-        check_references(session, found, {*changed, *(["status"] if before != status else ())})
-    return replace(found, in_flight=_in_flight(session, workflow, definition))
+        check_references(session, detail, {*changed, *(["status"] if before != status else ())})
+    return replace(detail, in_flight=_in_flight(session, workflow, definition))
 
 
 def _write(
@@ -130,8 +130,8 @@ def _write(
     workflow = checked.workflow
     workflow.version += 1
     workflow.updated_at = common_clock.now()
-    found = writing.write(session, [checked], by.name).get(workflow.id)
-    if found is None:
+    detail = writing.write(session, [checked], by.name).get(workflow.id)
+    if detail is None:
         raise key_taken(checked.definition.key)
     moved: dict[str, JSON] = {}
     if before != checked.status:
@@ -147,11 +147,11 @@ def _write(
     )
     # A raised limit lets waiting runs begin.
     slots.recheck(session, workflow.id)
-    return found
+    return detail
 
 
 def check_references(
-    session: Session, found: WorkflowDetail, changed: Set[str] = _REFERRING
+    session: Session, detail: WorkflowDetail, changed: Set[str] = _REFERRING
 ) -> None:
     """Check that an automation that was just written cannot start itself.
 
@@ -164,16 +164,16 @@ def check_references(
     Raises:
         ValidationFailed: names the references that lead back to it, or nowhere.
     """
-    if _REFERRING.isdisjoint(changed) or not references.any_in(found.definition):
+    if _REFERRING.isdisjoint(changed) or not references.any_in(detail.definition):
         return
-    definition = definitions.read(session, found.id, found.version)
-    begins = "status" in changed and found.status == WorkflowStatus.ACTIVE
+    definition = definitions.read(session, detail.id, detail.version)
+    begins = "status" in changed and detail.status == WorkflowStatus.ACTIVE
     if begins or "errorWorkflowId" in changed:
-        error_workflows.check(session, found, definition.error_workflow_id)
-    if found.status == WorkflowStatus.ACTIVE and (begins or "steps" in changed):
-        step_subjects.check_automations(session, found.workspace_id, definition)
-    if found.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
-        cycles.check(session, found, definition)
+        error_workflows.check(session, detail, definition.error_workflow_id)
+    if detail.status == WorkflowStatus.ACTIVE and (begins or "steps" in changed):
+        step_subjects.check_automations(session, detail.workspace_id, definition)
+    if detail.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
+        cycles.check(session, detail, definition)
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
@@ -214,8 +214,8 @@ def page_after(
     """The automations after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        found = workflows.list_all(session, workspace_id, after, size + 1)
-    return cursors.page(found, size, lambda one: (one.created_at, one.id))
+        page_workflows = workflows.list_all(session, workspace_id, after, size + 1)
+    return cursors.page(page_workflows, size, lambda workflow: (workflow.created_at, workflow.id))
 
 
 def stats(workspace_id: str) -> tuple[dict[WorkflowStatus, int], dict[RunStatus, int]]:

@@ -72,37 +72,37 @@ def create(
     Returns:
         By id; those are missing whose keys others have.
     """
-    found = write(session, checked, by)
-    for one in checked:
-        workflow = one.workflow
-        if workflow.id in found:
-            name, status = workflow.name, one.status
+    details = write(session, checked, by)
+    for item in checked:
+        workflow = item.workflow
+        if workflow.id in details:
+            name, status = workflow.name, item.status
             audit.record(session, "workflow.create", workflow, name=name, status=status)
-    return found
+    return details
 
 
 def write(
     session: Session, checked: Sequence[CheckedWorkflow], by: str
 ) -> dict[str, WorkflowDetail]:
     """Write the next version of each; as ``create``."""
-    taken = workflows.save(session, [(one.workflow, _columns(one)) for one in checked])
-    saved = [one for one in checked if one.workflow.id not in taken]
-    made = [
+    taken = workflows.save(session, [(item.workflow, _columns(item)) for item in checked])
+    saved = [item for item in checked if item.workflow.id not in taken]
+    new_versions = [
         workflows.NewVersion(
-            one.workflow,
-            payloads.to_store(one.definition, one.body),
-            schedules.in_force_since(session, one.workflow, one.definition),
+            item.workflow,
+            payloads.to_store(item.definition, item.body),
+            schedules.in_force_since(session, item.workflow, item.definition),
         )
-        for one in saved
+        for item in saved
     ]
-    workflows.add_versions(session, made, by)
-    return {one.workflow.id: _detail(session, one) for one in made}
+    workflows.add_versions(session, new_versions, by)
+    return {new_version.workflow.id: _detail(session, new_version) for new_version in new_versions}
 
 
-def _detail(session: Session, made: workflows.NewVersion) -> WorkflowDetail:
+def _detail(session: Session, new_version: workflows.NewVersion) -> WorkflowDetail:
     # There was nothing to run before the first version.
-    runs = runs_of(session, made.workflow) if made.workflow.version > 1 else 0
-    return detail(made.workflow, made.definition, runs)
+    runs = runs_of(session, new_version.workflow) if new_version.workflow.version > 1 else 0
+    return detail(new_version.workflow, new_version.definition, runs)
 
 
 def runs_of(session: Session, workflow: Workflow) -> int:
