@@ -134,7 +134,7 @@ def _target_of(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str,
 def _action(
     event: Mapping[str, Any],
     kind: ActionKind,
-    said: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
     *,
     state: str | None = None,
     tasks: list[str] | None = None,
@@ -151,7 +151,7 @@ def _action(
         run_id=event["run_id"],
         tasks=tuple(tasks or ()),
         state=state,
-        note=(said or {}).get("note") or None,
+        note=(extra or {}).get("note") or None,
         more=more or {},
     )
 

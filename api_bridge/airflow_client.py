@@ -95,8 +95,8 @@ class AirflowClient:
 
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
         """By the plugin's route in Airflow's server; None when that cannot do it."""
-        wanted = [run_batches.serialize_run(run) for run in runs]
-        response = self.http.send("POST", run_batches.PATH, {"runs": wanted})
+        serialized = [run_batches.serialize_run(run) for run in runs]
+        response = self.http.send("POST", run_batches.PATH, {"runs": serialized})
         if response.status_code != 200:
             log.info("Airflow's server makes no batches of runs: %d", response.status_code)
             return None
@@ -330,8 +330,10 @@ class AirflowClient:
     def _among_many(self, dag_id: str, run_id: str) -> list[UserAction]:
         """What was done to a run, or to tasks of it, together with others, newest first."""
         events = [*self._events(included_events=list(OF_MANY)), *self._on_many()]
-        told = (action for event in events for action in actions_of(event))
-        actions = [action for action in told if (action.dag_id, action.run_id) == (dag_id, run_id)]
+        all_actions = (action for event in events for action in actions_of(event))
+        actions = [
+            action for action in all_actions if (action.dag_id, action.run_id) == (dag_id, run_id)
+        ]
         return sorted(actions, key=lambda action: action.id, reverse=True)
 
     def _on_many(self, **span: str) -> list[dict[str, Any]]:

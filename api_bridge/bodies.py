@@ -101,14 +101,14 @@ def check_read_only(sent: Mapping[str, JSON], shown: Mapping[str, JSON]) -> None
     Raises:
         ValidationFailed: one says something else, or there is no such field.
     """
-    wrong: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     for name, value in sent.items():
         if name not in shown:
-            wrong[name] = ["unknown field"]
+            problems[name] = ["unknown field"]
         elif not same(value, shown[name]):
-            wrong[name] = ["is read-only, and was something else when it was read last"]
-    if wrong:
-        raise ValidationFailed(wrong)
+            problems[name] = ["is read-only, and was something else when it was read last"]
+    if problems:
+        raise ValidationFailed(problems)
 
 
 def _close_schema(schema: dict[str, Any]) -> None:

@@ -47,12 +47,12 @@ def _type(value: Any, check: ValidatorFunctionWrapHandler) -> str:
     return _fitting(value, check, "must have 1 to 200 characters, without blanks among them")
 
 
-def _fitting(value: Any, check: ValidatorFunctionWrapHandler, wanted: str) -> str:
+def _fitting(value: Any, check: ValidatorFunctionWrapHandler, message: str) -> str:
     try:
         text: str = check(value)
     except ValidationError as error:
         if isinstance(value, str):
-            raise ValueError(wanted) from error
+            raise ValueError(message) from error
         raise
     return text
 

@@ -30,12 +30,12 @@ def download(name: str, content: bytes, content_type: str, *, shown: bool = Fals
 
 def attachment_headers(name: str, *, shown: bool = False) -> dict[str, str]:
     """The headers of such a file."""
-    way = "inline" if shown else "attachment"
+    disposition = "inline" if shown else "attachment"
     # For old clients; the name as it is follows in RFC 8187's form.
     plain = re.sub(r"[^\w.() -]", "_", name, flags=re.ASCII)
     return {
         "Content-Disposition": (
-            f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+            f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
         ),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",

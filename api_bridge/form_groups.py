@@ -79,20 +79,20 @@ def build(
     """The sections of a form with what is known, or was typed, and what is wrong with it."""
     groups = []
     for place, section in enumerate(FormSchema.model_validate(schema).sections):
-        path, here = f"data.{section.items_key}", f"s{place}"
+        path, item_prefix = f"data.{section.items_key}", f"s{place}"
         inputs: list[Input] = []
         items: list[Item] = []
         if section.repeatable:
             for index, item in enumerate(_items(section, data)):
                 name, values = f"{path}.{index}", item if isinstance(item, Mapping) else {}
                 item_inputs = _inputs(
-                    section, name, f"{here}i{index}", values, problems or {}, focus
+                    section, name, f"{item_prefix}i{index}", values, problems or {}, focus
                 )
                 items.append(Item(index + 1, name.removeprefix("data."), item_inputs))
         else:
-            inputs = _inputs(section, "data", here, data, problems or {}, focus)
-        wrong = (problems or {}).get(path, ()) if section.repeatable else ()
-        groups.append(Group(section, here, inputs, items, wrong, path == focus))
+            inputs = _inputs(section, "data", item_prefix, data, problems or {}, focus)
+        messages = (problems or {}).get(path, ()) if section.repeatable else ()
+        groups.append(Group(section, item_prefix, inputs, items, messages, path == focus))
     return groups
 
 
@@ -125,8 +125,8 @@ def _inputs(
         name = f"{path}.{field.key}"
         focused = to_focus and field.type not in DISPLAY
         to_focus = to_focus and not focused
-        value, wrong = _to_input(field, data.get(field.key)), problems.get(name, ())
-        inputs.append(Input(field, name, f"{place}f{number}", value, wrong, focused))
+        value, messages = _to_input(field, data.get(field.key)), problems.get(name, ())
+        inputs.append(Input(field, name, f"{place}f{number}", value, messages, focused))
     return inputs
 
 

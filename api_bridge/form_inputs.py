@@ -123,9 +123,9 @@ def single_text(form: FormData, name: str) -> str | None:
 
 def check_names(names: Iterable[str], allowed: Collection[str]) -> None:
     """Raise ValidationFailed for what would be passed over in silence."""
-    wrong = {name: ["unknown field"] for name in names if name not in (*allowed, CHARSET)}
-    if wrong:
-        raise ValidationFailed(wrong)
+    problems = {name: ["unknown field"] for name in names if name not in (*allowed, CHARSET)}
+    if problems:
+        raise ValidationFailed(problems)
 
 
 def _wire_name(name: str) -> str:
@@ -149,8 +149,8 @@ def max_items(section: Section) -> int:
 def _number_of_items(section: Section, form: FormData) -> int:
     """How many the page showed: an item whose boxes are all empty sends nothing itself."""
     shown = str(form.get(_wire_name(f"items.{section.items_key}"), "0"))
-    said = int(shown) if re.fullmatch(_PLACE, shown) else 0
-    number = max([said, *(place + 1 for place in _places(section, form))])
+    stated = int(shown) if re.fullmatch(_PLACE, shown) else 0
+    number = max([stated, *(place + 1 for place in _places(section, form))])
     if number > max_items(section):
         message = f"must have at most {max_items(section)} items"
         raise ValidationFailed({f"data.{section.items_key}": [message]})

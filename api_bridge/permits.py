@@ -43,4 +43,4 @@ class Permits:
                     self._taken += Counter()
 
     def _has_room(self, limits: Limits) -> bool:
-        return all(self._taken[name] < most for name, most in limits.items())
+        return all(self._taken[name] < limit for name, limit in limits.items())

@@ -48,17 +48,21 @@ class QueryNames:
         counts = Counter(name for name, _ in parameters.multi_items())
         names = sorted(self._once | self._often)
         there_are = f"there are {', '.join(names)}" if names else "there are none"
-        wrong = {name: [f"unknown parameter; {there_are}"] for name in counts if name not in names}
-        wrong |= {
+        problems = {
+            name: [f"unknown parameter; {there_are}"] for name in counts if name not in names
+        }
+        problems |= {
             name: ["comes twice: send it once"]
             for name, count in counts.items()
             if count > 1 and name in self._once
         }
         # Python's own way of writing them, 1_000, is nobody's who writes an address.
-        wrong |= {
+        problems |= {
             name: ["must be a whole number"]
             for name, value in parameters.multi_items()
-            if name in self._numbers and name not in wrong and not _WHOLE.fullmatch(value.strip())
+            if name in self._numbers
+            and name not in problems
+            and not _WHOLE.fullmatch(value.strip())
         }
-        if wrong:
-            raise ValidationFailed(wrong)
+        if problems:
+            raise ValidationFailed(problems)

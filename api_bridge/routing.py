@@ -117,15 +117,15 @@ def _response(result: Any, status: int, values: dict[str, Any]) -> Response:
     if isinstance(result, Response):
         return result
     # The status and headers that the endpoint has set on the ``Response`` it was given.
-    said = next((value for value in values.values() if isinstance(value, Response)), None)
-    status = (said.status_code if said is not None else None) or status
+    injected = next((value for value in values.values() if isinstance(value, Response)), None)
+    status = (injected.status_code if injected is not None else None) or status
     if is_body_allowed_for_status_code(status):
         content = _json(result)
         response = Response(content, status, media_type="application/json")
     else:
         response = Response(status_code=status)
-    if said is not None:
-        response.raw_headers.extend(said.raw_headers)
+    if injected is not None:
+        response.raw_headers.extend(injected.raw_headers)
     return response
 
 

@@ -20,14 +20,14 @@ _BEFORE, _SOURCE = TypeAdapter(DoneBefore), TypeAdapter(SourceEvent)
 
 def serialize_run(run: NewDagRun) -> dict[str, Any]:
     """What it is sent of one."""
-    said: dict[str, Any] = {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)}
+    fields: dict[str, Any] = {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)}
     if run.by:
-        said["by"] = run.by[:_BY_LENGTH]
+        fields["by"] = run.by[:_BY_LENGTH]
     if run.before is not None:
-        said["before"] = _BEFORE.dump_python(run.before, mode="json")
+        fields["before"] = _BEFORE.dump_python(run.before, mode="json")
     if run.source is not None:
-        said["source"] = _SOURCE.dump_python(run.source, mode="json")
-    return said | note(run)
+        fields["source"] = _SOURCE.dump_python(run.source, mode="json")
+    return fields | note(run)
 
 
 def note(run: NewDagRun) -> dict[str, str]:

@@ -42,21 +42,21 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _in(_pool(), partial(work, *args, **kwargs))
 
 
-async def in_search_thread(work: Callable[[], T], whose: str) -> T:
+async def in_search_thread(work: Callable[[], T], owner: str) -> T:
     """Run a query that may take seconds; such queries wait for each other.
 
     Half of the threads are left to quick work, and half of the rest to other workspaces.
     """
-    async with _limits_here().searches.hold(whose):
+    async with _limits_here().searches.hold(owner):
         return await in_thread(work)
 
 
-async def in_change_thread(work: Callable[[], T], whose: str) -> T:
+async def in_change_thread(work: Callable[[], T], owner: str) -> T:
     """Run quick work that may have to wait for somebody who changes the same table.
 
     Together with searches it leaves at least one thread to all else, if there are three or more.
     """
-    async with _limits_here().changes.hold(whose):
+    async with _limits_here().changes.hold(owner):
         return await in_thread(work)
 
 
@@ -103,11 +103,11 @@ async def _in(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 
 def _limits(caller: Principal | None, *, heavy: bool) -> dict[str, int]:
     workspace = "anonymous" if caller is None else f"workspace:{caller.workspace_id}"
-    who = "anonymous" if caller is None else f"caller:{caller.member_id or caller.key_id}"
-    limits = {who: MAX_OF_A_CALLER, workspace: MAX_OF_A_WORKSPACE}
+    client = "anonymous" if caller is None else f"caller:{caller.member_id or caller.key_id}"
+    limits = {client: MAX_OF_A_CALLER, workspace: MAX_OF_A_WORKSPACE}
     if heavy:
         limits |= {
-            f"heavy {who}": MAX_HEAVY_OF_A_CALLER,
+            f"heavy {client}": MAX_HEAVY_OF_A_CALLER,
             f"heavy {workspace}": MAX_HEAVY_OF_A_WORKSPACE,
             "heavy": MAX_HEAVY,
         }

@@ -36,19 +36,19 @@ def plain(value: Any) -> JSON:
     return data
 
 
-def _timestamp(kept: Mapping[str, Any]) -> JSON:
+def _timestamp(stored: Mapping[str, Any]) -> JSON:
     """A date with a time as it was; one without a zone is of the zone that this process has."""
     try:
-        zone = _zone(kept["tz"])
-        return datetime.fromtimestamp(float(kept["timestamp"]), zone).isoformat()
+        zone = _zone(stored["tz"])
+        return datetime.fromtimestamp(float(stored["timestamp"]), zone).isoformat()
     except (TypeError, ValueError, OverflowError, OSError):  # none that Airflow makes
-        return dict(kept)
+        return dict(stored)
 
 
-def _zone(kept: Any) -> tzinfo | None:
-    if kept is None:
+def _zone(stored: Any) -> tzinfo | None:
+    if stored is None:
         return None
-    name = kept[0] if isinstance(kept, list) and kept else kept
+    name = stored[0] if isinstance(stored, list) and stored else stored
     if isinstance(name, int):
         return timezone(timedelta(seconds=name))
     with suppress(KeyError, ValueError):

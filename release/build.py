@@ -54,8 +54,8 @@ def build(sources: Path, into: Path, version: str, day: date) -> list[Path]:
     return [*paths, into / "SHA256SUMS"]
 
 
-def _run_builder(sources: Path, into: Path, epoch: int, *what: str) -> None:
-    command = [sys.executable, "-m", "build", "--no-isolation", *what, "--outdir", str(into)]
+def _run_builder(sources: Path, into: Path, epoch: int, *options: str) -> None:
+    command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(into)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC"}
     # Modules of the checkout are not to be found in place of the sources'.
     environment.pop("PYTHONPATH", None)

@@ -73,14 +73,14 @@ def licences(packages: Iterable[Locked]) -> list[Licence]:
     result = []
     for package in packages:
         if package.is_here:
-            said = expression(package.name)
+            licence = expression(package.name)
             result.append(
                 Licence(
                     package.name,
                     package.version,
-                    said,
-                    is_met(said, ALLOWED),
-                    not is_met(said, PERMISSIVE),
+                    licence,
+                    is_met(licence, ALLOWED),
+                    not is_met(licence, PERMISSIVE),
                 )
             )
     return result
@@ -91,40 +91,40 @@ def expression(package: str) -> str | None:
     if package in _READ:
         return _READ[package]
     try:
-        said = metadata(package).json
+        metadata_json = metadata(package).json
     except PackageNotFoundError:
         return None
-    if stated := said.get("license_expression"):
+    if stated := metadata_json.get("license_expression"):
         return str(stated)
     classifiers = [
         classifier
-        for classifier in said.get("classifier", ())
+        for classifier in metadata_json.get("classifier", ())
         if classifier.startswith("License :: ")
     ]
     last = [classifier.split(" :: ")[-1] for classifier in classifiers]
     named = [_DECLARED[name] for name in last if name in _DECLARED]
     if not named:
         # The first line: some have the whole text there.
-        text = str(said.get("license", "")).strip().partition("\n")[0]
+        text = str(metadata_json.get("license", "")).strip().partition("\n")[0]
         named = [_DECLARED.get(text, text)]
     # Several classifiers are a choice.
     whole = " OR ".join(dict.fromkeys(named))
     return whole if _is_known(whole) else None
 
 
-def is_met(said: str | None, by: frozenset[str]) -> bool:
+def is_met(licence: str | None, by: frozenset[str]) -> bool:
     """Whether an expression can be met by some licences alone."""
-    if said is None or not _is_known(said):
+    if licence is None or not _is_known(licence):
         return False
-    parsed = _SPDX.parse(said)
+    parsed = _SPDX.parse(licence)
     meaning = parsed.subs(
         {symbol: _SPDX.TRUE if symbol.key in by else _SPDX.FALSE for symbol in parsed.symbols}
     )
     return bool(meaning.simplify() == _SPDX.TRUE)
 
 
-def _is_known(said: str) -> bool:
+def _is_known(licence: str) -> bool:
     try:
-        return bool(said) and not _SPDX.unknown_license_keys(said)
+        return bool(licence) and not _SPDX.unknown_license_keys(licence)
     except ExpressionError:
         return False

@@ -52,7 +52,7 @@ def sbom(lock: Path, version: str) -> str:
 
 
 def _component(package: Locked) -> Component:
-    said = expression(package.name)
+    licence = expression(package.name)
     purl = PackageURL("pypi", name=package.name, version=package.version)
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
@@ -67,14 +67,16 @@ def _component(package: Locked) -> Component:
         type=ComponentType.LIBRARY,
         bom_ref=str(purl),
         purl=purl,
-        licenses=[] if said is None else [_licence(said)],
+        licenses=[] if licence is None else [_licence(licence)],
         external_references=[files],
         properties=where,
     )
 
 
-def _licence(said: str) -> License:
-    return DisjunctiveLicense(id=said) if is_supported_id(said) else LicenseExpression(said)
+def _licence(licence: str) -> License:
+    return (
+        DisjunctiveLicense(id=licence) if is_supported_id(licence) else LicenseExpression(licence)
+    )
 
 
 def _digest(file: Path) -> str:

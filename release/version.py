@@ -36,37 +36,37 @@ def stands(root: Path) -> Iterator[tuple[str, str]]:
             yield name, number
 
 
-def check(wanted: str, root: Path) -> None:
+def check(new_version: str, root: Path) -> None:
     """See that a version may follow that of the sources.
 
     Raises:
         ReleaseError: it is no version, or an earlier one, or nothing is written of it.
     """
-    if not (numbers := _NUMBERS.fullmatch(wanted)):
-        raise ReleaseError(f"{wanted} is no version such as 1.2.3")
+    if not (numbers := _NUMBERS.fullmatch(new_version)):
+        raise ReleaseError(f"{new_version} is no version such as 1.2.3")
     is_now = _NUMBERS.fullmatch(version(root))
     assert is_now is not None
     if tuple(map(int, numbers.groups())) < tuple(map(int, is_now.groups())):
-        raise ReleaseError(f"{wanted} is before {is_now[0]}, which the sources have")
+        raise ReleaseError(f"{new_version} is before {is_now[0]}, which the sources have")
     text = (root / "CHANGELOG.md").read_text()
-    if f"## [{wanted}] - " in _UNRELEASED.sub("", text):
-        raise ReleaseError(f"{wanted} was released: CHANGELOG.md has a day for it")
+    if f"## [{new_version}] - " in _UNRELEASED.sub("", text):
+        raise ReleaseError(f"{new_version} was released: CHANGELOG.md has a day for it")
     if len(_UNRELEASED.findall(text)) != 1:
         raise ReleaseError("CHANGELOG.md must have one heading that is Unreleased")
 
 
-def write(wanted: str, day: date, root: Path) -> list[str]:
+def write(new_version: str, day: date, root: Path) -> list[str]:
     """Put a version wherever it stands, and its day in the changelog; the files that differ."""
     for name, pattern in PLACES.items():
         path = root / name
         path.write_text(
             re.sub(
                 pattern,
-                lambda match: match[0].replace(match[1], wanted),
+                lambda match: match[0].replace(match[1], new_version),
                 path.read_text(),
                 flags=re.MULTILINE,
             )
         )
     path = root / "CHANGELOG.md"
-    path.write_text(_UNRELEASED.sub(f"## [{wanted}] - {day.isoformat()}", path.read_text()))
+    path.write_text(_UNRELEASED.sub(f"## [{new_version}] - {day.isoformat()}", path.read_text()))
     return [*PLACES, "CHANGELOG.md"]

@@ -67,8 +67,8 @@ class HeldBody:
                 raise TooManyRequests(_RETRY_AFTER)
             room = (MAX_HELD, MAX_HELD_OF_STRANGERS)
             if any(
-                counter.total() + size > most
-                for counter, most in zip(self._counters, room, strict=False)
+                counter.total() + size > limit
+                for counter, limit in zip(self._counters, room, strict=False)
             ):
                 raise Unavailable("There are too many large bodies at once; try again.")
             for counter in self._counters:

@@ -49,8 +49,8 @@ class Idempotency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
-        key, who = headers.get(b"idempotency-key"), _who(headers)
-        if scope["type"] != "http" or scope["method"] != "POST" or key is None or who is None:
+        key, identify = headers.get(b"idempotency-key"), _who(headers)
+        if scope["type"] != "http" or scope["method"] != "POST" or key is None or identify is None:
             await self._app(scope, receive, send)
             return
         # In one piece, since the request guard has read it already.
@@ -59,7 +59,7 @@ class Idempotency:
         permits = _permits.setdefault(asyncio.get_running_loop(), _Permits())
         async with permits.of(marks).hold(_workspace(scope)):
             try:
-                begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, marks)
+                begun = await in_thread(_begin, scope, key.decode("latin-1"), identify, body, marks)
             except NotAuthenticated:
                 # The route itself refuses the request, and logs that.
                 await self._app(scope, replay(body, receive), send)
@@ -146,8 +146,8 @@ def _workspace(scope: Scope) -> str:
     return "" if caller is None else caller.workspace_id
 
 
-def _begin(scope: Scope, key: str, who: Who, body: bytes, marks: Marks) -> Claim | Stored:
-    caller = who()
+def _begin(scope: Scope, key: str, identify: Who, body: bytes, marks: Marks) -> Claim | Stored:
+    caller = identify()
     digest = hashlib.sha256()
     # The caller is part of the request's identity: others might not be allowed to see the answer.
     for part in (

@@ -70,8 +70,8 @@ def list_events(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List events, newest first, each with the reason if it started nothing."""
-    wanted = EventFilter(type_, status, since, until)
-    page, following = events.page_after(caller.workspace_id, wanted, cursor, limit)
+    criteria = EventFilter(type_, status, since, until)
+    page, following = events.page_after(caller.workspace_id, criteria, cursor, limit)
     return {
         "events": [views.event(event) for event in page],
         "pagination": pagination.by_cursor(limit, following),

@@ -43,6 +43,6 @@ def get_figures(
     """
     if workflow_id is not None:
         overviews.get_one(caller.workspace_id, workflow_id)
-    wanted = period_named(period, until or "", common_clock.now())
-    computed = figures.compute(caller.workspace_id, workflow_id, wanted)
+    chosen_period = period_named(period, until or "", common_clock.now())
+    computed = figures.compute(caller.workspace_id, workflow_id, chosen_period)
     return views.figures(computed, overviews.names(caller.workspace_id))

@@ -67,16 +67,16 @@ def list_runs(
     caller: Viewer, workflow_id: str, query: Annotated[RunQuery, Query()]
 ) -> dict[str, Any]:
     """List an automation's runs, newest first."""
-    wanted, size = query.filter(), query.page_size
+    criteria, size = query.filter(), query.page_size
     if query.cursor is not None:
         items, following = reading.page_after(
-            caller.workspace_id, workflow_id, wanted, query.cursor, size
+            caller.workspace_id, workflow_id, criteria, query.cursor, size
         )
         return {
             "runs": [views.run(run) for run in items],
             "pagination": {"pageSize": size, "nextCursor": following},
         }
-    items, total = reading.page(caller.workspace_id, workflow_id, wanted, query.page, size)
+    items, total = reading.page(caller.workspace_id, workflow_id, criteria, query.page, size)
     return {
         "runs": [views.run(run) for run in items],
         "pagination": pagination.by_size(query.page, size, total),
@@ -154,8 +154,8 @@ class Selection(Body):
 @router.post("/{workflow_id}/runs/replay")
 def replay_runs(caller: Admin, workflow_id: str, selection: Selection) -> dict[str, Any]:
     """Replay the runs that match a filter, all or none; each is a new run."""
-    wanted = RunFilter(selection.status, selection.since, selection.until, selection.trigger_type)
-    started = replays.replay_many(caller, workflow_id, wanted, selection.limit)
+    criteria = RunFilter(selection.status, selection.since, selection.until, selection.trigger_type)
+    started = replays.replay_many(caller, workflow_id, criteria, selection.limit)
     return {
         "replayed": len(started),
         "runs": [{"runId": run.id, "replayOf": run.replay_of_run_id} for run in started],

@@ -75,13 +75,13 @@ def try_step(
     One attempt of 60 seconds at most. A step that pauses answers with what it would wait for;
     nobody is asked. The test is on record as a run whose trigger type is `test`.
     """
-    wanted = test or StepTest.model_validate({})
+    sent = test or StepTest.model_validate({})
     engine, workspace, trial_data = (
         wiring.engine(ASKED_OF_AIRFLOW),
         caller.workspace_id,
-        wanted.as_trial_data(),
+        sent.as_trial_data(),
     )
-    if wanted.dry_run:
+    if sent.dry_run:
         return views.step_test(
             step_tests.render(engine, workspace, workflow_id, step_id, trial_data)
         )
@@ -127,11 +127,11 @@ def try_automation(
     `unknown`. Pauses are shown under `waitsFor` and passed by `answers`. Secrets are looked up and
     never used. Of a loop the first 3 items are tried; of all, 300 steps or 60 seconds at most.
     """
-    wanted = trial or NewTrial.model_validate({})
-    trial_data = TrialData(**wanted.model_dump(exclude={"answers"}))
+    sent = trial or NewTrial.model_validate({})
+    trial_data = TrialData(**sent.model_dump(exclude={"answers"}))
     answers = {
         name: SampleAnswer(Decision(answer.decision) if answer.decision else None, answer.data)
-        for name, answer in wanted.answers.items()
+        for name, answer in sent.answers.items()
     }
     result = trials.run(wiring.ports(), caller.workspace_id, workflow_id, trial_data, answers)
     return views.trial(result)

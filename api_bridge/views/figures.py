@@ -22,7 +22,7 @@ def figures(computed: Figures, names: Mapping[str, str]) -> dict[str, Any]:
         names: of automations, by their ids; of those that are deleted there is none.
     """
     period, runs = computed.period, computed.runs
-    most = sorted(runs.automations.items(), key=lambda item: (-item[1].runs, item[0]))
+    busiest = sorted(runs.automations.items(), key=lambda item: (-item[1].runs, item[0]))
     return {
         "since": timestamp(period.since),
         "until": timestamp(period.until),
@@ -37,7 +37,7 @@ def figures(computed: Figures, names: Mapping[str, str]) -> dict[str, Any]:
         ],
         "automations": [
             {"workflowId": workflow_id, "name": names.get(workflow_id), **_outcomes(outcomes)}
-            for workflow_id, outcomes in most
+            for workflow_id, outcomes in busiest
         ],
         "failing": [
             {

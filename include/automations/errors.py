@@ -128,10 +128,10 @@ class InUse(Conflict):
         automations: their names.
     """
 
-    def __init__(self, what: str, automations: Sequence[str]) -> None:
+    def __init__(self, resource: str, automations: Sequence[str]) -> None:
         more = f" and {len(automations) - 5} more" if len(automations) > 5 else ""
         super().__init__(
-            f"The {what} is used by ACTIVE automations: {', '.join(automations[:5])}{more}. "
+            f"The {resource} is used by ACTIVE automations: {', '.join(automations[:5])}{more}. "
             "Pause or change them first, or delete it all the same with ?force=true."
         )
         self.automations = list(automations)
@@ -149,8 +149,8 @@ class Unreadable(Conflict):
         reason: what is wrong with it.
     """
 
-    def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"The definition of {what} cannot be read any more: {reason}")
+    def __init__(self, resource: str, reason: str) -> None:
+        super().__init__(f"The definition of {resource} cannot be read any more: {reason}")
         self.reason = reason
 
 

@@ -441,6 +441,6 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        said = [(str(part["loc"][0]), part["msg"]) for part in error.errors()]
-        lines = [f"{PREFIX}{name.upper()}: {text}" for name, text in said]
+        problems = [(str(part["loc"][0]), part["msg"]) for part in error.errors()]
+        lines = [f"{PREFIX}{name.upper()}: {text}" for name, text in problems]
         raise SettingsFault(lines) from None

@@ -125,13 +125,13 @@ def api_error(answer: httpx.Response, retry_after: float | None) -> ApiError:
     except ValueError:
         body = None
     # A proxy before the API answers in a form of its own.
-    said: Mapping[str, Any] = body if isinstance(body, dict) else {}
-    details = said.get("details")
+    problem: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    details = problem.get("details")
     return _BY_STATUS.get(answer.status_code, ApiError)(
         answer.status_code,
-        str(said.get("code") or ""),
-        str(said.get("error") or answer.reason_phrase or "The request was refused."),
+        str(problem.get("code") or ""),
+        str(problem.get("error") or answer.reason_phrase or "The request was refused."),
         details if isinstance(details, dict) else {},
-        said.get("requestId") or answer.headers.get("x-request-id"),
+        problem.get("requestId") or answer.headers.get("x-request-id"),
         retry_after,
     )

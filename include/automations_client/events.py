@@ -49,10 +49,10 @@ class Events:
         Args:
             kind: only events of this type.
         """
-        wanted = {"type": kind, "status": status, "since": since, "until": until}
+        criteria = {"type": kind, "status": status, "since": since, "until": until}
 
         def page_after(cursor: str | None) -> Page[Event]:
-            query = {**wanted, "limit": page_size, "cursor": cursor}
+            query = {**criteria, "limit": page_size, "cursor": cursor}
             return page_of("events", self._transport.json("GET", address("events"), query=query))
 
         return through(page_after)

@@ -42,8 +42,8 @@ class Runs:
         trigger_type: str | None = None,
     ) -> Page[Run]:
         """A page of an automation's runs, newest first, with the number of all."""
-        wanted = {"status": status, "since": since, "until": until, "triggerType": trigger_type}
-        query = {**wanted, "page": number, "pageSize": size}
+        criteria = {"status": status, "since": since, "until": until, "triggerType": trigger_type}
+        query = {**criteria, "page": number, "pageSize": size}
         path = address("workflows", workflow_id, "runs")
         return page_of("runs", self._transport.json("GET", path, query=query))
 
@@ -59,7 +59,7 @@ class Runs:
     ) -> Iterator[Run]:
         """All runs of an automation, newest first; as fast at the end as at the beginning."""
         path = address("workflows", workflow_id, "runs")
-        wanted = {
+        criteria = {
             "status": status,
             "since": since,
             "until": until,
@@ -68,7 +68,7 @@ class Runs:
         }
 
         def page_after(cursor: str | None) -> Page[Run]:
-            query = {**wanted, "cursor": cursor}
+            query = {**criteria, "cursor": cursor}
             return page_of("runs", self._transport.json("GET", path, query=query))
 
         return through(page_after, first="")
@@ -139,9 +139,9 @@ class Runs:
         """Start the newest runs that fit once more, all or none."""
         instants = {"since": since, "until": until}
         body = {name: at.isoformat() for name, at in instants.items() if at is not None}
-        wanted = {"limit": limit, **({} if status is None else {"status": status})}
+        options = {"limit": limit, **({} if status is None else {"status": status})}
         path = _path(workflow_id, "replay")
-        return cast(ReplayedRuns, self._transport.json("POST", path, {**wanted, **body}))
+        return cast(ReplayedRuns, self._transport.json("POST", path, {**options, **body}))
 
     def export(
         self, workflow_id: str, run_id: str | None = None, *, cursor: str | None = None

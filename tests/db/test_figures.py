@@ -108,7 +108,7 @@ def test_of_too_many_the_newest_are_counted_and_that_is_said(database: str) -> N
     one = automation(here)
     for days in range(5):
         add(here, one, days * DAY, took=1)
-    found = figures.compute(here, None, a_week(), most=3)
+    found = figures.compute(here, None, a_week(), limit=3)
     assert (found.is_cut, found.runs.whole.runs, set(found.runs.parts)) == (True, 3, {4, 5, 6})
     assert found.runs.oldest == NOW - 2 * DAY
 

@@ -464,10 +464,10 @@ def test_more_than_a_process_has_room_for_wait_in_their_own_time(
     renderer = ConfinedRenderer()
     with turns.hold("a", time.monotonic() + 120):
         with pytest.raises(StepError, match=r"took more time than it may \(0.2 s\)") as error:
-            renderer.render("markdown", b"x", {}, "docx", seconds=0.2, whose="a")
+            renderer.render("markdown", b"x", {}, "docx", seconds=0.2, owner="a")
         assert (error.value.kind, error.value.retryable) == ("timeout", True)
         with pytest.raises(TemplateError):
-            renderer.placeholders("markdown", b"{{ sum( }}", whose="b")
+            renderer.placeholders("markdown", b"{{ sum( }}", owner="b")
     with turns.hold("a", time.monotonic()) as came:
         assert came
 

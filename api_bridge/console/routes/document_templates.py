@@ -136,7 +136,7 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
             object_of(text(form, "data"), "data"),
             output,
             allow_loss="allowLoss" in form,
-            whose=caller.workspace_id,
+            owner=caller.workspace_id,
         )
     except ValidationFailed as error:
         return _test_failed(request, caller, template_id, error.field_errors)

@@ -133,7 +133,7 @@ def look(caller: Viewer, document_id: str) -> Response:
     name, kind = document.name, _kind(document)
     if kind == "docx":
         try:
-            content = wiring.document_renderer().pdf(content, whose=caller.workspace_id).content
+            content = wiring.document_renderer().pdf(content, owner=caller.workspace_id).content
         except StepError as error:
             raise RuleBroken(f"It cannot be shown: {error.message}") from error
         name, content_type = f"{name.removesuffix('.docx')}.pdf", _PDF

@@ -67,13 +67,13 @@ def resolve_within(deadline: float, resolve: Resolve, host: str, port: int) -> l
     """
     if _is_address(host):
         return list(resolve(host, port))
-    said: SimpleQueue[list[str] | OSError | UnicodeError] = SimpleQueue()
+    answers: SimpleQueue[list[str] | OSError | UnicodeError] = SimpleQueue()
 
     def ask() -> None:
         try:
-            said.put(list(resolve(host, port)))
+            answers.put(list(resolve(host, port)))
         except (OSError, UnicodeError) as error:
-            said.put(error)
+            answers.put(error)
         finally:
             _lookups.end(host)
 
@@ -84,7 +84,7 @@ def resolve_within(deadline: float, resolve: Resolve, host: str, port: int) -> l
         _lookups.end(host)
         raise
     try:
-        answer = said.get(timeout=max(0.0, deadline - time.monotonic()))
+        answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
     except Empty as silent:
         raise TimeoutError(host) from silent
     if isinstance(answer, Exception):

@@ -133,11 +133,11 @@ def _step_errors(host: str, timeout: timedelta) -> Iterator[None]:
             "A header has characters that no header can hold.", kind="config"
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        what = "cannot be reached"
+        failure = "cannot be reached"
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
-            what = "gave no whole answer"
+            failure = "gave no whole answer"
         raise StepError(
-            f"{host} {what}: {error or type(error).__name__}", kind="connection", retryable=True
+            f"{host} {failure}: {error or type(error).__name__}", kind="connection", retryable=True
         ) from error
 
 
@@ -276,11 +276,11 @@ def _read(answer: httpx.Response, max_bytes: int, deadline: float, timeout: time
     return b"".join(read)
 
 
-def _limit_size(parts: Iterable[bytes], most: int, max_bytes: int) -> Iterator[bytes]:
+def _limit_size(parts: Iterable[bytes], limit: int, max_bytes: int) -> Iterator[bytes]:
     size = 0
     for part in parts:
         size += len(part)
-        if size > most:
+        if size > limit:
             raise StepError(f"The answer has more than {max_bytes} bytes.", kind="too_large")
         yield part
 

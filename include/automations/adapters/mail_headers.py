@@ -90,11 +90,11 @@ def _words(written: str) -> str:
     return FOLD.join(f"=?utf-8?b?{piece}?=" for piece in encoded)
 
 
-def _pieces(written: str, most: int) -> Iterator[bytes]:
+def _pieces(written: str, max_length: int) -> Iterator[bytes]:
     piece = b""
     for character in written:
         encoded = character.encode()
-        if len(piece) + len(encoded) > most:
+        if len(piece) + len(encoded) > max_length:
             yield piece
             piece = b""
         piece += encoded

@@ -72,12 +72,12 @@ def _raw(header: str) -> str:
 
 
 def _body(mail: Mail) -> Message:
-    said = _text(mail.body, "plain")
+    part = _text(mail.body, "plain")
     if mail.html is not None:
-        said = _together("alternative", said, _text(mail.html, "html"))
+        part = _together("alternative", part, _text(mail.html, "html"))
     if mail.attachments:
-        said = _together("mixed", said, *map(_file, mail.attachments))
-    return said
+        part = _together("mixed", part, *map(_file, mail.attachments))
+    return part
 
 
 def _together(kind: str, *parts: Message) -> Message:

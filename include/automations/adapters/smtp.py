@@ -46,16 +46,16 @@ class _Replies(io.BufferedIOBase):
         self._waiting = b""
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        most = _MAX_REPLIES if size is None or size < 0 else size
+        limit = _MAX_REPLIES if size is None or size < 0 else size
         silent_at = self._budget.silent_at()
-        while b"\n" not in self._waiting[:most] and len(self._waiting) < most:
+        while b"\n" not in self._waiting[:limit] and len(self._waiting) < limit:
             self._socket.settimeout(self._budget.seconds(silent_at))
             piece = self._socket.recv(_CHUNK_SIZE)
             if not piece:
                 break
             self._budget.take(piece)
             self._waiting += piece
-        end = self._waiting.find(b"\n", 0, most) + 1 or most
+        end = self._waiting.find(b"\n", 0, limit) + 1 or limit
         line, self._waiting = self._waiting[:end], self._waiting[end:]
         return line
 
@@ -157,7 +157,9 @@ class SmtpTransport:
         with self._session(server, mail.timeout) as session, _headers():
             session.ehlo_or_helo_if_needed()
             rejections = _transmit(session, server, mail, wired, content)
-        rejected = {who: rejections[wire] for who, wire in wired.items() if wire in rejections}
+        rejected = {
+            address: rejections[wire] for address, wire in wired.items() if wire in rejections
+        }
         hidden = _masker(server)
         return MailReceipt(
             message_id=message_id(server, mail),
@@ -165,7 +167,8 @@ class SmtpTransport:
             accepted=tuple(address for address in recipients if address not in rejected),
             rejected=tuple(address for address in recipients if address in rejected),
             reasons={
-                who: hidden.text(f"{code} {_text(why)}") for who, (code, why) in rejected.items()
+                address: hidden.text(f"{code} {_text(why)}")
+                for address, (code, why) in rejected.items()
             },
         )
 
@@ -297,5 +300,5 @@ def _masker(server: MailServer) -> Masker:
 
 
 def _text(answer: bytes | str) -> str:
-    said = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
-    return excerpt(said, _MAX_SAID)
+    reply = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    return excerpt(reply, _MAX_SAID)

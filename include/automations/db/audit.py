@@ -20,18 +20,18 @@ _TIME_TOLERANCE = timedelta(seconds=30)
 def page_after(
     session: Session,
     workspace_id: str,
-    wanted: AuditFilter,
+    criteria: AuditFilter,
     after: tuple[datetime, int] | None,
     limit: int,
 ) -> Sequence[AuditLog]:
     """The lines that come behind one in a list with the newest first."""
-    query = _fitting(workspace_id, wanted)
+    query = _fitting(workspace_id, criteria)
     return keyset_pages.page_after(session, query, (AuditLog.at, AuditLog.id), after, limit)
 
 
-def all_of(session: Session, workspace_id: str, wanted: AuditFilter) -> Iterator[AuditLog]:
+def all_of(session: Session, workspace_id: str, criteria: AuditFilter) -> Iterator[AuditLog]:
     """Every line that fits, the oldest first, a part of them in memory at a time."""
-    oldest_first = _fitting(workspace_id, wanted).order_by(AuditLog.at, AuditLog.id)
+    oldest_first = _fitting(workspace_id, criteria).order_by(AuditLog.at, AuditLog.id)
     return iter(session.scalars(oldest_first.execution_options(yield_per=1_000)))
 
 
@@ -64,14 +64,16 @@ def actors(
     return {row[0]: row[1] for row in rows}
 
 
-def _fitting(workspace_id: str, wanted: AuditFilter) -> Select[Any]:
+def _fitting(workspace_id: str, criteria: AuditFilter) -> Select[Any]:
     query = select(AuditLog).where(AuditLog.workspace_id == workspace_id)
-    if wanted.actor is not None:
-        query = query.where(or_(AuditLog.actor == wanted.actor, AuditLog.actor_id == wanted.actor))
+    if criteria.actor is not None:
+        query = query.where(
+            or_(AuditLog.actor == criteria.actor, AuditLog.actor_id == criteria.actor)
+        )
     columns = {
-        AuditLog.action: wanted.action,
-        AuditLog.resource_type: wanted.resource_type,
-        AuditLog.resource_id: wanted.resource_id,
+        AuditLog.action: criteria.action,
+        AuditLog.resource_type: criteria.resource_type,
+        AuditLog.resource_id: criteria.resource_id,
     }
     query = keyset_pages.equal(query, columns)
-    return keyset_pages.between(query, AuditLog.at, wanted.since, wanted.until)
+    return keyset_pages.between(query, AuditLog.at, criteria.since, criteria.until)

@@ -82,7 +82,7 @@ def page(
 def list_page(
     session: Session,
     workspace_id: str,
-    wanted: DocumentFilter,
+    criteria: DocumentFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[Document]:
@@ -95,15 +95,15 @@ def list_page(
         select(Document),
         {
             Document.workspace_id: workspace_id,
-            Document.format: wanted.format,
-            Document.template_id: wanted.template_id,
-            Document.run_id: wanted.run_id,
+            Document.format: criteria.format,
+            Document.template_id: criteria.template_id,
+            Document.run_id: criteria.run_id,
         },
     )
-    if wanted.name:
-        query = query.where(Document.name.icontains(wanted.name, autoescape=True))
-    if wanted.uploaded is not None:
-        query = query.where(Document.template_id.is_(None).is_(wanted.uploaded))
+    if criteria.name:
+        query = query.where(Document.name.icontains(criteria.name, autoescape=True))
+    if criteria.uploaded is not None:
+        query = query.where(Document.template_id.is_(None).is_(criteria.uploaded))
     return page_after(session, query, (Document.created_at, Document.id), after, limit)
 
 

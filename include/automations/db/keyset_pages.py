@@ -26,9 +26,9 @@ def between(
     return query
 
 
-def equal(query: Select[T], wanted: Mapping[InstrumentedAttribute[Any], Any]) -> Select[T]:
+def equal(query: Select[T], expected: Mapping[InstrumentedAttribute[Any], Any]) -> Select[T]:
     """Only what has these values; a column whose value is None may have any."""
-    for column, value in wanted.items():
+    for column, value in expected.items():
         if value is not None:
             query = query.where(column == value)
     return query

@@ -84,14 +84,14 @@ def page(
 
 
 def cards(
-    session: Session, workspace_id: str, template_id: str, most: int
+    session: Session, workspace_id: str, template_id: str, limit: int
 ) -> Sequence[tuple[Matter, MatterStep, str | None, int]]:
     """A board's active matters, each with its step, who is in charge, and how many are in that.
 
     The most urgent first, and of these the oldest.
 
     Args:
-        most: of one step.
+        limit: of one step.
     """
     urgency = case({"URGENT": 0, "HIGH": 1, "MEDIUM": 2}, value=Matter.priority.expression, else_=3)
     in_order = (urgency, Matter.number)
@@ -115,7 +115,7 @@ def cards(
         .join(ranked, ranked.c.id == Matter.id)
         .join(MatterStep, MatterStep.id == Matter.current_step_id)
         .outerjoin(Member, Member.id == Matter.assignee_id)
-        .where(ranked.c.place <= most)
+        .where(ranked.c.place <= limit)
         .order_by(MatterStep.order, *in_order)
     )
     return [(*row,) for row in session.execute(query)]

@@ -49,7 +49,7 @@ def fault(dsn: str) -> str | None:
     """
     with unit_of_work(dsn) as session:
         revision = MigrationContext.configure(session.connection()).get_current_revision()
-        there = {tuple(row) for row in session.execute(_COLUMNS)}
+        existing = {tuple(row) for row in session.execute(_COLUMNS)}
     if revision is None:
         return "The database has no tables yet: ./automations migrate makes them."
     if not knows(revision):
@@ -64,7 +64,7 @@ def fault(dsn: str) -> str | None:
         )
     lacking = {
         (table.name, column.name) for table in Base.metadata.sorted_tables for column in table.c
-    } - there
+    } - existing
     if not lacking:
         return None
     table, column = min(lacking)

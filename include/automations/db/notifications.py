@@ -57,7 +57,7 @@ def mark_all(session: Session, workspace_id: str, user_id: str) -> int:
 
 def remove(session: Session, workspace_id: str, user_id: str, notification_id: str) -> bool:
     """Delete one notification of a user; False when it is not there."""
-    gone = session.scalar(
+    deleted_id = session.scalar(
         delete(Notification)
         .where(
             Notification.workspace_id == workspace_id,
@@ -66,4 +66,4 @@ def remove(session: Session, workspace_id: str, user_id: str, notification_id: s
         )
         .returning(Notification.id)
     )
-    return gone is not None
+    return deleted_id is not None

@@ -52,11 +52,11 @@ def make_ahead(dsn: str | None = None) -> None:
         DatabaseUnavailable: it cannot be asked.
     """
     for table in tables():
-        there = _parts(table.name, dsn)
+        existing = _parts(table.name, dsn)
         # A database of before there were parts goes on without.
-        lacking = _months(common_clock.now()) if _default(table.name) in there else ()
+        lacking = _months(common_clock.now()) if _default(table.name) in existing else ()
         for month in lacking:
-            if _part(table.name, month) not in there:
+            if _part(table.name, month) not in existing:
                 _make(table.name, month, dsn)
 
 

@@ -22,8 +22,8 @@ _NAMED = (
 def of_ids(session: Session, workspace_id: str, ids: Collection[str]) -> dict[str, NamedResource]:
     """The names of the workspace's tables, templates, forms and automations of these ids."""
     queries = [
-        select(kind.id, name, gone).where(kind.id.in_(ids), kind.workspace_id == workspace_id)
-        for kind, name, gone in _NAMED
+        select(kind.id, name, deleted_at).where(kind.id.in_(ids), kind.workspace_id == workspace_id)
+        for kind, name, deleted_at in _NAMED
     ]
     rows = session.execute(union_all(*queries))
     return {row[0]: NamedResource(row[1], row[2]) for row in rows}

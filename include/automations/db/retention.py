@@ -94,8 +94,8 @@ def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
         _rows(session, delete(Job).where(Job.subject_id.in_(subjects)))
     counts = {"approver": _rows(session, delete(Approver).where(Approver.wait_id.in_(waits)))}
     for table in _OF_RUNS:
-        gone = delete(table).where(table.run_id.in_(ids))
-        counts[table.__tablename__] = _rows(session, gone)
+        statement = delete(table).where(table.run_id.in_(ids))
+        counts[table.__tablename__] = _rows(session, statement)
     counts["run"] = _rows(session, delete(Run).where(Run.id.in_(ids)))
     return counts
 
@@ -180,8 +180,8 @@ def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[
 def delete_effects_of_no_run(session: Session, keys: Sequence[str]) -> int:
     """Delete those of some effects whose run is no more."""
     begins = {key: _beginnings(key) for key in keys}
-    wanted = {begin for begun_runs in begins.values() for begin in begun_runs}
-    runs = set(session.scalars(select(Run.id).where(Run.id.in_(wanted))))
+    run_ids = {begin for begun_runs in begins.values() for begin in begun_runs}
+    runs = set(session.scalars(select(Run.id).where(Run.id.in_(run_ids))))
     orphans = [key for key, begun_runs in begins.items() if runs.isdisjoint(begun_runs)]
     return _rows(session, delete(Effect).where(Effect.key.in_(orphans)))
 
@@ -211,9 +211,11 @@ def count(session: Session, before: datetime, extras: Collection[str]) -> Counts
     if "audit" in extras:
         counted += [(AuditLog, AuditLog.at < before), (SecurityEvent, SecurityEvent.at < before)]
     return {
-        table.__tablename__: session.scalar(select(func.count()).select_from(table).where(which))
+        table.__tablename__: session.scalar(
+            select(func.count()).select_from(table).where(condition)
+        )
         or 0
-        for table, which in counted
+        for table, condition in counted
     }
 
 
@@ -267,10 +269,10 @@ def _beginnings(key: str) -> list[str]:
     return [":".join(parts[:number]) for number in range(1, len(parts) + 1)]
 
 
-def _delete_documents(session: Session, which: ColumnElement[bool]) -> int:
-    documents = select(Document.id).where(which)
+def _delete_documents(session: Session, condition: ColumnElement[bool]) -> int:
+    documents = select(Document.id).where(condition)
     _rows(session, delete(DocumentDelivery).where(DocumentDelivery.document_id.in_(documents)))
-    return _rows(session, delete(Document).where(which))
+    return _rows(session, delete(Document).where(condition))
 
 
 def _page(
@@ -310,8 +312,10 @@ def _among(
 def _delete(session: Session, expired: _ExpiredRows) -> Page:
     """Delete what was found."""
     # That they are old is said again for the sake of parts that hold none of them.
-    gone = delete(expired.key[0].class_).where(_among(expired.key, expired.places), expired.old)
-    return Page(_rows(session, gone), expired.last)
+    statement = delete(expired.key[0].class_).where(
+        _among(expired.key, expired.places), expired.old
+    )
+    return Page(_rows(session, statement), expired.last)
 
 
 def _rows(session: Session, statement: Any) -> int:

@@ -54,9 +54,9 @@ def put(
 
 def remove(session: Session, workspace_id: str, name: str) -> bool:
     """Delete a secret; False when there was none."""
-    gone = session.scalar(
+    deleted_id = session.scalar(
         delete(Secret)
         .where(Secret.workspace_id == workspace_id, Secret.name == name)
         .returning(Secret.name)
     )
-    return gone is not None
+    return deleted_id is not None

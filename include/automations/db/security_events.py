@@ -61,7 +61,7 @@ def add(session: Session, source: str, **values: Any) -> None:
 def page_after(
     session: Session,
     workspace_id: str,
-    wanted: SecurityFilter,
+    criteria: SecurityFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[SecurityEvent]:
@@ -71,7 +71,7 @@ def page_after(
     # and that all of nobody's are in one place of it PostgreSQL sees by their order alone.
     newest = [
         keyset_pages.newest(
-            _fitting(owner, wanted).order_by(SecurityEvent.workspace_id), place, after, limit
+            _fitting(owner, criteria).order_by(SecurityEvent.workspace_id), place, after, limit
         )
         for owner in _owners(session, workspace_id)
     ]
@@ -79,10 +79,12 @@ def page_after(
     return keyset_pages.page_after(session, select(event), (event.at, event.id), None, limit)
 
 
-def all_of(session: Session, workspace_id: str, wanted: SecurityFilter) -> Iterator[SecurityEvent]:
+def all_of(
+    session: Session, workspace_id: str, criteria: SecurityFilter
+) -> Iterator[SecurityEvent]:
     """Every event that fits, the oldest first, a part of them in memory at a time."""
     owner = or_(*_owners(session, workspace_id))
-    oldest_first = _fitting(owner, wanted).order_by(SecurityEvent.at, SecurityEvent.id)
+    oldest_first = _fitting(owner, criteria).order_by(SecurityEvent.at, SecurityEvent.id)
     return iter(session.scalars(oldest_first.execution_options(yield_per=1_000)))
 
 
@@ -95,13 +97,13 @@ def _owners(session: Session, workspace_id: str) -> list[ColumnElement[bool]]:
     return [own, SecurityEvent.workspace_id.is_(None)]
 
 
-def _fitting(owner: ColumnElement[bool], wanted: SecurityFilter) -> Select[Any]:
+def _fitting(owner: ColumnElement[bool], criteria: SecurityFilter) -> Select[Any]:
     query = select(SecurityEvent).where(owner)
     columns = {
-        SecurityEvent.type: wanted.type,
-        SecurityEvent.severity: wanted.severity,
-        SecurityEvent.ip: wanted.ip,
-        SecurityEvent.actor: wanted.actor,
+        SecurityEvent.type: criteria.type,
+        SecurityEvent.severity: criteria.severity,
+        SecurityEvent.ip: criteria.ip,
+        SecurityEvent.actor: criteria.actor,
     }
     query = keyset_pages.equal(query, columns)
-    return keyset_pages.between(query, SecurityEvent.at, wanted.since, wanted.until)
+    return keyset_pages.between(query, SecurityEvent.at, criteria.since, criteria.until)

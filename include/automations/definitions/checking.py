@@ -59,8 +59,8 @@ _EXPRESSIONS = ("expression",)
 def parse(payload: Any) -> tuple[Definition | None, Errors]:
     """A definition from a payload, or what is wrong with it by field."""
     # Before anything goes through it: by whatever door it came, it is to be stored and published.
-    if wrong := faults(payload, ""):
-        return None, wrong
+    if problems := faults(payload, ""):
+        return None, problems
     try:
         definition = DEFINITION.validate_python(payload)
     except ValidationError as error:
@@ -204,7 +204,7 @@ class _Templates:
         """
         places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
         for step in enabled_steps(steps):
-            here = places[id(step)]
+            step_path = places[id(step)]
             own = step.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
             for name in _verbatim(step.config):
                 own.pop(name, None)
@@ -212,13 +212,13 @@ class _Templates:
             for _, field, _ in nested:
                 own.pop(field.removeprefix("config."), None)
             usable = roots - _SECRET if STEP_TYPES[step.type].keeps else roots
-            for where, text in _texts(own, f"{here}.config"):
+            for where, text in _texts(own, f"{step_path}.config"):
                 self.check(text, where, known_names, usable, loops)
             before, known_names = known_names, known_names | {step.id, step.name}
             after = known_names
             body = STEP_TYPES[step.type].body
             for name, field, inner in nested:
-                place = f"{here}.{field}"
+                place = f"{step_path}.{field}"
                 if name in body:
                     self.check_steps(inner, place, before, roots | IN_BODY, loops + 1)
                 else:

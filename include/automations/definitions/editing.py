@@ -132,7 +132,7 @@ def _always_there(kind: str) -> frozenset[str]:
     )
 
 
-def add(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
+def add(definition: Draft, kind: str, position: Position) -> tuple[Draft, str]:
     """The definition with a new step, and its id.
 
     Raises:
@@ -150,14 +150,14 @@ def add(definition: Draft, kind: str, spot: Position) -> tuple[Draft, str]:
     }
     for name in STEP_TYPES[kind].body:
         step["config"][name] = []
-    return _put(definition, step, spot), step["id"]
+    return _put(definition, step, position), step["id"]
 
 
 def remove(definition: Draft, step_id: str) -> Draft:
     """The definition without a step, and without those inside of it."""
     draft = copy.deepcopy(definition)
-    spot = find(draft, step_id).spot
-    del _target(draft, spot)[spot.index]
+    position = find(draft, step_id).spot
+    del _target(draft, position)[position.index]
     return draft
 
 
@@ -171,8 +171,8 @@ def duplicate(definition: Draft, step_id: str) -> tuple[Draft, str]:
     for inner in walk({"steps": [step]}):
         inner.step["name"] = _free(taken, str(inner.step.get("name")))
         taken.add(inner.step["name"])
-    spot = Position(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
-    return _put(definition, step, spot), step["id"]
+    position = Position(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
+    return _put(definition, step, position), step["id"]
 
 
 def move(definition: Draft, step_id: str, to: Position) -> Draft:
@@ -198,17 +198,17 @@ def move(definition: Draft, step_id: str, to: Position) -> Draft:
 
 def neighbours(definition: Mapping[str, Any], placed: LocatedStep) -> dict[str, Position]:
     """Where a step can be moved by one: ``up``, ``down``, ``in`` and ``out`` of another step."""
-    spot, positions = placed.spot, {}
-    above = Position(spot.owner, spot.name, spot.index - 1)
-    if spot.index > 0:
+    position, positions = placed.spot, {}
+    above = Position(position.owner, position.name, position.index - 1)
+    if position.index > 0:
         positions["up"] = above
-        before = _target(definition, spot)[spot.index - 1]
+        before = _target(definition, position)[position.index - 1]
         for name, inner in step_lists(before) if isinstance(before, dict) else ():
             if len(placed.parents) + 1 < _MAX_DEPTH:
                 positions["in"] = Position(str(before.get("id")), name, len(inner))
             break
-    if spot.index < placed.siblings - 1:
-        positions["down"] = Position(spot.owner, spot.name, spot.index + 2)
+    if position.index < placed.siblings - 1:
+        positions["down"] = Position(position.owner, position.name, position.index + 2)
     if placed.parents:
         around = find(definition, placed.parents[-1]).spot
         positions["out"] = Position(around.owner, around.name, around.index + 1)
@@ -221,10 +221,10 @@ def replace(definition: Draft, step_id: str, step: Draft) -> Draft:
     Templates name steps by their names: those of the old name name the new one then.
     """
     draft = copy.deepcopy(definition)
-    spot = find(draft, step_id).spot
-    target = _target(draft, spot)
-    old, new = str(target[spot.index].get("name")), str(step.get("name"))
-    target[spot.index] = copy.deepcopy(step)
+    position = find(draft, step_id).spot
+    target = _target(draft, position)
+    old, new = str(target[position.index].get("name")), str(step.get("name"))
+    target[position.index] = copy.deepcopy(step)
     names = [located.step.get("name") for located in walk(definition)]
     if old == new or not new or names.count(old) > 1 or "'" in old or "'" in new:
         return draft
@@ -282,41 +282,41 @@ def _walk(
     for index, step in enumerate(steps):
         if not isinstance(step, dict):
             continue
-        here = f"{path}.{index}"
-        yield LocatedStep(step, Position(owner, name, index), here, parents, len(steps))
+        step_path = f"{path}.{index}"
+        yield LocatedStep(step, Position(owner, name, index), step_path, parents, len(steps))
         if len(parents) >= _MAX_DEPTH:
             continue
         own = str(step.get("id"))
         for inner, nested in step_lists(step):
-            where = f"{here}.{inner}" if inner == "onError" else f"{here}.config.{inner}"
+            where = f"{step_path}.{inner}" if inner == "onError" else f"{step_path}.config.{inner}"
             yield from _walk(nested, own, inner, where, (*parents, own))
 
 
-def _put(definition: Draft, step: Draft, spot: Position) -> Draft:
+def _put(definition: Draft, step: Draft, position: Position) -> Draft:
     draft = copy.deepcopy(definition)
-    target = _target(draft, spot)
-    if spot.index > len(target):
-        raise NotFound(f"There is no place {spot} in this draft.")
-    target.insert(spot.index, step)
+    target = _target(draft, position)
+    if position.index > len(target):
+        raise NotFound(f"There is no place {position} in this draft.")
+    target.insert(position.index, step)
     return draft
 
 
-def _target(definition: Mapping[str, Any], spot: Position) -> list[Any]:
+def _target(definition: Mapping[str, Any], position: Position) -> list[Any]:
     """The list of a place, made where it is not there yet."""
-    if not spot.owner:
-        if spot.name != TOP or not isinstance(definition.get("steps"), list):
-            raise NotFound(f"There is no place {spot} in this draft.")
+    if not position.owner:
+        if position.name != TOP or not isinstance(definition.get("steps"), list):
+            raise NotFound(f"There is no place {position} in this draft.")
         steps: list[Any] = definition["steps"]
         return steps
-    owner = find(definition, spot.owner).step
-    if spot.name not in [name for name, _ in step_lists(owner)]:
-        raise NotFound(f"There is no place {spot} in this draft.")
-    if spot.name == "onError":
+    owner = find(definition, position.owner).step
+    if position.name not in [name for name, _ in step_lists(owner)]:
+        raise NotFound(f"There is no place {position} in this draft.")
+    if position.name == "onError":
         nested: list[Any] = owner["onError"]
         return nested
     if not isinstance(owner.get("config"), dict):
         owner["config"] = {}
-    siblings: list[Any] = owner["config"].setdefault(spot.name, [])
+    siblings: list[Any] = owner["config"].setdefault(position.name, [])
     return siblings
 
 
@@ -324,12 +324,12 @@ def _names(definition: Mapping[str, Any]) -> set[str]:
     return {str(located.step.get("name")) for located in walk(definition)}
 
 
-def _free(taken: Collection[str], wanted: str) -> str:
+def _free(taken: Collection[str], base: str) -> str:
     """A name that no other step has."""
-    number, name = 1, wanted
+    number, name = 1, base
     while name in taken:
         number += 1
-        name = f"{wanted} {number}"
+        name = f"{base} {number}"
     return name
 
 

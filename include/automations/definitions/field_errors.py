@@ -52,10 +52,12 @@ def _of_rendered(messages: list[str]) -> str:
     texts = [message for message in messages if message.endswith(_WRITE_QUOTES)]
     templates = [message for message in messages if message.startswith(_OR_A_TEMPLATE)]
     others = [message for message in messages if message not in (*texts, *templates)]
-    said = others or [message.removesuffix(_WRITE_QUOTES) for message in (*texts, *templates)]
-    if all(message.startswith(_MUST_BE) for message in said):
-        return _MUST_BE + " or ".join(message.removeprefix(_MUST_BE) for message in said)
-    return ", or ".join(said)
+    messages_left = others or [
+        message.removesuffix(_WRITE_QUOTES) for message in (*texts, *templates)
+    ]
+    if all(message.startswith(_MUST_BE) for message in messages_left):
+        return _MUST_BE + " or ".join(message.removeprefix(_MUST_BE) for message in messages_left)
+    return ", or ".join(messages_left)
 
 
 def as_written(path: str, payload: Any) -> str:
@@ -72,10 +74,10 @@ def as_written(path: str, payload: Any) -> str:
 
 def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
     """The location without pydantic's own marks for unions and discriminators."""
-    here = payload
+    value = payload
     for position, part in enumerate(loc):
         try:
-            here = here[part]
+            value = value[part]
         except (LookupError, TypeError):
             if position < len(loc) - 1 or _is_mark(str(part)):
                 continue

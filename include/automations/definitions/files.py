@@ -188,15 +188,15 @@ def write(
 
 
 def _yaml(documents: Sequence[Any]) -> str:
-    said: dict[str, Any] = {
+    options: dict[str, Any] = {
         "sort_keys": False,
         "allow_unicode": True,
         "width": 100,
         "explicit_start": len(documents) > 1,
     }
-    text = str(yaml.dump_all(documents, Dumper=_Dumper, **said))
+    text = str(yaml.dump_all(documents, Dumper=_Dumper, **options))
     if "\\U" in text:  # of an emoji, as a rule
-        text = str(yaml.dump_all(documents, Dumper=_SlowDumper, **said))
+        text = str(yaml.dump_all(documents, Dumper=_SlowDumper, **options))
     return text
 
 

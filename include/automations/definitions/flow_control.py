@@ -75,9 +75,9 @@ class RateLimit(Keyed):
 
     def rule(self) -> str:
         """The limit for people."""
-        each = " for each key" if self.key is not None else ""
+        suffix = " for each key" if self.key is not None else ""
         runs = "1 run" if self.limit == 1 else f"{self.limit} runs"
-        return f"the automation may start {runs} per {self.per}{each}"
+        return f"the automation may start {runs} per {self.per}{suffix}"
 
 
 class Debounce(Keyed):

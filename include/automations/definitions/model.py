@@ -164,10 +164,10 @@ def _attribute(config: Model, alias: str) -> str:
 def walk(steps: list[Any], path: str = "steps") -> Iterator[tuple[str, Any]]:
     """Every step of a list, nested ones too, with the path of its place in the payload."""
     for index, step in enumerate(steps):
-        here = f"{path}.{index}"
-        yield here, step
+        step_path = f"{path}.{index}"
+        yield step_path, step
         for _, field, nested in nested_lists(step):
-            yield from walk(nested, f"{here}.{field}")
+            yield from walk(nested, f"{step_path}.{field}")
 
 
 MAX_STEPS = 1_000
@@ -262,8 +262,8 @@ class Definition(Model):
             return {**value, "trigger": {"type": "form_submission", "formId": form}}
         if isinstance(trigger, dict) and trigger.get("type") == "form_submission":
             config = trigger.get("config")
-            said = {**trigger, **config} if isinstance(config, dict) else trigger
-            if "formId" not in said:
+            merged = {**trigger, **config} if isinstance(config, dict) else trigger
+            if "formId" not in merged:
                 return {**value, "trigger": {**trigger, "formId": form}}
         return value
 

@@ -86,17 +86,17 @@ def _of_steps(steps: Any, path: str) -> Iterator[_Place]:
         kind = step.get("type") if isinstance(step, dict) else None
         if not isinstance(kind, str) or kind not in STEP_TYPES:
             continue
-        here = f"{path}.{index}"
+        step_path = f"{path}.{index}"
         if kind == "run_workflow" and isinstance(step.get("config"), dict):
-            yield f"{here}.config.", step["config"], "workflow"
+            yield f"{step_path}.config.", step["config"], "workflow"
         for place, name in step_ids.places_inside(kind):
             own = step if place is None else step.get(place)
             if isinstance(own, dict):
                 field = name if place is None else f"{place}.{name}"
-                yield from _of_steps(own.get(name), f"{here}.{field}")
+                yield from _of_steps(own.get(name), f"{step_path}.{field}")
 
 
 def _replace(holder: dict[str, Any], old: str, new: str, value: str) -> None:
-    items = [(new, value) if name == old else (name, kept) for name, kept in holder.items()]
+    items = [(new, value) if name == old else (name, present) for name, present in holder.items()]
     holder.clear()
     holder.update(items)

@@ -99,8 +99,8 @@ class Schedule:
 
     def _cron_after(self, at: datetime) -> datetime:
         clock = _Clock(self.timezone)
-        here = clock.naive(at)
-        cron = self._croniter(here - _MAX_JUMP if clock.changes_near(at) else here)
+        local = clock.naive(at)
+        cron = self._croniter(local - _MAX_JUMP if clock.changes_near(at) else local)
         every_hour = _every_hour(cron)
         best: datetime | None = None
         while True:
@@ -118,8 +118,8 @@ class Schedule:
         from croniter import CroniterBadDateError
 
         clock = _Clock(self.timezone)
-        here = clock.naive(at) + timedelta(microseconds=1)
-        cron = self._croniter(here + _MAX_JUMP if clock.changes_near(at) else here)
+        local = clock.naive(at) + timedelta(microseconds=1)
+        cron = self._croniter(local + _MAX_JUMP if clock.changes_near(at) else local)
         every_hour = _every_hour(cron)
         best: datetime | None = None
         try:

@@ -131,11 +131,11 @@ class AssetEvents:
         for kind in _KINDS:
             ids = [u.removeprefix(kind.prefix) for u in self._wanted if u.startswith(kind.prefix)]
             for change in kind.changes(session, ids, since, until) if ids else ():
-                told: dict[str, JSON] = {
+                extra: dict[str, JSON] = {
                     kind.subject: change.subject_id,
                     kind.number: change.number,
                 }
-                yield f"{kind.prefix}{change.subject_id}", {**told, kind.last: change.last_id}
+                yield f"{kind.prefix}{change.subject_id}", {**extra, kind.last: change.last_id}
 
     @staticmethod
     def _forget() -> None:

@@ -36,9 +36,9 @@ class Permits:
         self._capacity = capacity
         self._held: Counter[str] = Counter()
 
-    def look(self, session: Session, most: int) -> Grant:
+    def look(self, session: Session, limit: int) -> Grant:
         """How many there are, up to ``most``; none if no job needs one."""
-        return self._capacity._look(session, most)
+        return self._capacity._look(session, limit)
 
     def hold(self, lanes: Iterable[str]) -> None:
         """Hold one for each run of these automations, until the block ends."""
@@ -81,19 +81,19 @@ class Capacity:
             self._full = in_airflow.count(session) + self._in_flight.total() >= self._limit
         return not self._full
 
-    def _look(self, session: Session, most: int) -> Grant:
+    def _look(self, session: Session, limit: int) -> Grant:
         # A run that comes to Airflow meanwhile is counted twice rather than not at all.
         with self._lock:
-            there = +self._in_flight
+            in_flight = +self._in_flight
         counted = in_airflow.count_for_due(session, self._kinds)
         if counted is None:
             self._full = False
             return Grant(0, Room())
-        there.update(counted)
-        free = self._limit - there.total()
+        in_flight.update(counted)
+        free = self._limit - in_flight.total()
         self._full = free <= 0
-        room = Room({lane: _share(free, runs) for lane, runs in there.items()}, _share(free, 0))
-        return Grant(max(0, min(free, most)), room)
+        room = Room({lane: _share(free, runs) for lane, runs in in_flight.items()}, _share(free, 0))
+        return Grant(max(0, min(free, limit)), room)
 
     def _hold(self, lanes: Counter[str]) -> None:
         with self._lock:
@@ -106,7 +106,7 @@ class Capacity:
             self._in_flight -= lanes
 
 
-def _share(free: int, there: int) -> int:
+def _share(free: int, in_flight: int) -> int:
     """How many more runs an automation may have: together at most three times what is left."""
-    over = _TIMES_WHAT_IS_LEFT * free - there
-    return (over - 1) // (_TIMES_WHAT_IS_LEFT + 1) + 1 if over > 0 else 0
+    surplus = _TIMES_WHAT_IS_LEFT * free - in_flight
+    return (surplus - 1) // (_TIMES_WHAT_IS_LEFT + 1) + 1 if surplus > 0 else 0

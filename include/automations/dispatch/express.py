@@ -210,8 +210,8 @@ class ExpressWorker:
             claimed = [job for job, _ in self._in_flight.values()] + self._queue
         counts = Counter(str(job.workspace_id) for job in claimed)
         full = [workspace for workspace, count in counts.items() if count >= _WORKSPACE_LIMIT]
-        most = max((count for count in counts.values() if count < _WORKSPACE_LIMIT), default=0)
-        return min(THREADS - len(claimed), _BATCH_SIZE, _WORKSPACE_LIMIT - most), full
+        busiest = max((count for count in counts.values() if count < _WORKSPACE_LIMIT), default=0)
+        return min(THREADS - len(claimed), _BATCH_SIZE, _WORKSPACE_LIMIT - busiest), full
 
     def _wait_for_free_threads(self) -> bool:
         """Wait until there are threads for a claim, some of them or all that there will be."""

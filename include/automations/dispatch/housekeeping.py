@@ -45,9 +45,9 @@ class Housekeeper:
             sign_ins.forget_ended(session)
             rate_limits.forget_ended(session)
         partitions.make_ahead()
-        kept = get_settings().retention
-        if kept is not None and self._is_due():
-            self._prune(common_clock.now() - kept, stopping)
+        retention_period = get_settings().retention
+        if retention_period is not None and self._is_due():
+            self._prune(common_clock.now() - retention_period, stopping)
 
     @staticmethod
     def _is_due() -> bool:

@@ -271,8 +271,8 @@ def _differing(states: Sequence[DagRunState]) -> list[DagRunState]:
 def _describe(failure: DagRunFailure) -> str:
     if failure.marked_by is not None:
         note = f" ({failure.note})" if failure.note else ""
-        which = "steps" if len(failure.tasks) > 1 else "step"
-        where = f": {which} {', '.join(failure.tasks)}" if failure.tasks else ""
+        noun = "steps" if len(failure.tasks) > 1 else "step"
+        where = f": {noun} {', '.join(failure.tasks)}" if failure.tasks else ""
         return f"Marked as failed in Airflow by {failure.marked_by}{where}{note}."
     if not failure.tasks:
         return "Airflow has ended it as failed, and knows of no step that did."

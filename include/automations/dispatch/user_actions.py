@@ -47,9 +47,11 @@ class UserActions:
         """Put on record what people have done since the last time."""
         actions, seen = self._read(until)
         new = self._each(action for action in actions if action.id not in seen)
-        fresh = [(action, self._state(action)) for action in new if not self._was_refused(action)]
+        new_actions = [
+            (action, self._state(action)) for action in new if not self._was_refused(action)
+        ]
         with unit_of_work() as session:
-            for action, state in fresh:
+            for action, state in new_actions:
                 _record_alone(session, action, state)
             recent = sorted({action.id for action in actions})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))

@@ -74,7 +74,7 @@ def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def fits(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def fits(row: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     """Whether a row has each wanted value, or one of them where a list is given.
 
     Raises:
@@ -85,5 +85,5 @@ def fits(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
             same(row[field], candidate)
             for candidate in (value if isinstance(value, list) else [value])
         )
-        for field, value in wanted.items()
+        for field, value in expected.items()
     )

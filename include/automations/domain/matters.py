@@ -70,13 +70,13 @@ class Board(_Part):
 
     @model_validator(mode="after")
     def _steps_differ(self) -> Self:
-        for what, values in (
+        for noun, values in (
             ("id", [step.id for step in self.steps]),
             ("order", [step["order"] for step in self.numbered_steps()]),
         ):
             twice = [value for value, count in Counter(values).items() if count > 1]
             if twice:
-                raise ValueError(f"several steps have the {what} {twice[0]}")
+                raise ValueError(f"several steps have the {noun} {twice[0]}")
         return self
 
     def numbered_steps(self) -> list[dict[str, Any]]:

@@ -176,18 +176,18 @@ class Redaction:
         return Masker({*self._known.values(), *self._derived})
 
     def _used_secrets(self, value: JSON, where: str, missing_ok: bool) -> dict[str, str]:
-        wanted = {name: path for path, name in _find_names(value, where)}
-        unread = wanted.keys() - self._known.keys()
+        paths_by_name = {name: path for path, name in _find_names(value, where)}
+        unread = paths_by_name.keys() - self._known.keys()
         if unread:
             self._known.update(self._read(unread))
-        for name, path in wanted.items():
+        for name, path in paths_by_name.items():
             if name not in self._known and not missing_ok:
                 raise StepError(
                     f"{path}: there is no secret {name}. An administrator can set it by "
                     f"PUT /api/secrets/{name}.",
                     kind="secret",
                 )
-        return {name: self._known[name] for name in wanted if name in self._known}
+        return {name: self._known[name] for name in paths_by_name if name in self._known}
 
 
 def _find_names(value: JSON, path: str) -> Iterator[tuple[str, str]]:

@@ -201,5 +201,5 @@ def _validate(attempt: Attempt, rendered: dict[str, JSON]) -> Any:
     try:
         return type(attempt.step.config).model_validate(rendered, context=RENDERED)
     except ValidationError as error:
-        wrong = field_errors.format_errors(error, rendered)
-        raise StepError(f"{attempt.where}, {wrong}", kind="config") from error
+        problems = field_errors.format_errors(error, rendered)
+        raise StepError(f"{attempt.where}, {problems}", kind="config") from error

@@ -55,9 +55,9 @@ class CapturedLog:
         if len(self.lines) < _MAX_LINES and self._left > 0:
             now = common_clock.now().isoformat()
             name = logging.getLevelName(level).lower()
-            kept = text[: min(_MAX_LINE, self._left)]
-            self._left -= len(kept)
-            self.lines.append([now, name, logger, kept])
+            beginning = text[: min(_MAX_LINE, self._left)]
+            self._left -= len(beginning)
+            self.lines.append([now, name, logger, beginning])
 
 
 class _Listener(logging.Handler):

@@ -140,8 +140,8 @@ class _Mailer:
             html=mail.html,
             attachments=[file.filename for file in mail.attachments],
         )
-        what = f"Mail to {', '.join(everybody)}: {mail.subject}"
-        self.tell(Effect(EffectKind.MAIL, what, details))
+        summary = f"Mail to {', '.join(everybody)}: {mail.subject}"
+        self.tell(Effect(EffectKind.MAIL, summary, details))
         return MailReceipt(f"<{MADE_UP}>", MADE_UP, everybody, ())
 
 
@@ -356,18 +356,18 @@ class _Tables:
     def write(
         self, change: RowChange, *, workspace_id: str, run_id: str, key: str, zone: str = "UTC"
     ) -> RowReceipt:
-        what = "A row is added"
+        summary = "A row is added"
         if change.row_id is not None:
-            what = f"Row {change.row_id} is changed"
+            summary = f"Row {change.row_id} is changed"
         elif change.keys:
-            what = "A row is changed or added"
+            summary = "A row is changed or added"
         details = _without_nothing(
             tableId=change.table_id,
             rowId=change.row_id,
             keys=list(change.keys),
             data=dict(change.data),
         )
-        self.tell(Effect(EffectKind.ROW, what, details))
+        self.tell(Effect(EffectKind.ROW, summary, details))
         return RowReceipt(change.row_id or MADE_UP, change.data, change.row_id is None)
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
@@ -378,7 +378,7 @@ class _Tables:
     def query(
         self,
         table_id: str,
-        wanted: RowFilter | None,
+        criteria: RowFilter | None,
         *,
         sort: str | None,
         limit: int,
@@ -386,5 +386,5 @@ class _Tables:
         zone: str = "UTC",
     ) -> list[FoundRow]:
         return self.real.query(
-            table_id, wanted, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
+            table_id, criteria, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
         )

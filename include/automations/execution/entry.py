@@ -277,15 +277,15 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
 def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) -> Answer | None:
     """How a pause ends by what somebody has answered in Airflow; None when it does not."""
     user = by.removeprefix(people.IN_AIRFLOW)
-    who = people.airflow_user(user)
+    identity = people.airflow_user(user)
     administers = user in get_settings().airflow_admins or administer(
-        session, run.workspace_id, [who]
+        session, run.workspace_id, [identity]
     )
     submitted = SubmittedAnswer(
         answer.decision,
         answer.data,
         by,
-        who,
+        identity,
         answer.at,
         administers=administers,
         reason=answer.reason,
@@ -317,4 +317,6 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
 def _describe(refused: DomainError) -> str:
     if not isinstance(refused, ValidationFailed):
         return refused.message
-    return "; ".join(f"{path} {', '.join(said)}" for path, said in refused.field_errors.items())
+    return "; ".join(
+        f"{path} {', '.join(messages)}" for path, messages in refused.field_errors.items()
+    )

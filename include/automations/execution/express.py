@@ -110,8 +110,8 @@ class ExpressLeg:
         with unit_of_work() as session:
             claimed = runs.lock_claimed(session, self._job)
             if claimed is not None and claimed.mine:
-                kept = {"input": config, "told": log.lines}
-                return self._record(session, claimed, begun, outcome, kept)
+                recorded = {"input": config, "told": log.lines}
+                return self._record(session, claimed, begun, outcome, recorded)
         if claimed is not None:
             self._engine.record(entered, outcome)
         return None
@@ -122,7 +122,7 @@ class ExpressLeg:
         claimed: ClaimedRun,
         begun: _StartedNode,
         outcome: Outcome,
-        kept: Mapping[str, Any],
+        recorded: Mapping[str, Any],
     ) -> _StartedNode | None:
         """Save a node's outcome, and begin the next node or leave the run."""
         entered, run = begun.entered, claimed.run
@@ -131,7 +131,7 @@ class ExpressLeg:
             self._leave(session, claimed)
             return None
         session.add(begun.row)
-        recorder = Recorder(session, entered, run, begun.row, alone=True, more=kept)
+        recorder = Recorder(session, entered, run, begun.row, alone=True, more=recorded)
         verdict = recorder.record(outcome)
         log_attempt(session, entered, outcome, retrying=isinstance(verdict, Retry))
         if isinstance(verdict, Proceed):

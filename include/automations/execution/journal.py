@@ -108,13 +108,16 @@ class AttemptLog:
     def begin(self, node: Entered) -> None:
         """Log which attempt begins, or how the wait ended after which the step goes on."""
         step, answer, number = self._attempt.step, self._attempt.answer, self._attempt.number
-        kind, most = STEP_TYPES[step.type].title, step.retry.max_attempts if step.retry else 1
+        kind, max_attempts = (
+            STEP_TYPES[step.type].title,
+            step.retry.max_attempts if step.retry else 1,
+        )
         if self._attempt.iteration:
             if number > 1:
-                self.say(f"Attempt {number} of {most}.")
+                self.say(f"Attempt {number} of {max_attempts}.")
         elif answer is None:
             self.say(
-                f"Step '{step.name}' ({kind}), attempt {number} of {most}, "
+                f"Step '{step.name}' ({kind}), attempt {number} of {max_attempts}, "
                 f"run {node.ref.run_id}, version {node.ref.version} of the automation."
             )
         else:
@@ -194,9 +197,9 @@ def waits_for(outcome: Outcome, now: datetime) -> str | None:
             return f"Waits until {format_time(when)} for the next attempt."
         case WaitForDecision(question, expires_in):
             people = ", ".join(question.approvers) or "anybody who may decide"
-            most = f", {question.quorum} of them" if question.quorum > 1 else ""
+            quorum = f", {question.quorum} of them" if question.quorum > 1 else ""
             until = format_time(now + expires_in)
-            return f"Waits for a decision by {people}{most} until {until}: {question.subject}"
+            return f"Waits for a decision by {people}{quorum} until {until}: {question.subject}"
         case WaitForCallback(_, expires_in):
             return f"Waits for its callback until {format_time(now + expires_in)}."
         case WaitForSubmissions(_, expires_in):

@@ -76,9 +76,9 @@ class SharedState:
 
     def first_items(self, step: Step, path: str) -> dict[str, JSON]:
         """The items that a step at a path began with, if it is a loop that began before."""
-        over = STEP_TYPES[step.type].repeats_for
-        items = None if over is None else self.progress.items(path)
-        return {} if over is None or items is None else {over: items}
+        item_name = STEP_TYPES[step.type].repeats_for
+        items = None if item_name is None else self.progress.items(path)
+        return {} if item_name is None or items is None else {item_name: items}
 
     def answer_to(self, key: str) -> Answer | None:
         """How the wait of the step with this key ended, if that woke the loop."""
@@ -135,15 +135,15 @@ class Iteration:
     def _run(self, steps: list[Step]) -> StepEnded | StepFailed | WaitInLoop | Interrupted | None:
         """Run some steps; returns what stops the iteration, if anything does."""
         for step in enabled_steps(steps):
-            came_to = self._step(step)
-            if not isinstance(came_to, StepEnded):
-                return came_to
-            self._last = self._outputs[step.id] = self._outputs[step.name] = came_to.output
-            if came_to.stop:
-                return came_to
-            if came_to.arm is not None:
+            result = self._step(step)
+            if not isinstance(result, StepEnded):
+                return result
+            self._last = self._outputs[step.id] = self._outputs[step.name] = result.output
+            if result.stop:
+                return result
+            if result.arm is not None:
                 nested = {name: inner for name, _, inner in nested_lists(step)}
-                if (stopped := self._run(nested.get(came_to.arm, []))) is not None:
+                if (stopped := self._run(nested.get(result.arm, []))) is not None:
                     return stopped
         return None
 
@@ -154,17 +154,17 @@ class Iteration:
         outcome = self._after_attempts(step, record)
         if isinstance(outcome, Interrupted):
             return outcome
-        came_to = self._came_to(step, outcome)
-        if isinstance(came_to, StepEnded):
+        result = self._came_to(step, outcome)
+        if isinstance(result, StepEnded):
             self._progress.step(
                 self._cursor,
                 self._index,
                 step.id,
-                came_to,
+                result,
                 idempotent=STEP_TYPES[step.type].is_idempotent(step.config),
                 variables=outcome.variables if isinstance(outcome, Done) else {},
             )
-        return came_to
+        return result
 
     def _came_to(
         self, step: Step, outcome: Outcome

@@ -126,8 +126,8 @@ class Progress:
         self._written_at = time.monotonic()
         self._late_at = None if seconds is None else self._written_at + seconds
         self._kept = loop_storage.read(node)
-        self._size = sum(kept.size for kept in self._kept.values())
-        self._waiting = next((kept.waiting for kept in self._kept.values() if kept.waiting), None)
+        self._size = sum(item.size for item in self._kept.values())
+        self._waiting = next((item.waiting for item in self._kept.values() if item.waiting), None)
 
     def items(self, path: str) -> list[JSON] | None:
         """The items that the loop at a path began with, if it began before and they are known."""

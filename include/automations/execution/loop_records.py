@@ -83,16 +83,16 @@ def serialize(record: StepRecord | ItemRecord) -> dict[str, JSON]:
             assert_never(record)
 
 
-def step_record(kept: Mapping[str, JSON]) -> StepRecord:
+def step_record(stored: Mapping[str, JSON]) -> StepRecord:
     """Read the stored record of a step."""
-    if "attempt" in kept:
-        return NextAttempt(kept["attempt"], datetime.fromisoformat(kept["dueAt"]))
-    return StepEnded(kept.get("output"), kept.get("arm"), bool(kept.get("stop")))
+    if "attempt" in stored:
+        return NextAttempt(stored["attempt"], datetime.fromisoformat(stored["dueAt"]))
+    return StepEnded(stored.get("output"), stored.get("arm"), bool(stored.get("stop")))
 
 
-def item_record(kept: Mapping[str, JSON]) -> ItemRecord:
+def item_record(stored: Mapping[str, JSON]) -> ItemRecord:
     """Read the stored record of an iteration that has ended."""
-    if "error" in kept:
-        error = kept["error"]
+    if "error" in stored:
+        error = stored["error"]
         return ItemFailed(error.get("message", ""), error.get("kind", "error"))
-    return ItemDone(kept.get("output"))
+    return ItemDone(stored.get("output"))

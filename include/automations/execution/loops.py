@@ -121,25 +121,25 @@ class _Work:
     def _drain(self) -> None:
         while (index := self._next()) is not None:
             try:
-                came_to = self._item(index)
+                result = self._item(index)
             except BaseException:
                 self.broken = True
                 raise
-            self._note(came_to)
+            self._note(result)
 
     def _next(self) -> int | None:
         with self._lock:
             return None if self.broken or not self._todo else self._todo.pop()
 
-    def _note(self, came_to: WaitInLoop | Fail | Interrupted | None) -> None:
+    def _note(self, result: WaitInLoop | Fail | Interrupted | None) -> None:
         with self._lock:
-            match came_to:
+            match result:
                 case WaitInLoop():
-                    self.parked.append(came_to)
+                    self.parked.append(result)
                     # One at a time means in order; with several workers, the others go on.
                     self.broken = self.broken or self.config.concurrency == 1
                 case Fail() | Interrupted():
-                    self.end = self.end or came_to
+                    self.end = self.end or result
                     self.broken = True
 
     def _item(self, index: int) -> WaitInLoop | Fail | Interrupted | None:
@@ -147,12 +147,12 @@ class _Work:
         place = self.scope.place.inside(index, len(self.items))
         names = names_of_item(self.items, index, self.scope.names.get("loop"))
         iteration = Iteration(self.shared, self.scope, self.cursor, place, names)
-        came_to = iteration.run(self.config.steps)
-        if isinstance(came_to, WaitInLoop | Interrupted):
-            return came_to
-        if isinstance(came_to, ItemDone):
-            return self.shared.progress.item(self.cursor, index, came_to)
-        fail, message = came_to.fail, f"step '{came_to.step_name}': {came_to.fail.error}"
+        result = iteration.run(self.config.steps)
+        if isinstance(result, WaitInLoop | Interrupted):
+            return result
+        if isinstance(result, ItemDone):
+            return self.shared.progress.item(self.cursor, index, result)
+        fail, message = result.fail, f"step '{result.step_name}': {result.fail.error}"
         if self.config.on_item_error == "fail":
             about = {"index": index, "count": len(self.items)}
             return replace(fail, error=f"item {index}, {message}", output=about)

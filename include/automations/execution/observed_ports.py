@@ -100,13 +100,13 @@ class _Clock:
 
 
 @contextmanager
-def _timed(say: Say, what: str) -> Iterator[_Clock]:
+def _timed(say: Say, action: str) -> Iterator[_Clock]:
     """Time a block; a failure is logged here, and its reason by the attempt that fails with it."""
     clock = _Clock()
     try:
         yield clock
     except Exception:
-        say(f"{what} failed after {clock}.", logging.WARNING)
+        say(f"{action} failed after {clock}.", logging.WARNING)
         raise
 
 
@@ -329,7 +329,7 @@ class _Tables(_Observed[Tables]):
     def query(
         self,
         table_id: str,
-        wanted: RowFilter | None,
+        criteria: RowFilter | None,
         *,
         sort: str | None,
         limit: int,
@@ -337,7 +337,7 @@ class _Tables(_Observed[Tables]):
         zone: str = "UTC",
     ) -> list[FoundRow]:
         rows = self.real.query(
-            table_id, wanted, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
+            table_id, criteria, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
         )
         self.say(f"{len(rows)} rows of table {table_id} found.")
         return rows

@@ -155,9 +155,9 @@ class _Trial:
                 return _StopReason.CUT
             tried = self._try(step, scope)
             # A loop that was cut inside has ended like any other.
-            over = _StopReason.CUT if self._is_cut else self._follow(step, tried, scope)
-            if over is not None:
-                return over
+            stop_reason = _StopReason.CUT if self._is_cut else self._follow(step, tried, scope)
+            if stop_reason is not None:
+                return stop_reason
         return None
 
     def _try(self, step: Any, scope: _Scope) -> TriedStep:
@@ -206,11 +206,11 @@ class _Trial:
             item_names = names_of_item(items, index, names.get("loop"))
             where = f"{scope.where}item {index}, "
             inner = _Scope({**names, "loop": item_names}, where, (*scope.iteration, index))
-            over = self._go(config.steps, inner)
-            if isinstance(over, _Failed):
-                message = f"step '{over.step_name}': {over.fail.error}"
+            stop_reason = self._go(config.steps, inner)
+            if isinstance(stop_reason, _Failed):
+                message = f"step '{stop_reason.step_name}': {stop_reason.fail.error}"
                 if config.on_item_error == "fail":
-                    return Fail(f"item {index}, {message}", over.fail.kind)
+                    return Fail(f"item {index}, {message}", stop_reason.fail.kind)
                 errors.append({"index": index, "error": message})
-            results.append(None if isinstance(over, _Failed) else inner.last)
+            results.append(None if isinstance(stop_reason, _Failed) else inner.last)
         return Done({"count": len(items), "results": results, "errors": errors})

@@ -42,12 +42,12 @@ class Question:
     def __init__(self) -> None:
         self._asked = time.monotonic()
 
-    def record_answer(self, there: datetime) -> None:
+    def record_answer(self, remote: datetime) -> None:
         """Note what the database has said, at some moment since the question."""
         global _apart, _noted
-        here, heard = datetime.now(UTC), time.monotonic()
-        latest = there - (here - timedelta(seconds=heard - self._asked))
-        earliest = there - here
+        local, heard = datetime.now(UTC), time.monotonic()
+        latest = remote - (local - timedelta(seconds=heard - self._asked))
+        earliest = remote - local
         # As long as they may be the same they are; else no further apart than they must be.
         _apart = min(max(timedelta(0), earliest), latest)
-        _noted = heard, here.timestamp()
+        _noted = heard, local.timestamp()

@@ -57,17 +57,17 @@ def charset_of(content_type: str) -> str | None:
     return parameter(content_type, "charset") or None
 
 
-def fields(body: bytes, content_type: str, most: int) -> list[Part]:
+def fields(body: bytes, content_type: str, max_fields: int) -> list[Part]:
     """The values of a form of one of the two kinds, in their order.
 
     Raises:
         ValueError: it is no such form, is cut off, or has more values than ``most``.
     """
     if media_type(content_type) == MULTIPART:
-        return _multipart(body, content_type, most)
-    pairs = body.split(b"&", most)
-    if len(pairs) > most:
-        raise ValueError(f"has more than {most} fields")
+        return _multipart(body, content_type, max_fields)
+    pairs = body.split(b"&", max_fields)
+    if len(pairs) > max_fields:
+        raise ValueError(f"has more than {max_fields} fields")
     read = []
     for pair in filter(None, pairs):
         name, _, value = pair.replace(b"+", b" ").partition(b"=")
@@ -113,17 +113,17 @@ def group(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
 def _declared_charset(pairs: Sequence[tuple[str, bytes]]) -> str | None:
     """The charset that a form has in a field of its own."""
     by_name = dict(reversed(pairs))
-    told = by_name.get(CHARSET) or (
+    charset = by_name.get(CHARSET) or (
         by_name.get(_PAYPAL_CHARSET) if _PAYPAL_SIGN in by_name else None
     )
-    return told.decode("latin-1") if told else None
+    return charset.decode("latin-1") if charset else None
 
 
 def _by_name(parts: Iterable[Part]) -> Mapping[str, str]:
     """The charsets that inbound mail by SendGrid gives for each field."""
-    told = next((part.content for part in parts if part.name == "charsets"), b"")
+    content = next((part.content for part in parts if part.name == "charsets"), b"")
     try:
-        named = json_text.parse_json(told.decode())
+        named = json_text.parse_json(content.decode())
     except ValueError:
         return {}
     pairs = named.items() if isinstance(named, dict) else ()
@@ -140,15 +140,15 @@ def _text(content: bytes, charset: str | None) -> str:
     return text
 
 
-def _multipart(body: bytes, content_type: str, most: int) -> list[Part]:
+def _multipart(body: bytes, content_type: str, max_fields: int) -> list[Part]:
     boundary = parameter(content_type, "boundary")
     if not boundary:
         raise ValueError("has no boundary in its content type")
     charset = charset_of(content_type)
     parts: list[Part] = []
     for headers, content in multipart.parts(body, boundary.encode("latin-1", "replace")):
-        if len(parts) == most:
-            raise ValueError(f"has more than {most} fields")
+        if len(parts) == max_fields:
+            raise ValueError(f"has more than {max_fields} fields")
         parts.append(
             _part(
                 {name.decode("latin-1"): _header(value, charset) for name, value in headers},

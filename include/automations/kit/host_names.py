@@ -43,8 +43,10 @@ def _is_loopback(name: str) -> bool:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    wanted = _normal(pattern)
-    return wanted in ("*", name) or (wanted.startswith("*.") and name.endswith(wanted[1:]))
+    normal_pattern = _normal(pattern)
+    return normal_pattern in ("*", name) or (
+        normal_pattern.startswith("*.") and name.endswith(normal_pattern[1:])
+    )
 
 
 def _normal(name: str) -> str:

@@ -138,16 +138,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _explain(problem: str) -> str:
     """What the parser says, in the words of what cannot be kept."""
-    what, _, place = problem.partition(" at line ")
-    if what.startswith("Detected duplicate key "):
-        what = f"holds {what.removeprefix('Detected duplicate key ')} twice in one object"
-    elif what in _HALVES:
-        what = "holds half of a surrogate pair"
-    elif what == "number out of range":
-        what = f"holds a number of more than {MAX_DIGITS} digits"
+    explanation, _, place = problem.partition(" at line ")
+    if explanation.startswith("Detected duplicate key "):
+        explanation = (
+            f"holds {explanation.removeprefix('Detected duplicate key ')} twice in one object"
+        )
+    elif explanation in _HALVES:
+        explanation = "holds half of a surrogate pair"
+    elif explanation == "number out of range":
+        explanation = f"holds a number of more than {MAX_DIGITS} digits"
     else:
         return f"is not valid JSON: {problem}"
-    return f"{what}, at line {place}"
+    return f"{explanation}, at line {place}"
 
 
 def _fractions(value: JSON) -> Iterator[jiter.LosslessFloat]:

@@ -67,8 +67,10 @@ def _diff_all(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
     """The places of lines that both have once: the longest list of them in the order of both."""
-    once, there = ({line for line, n in Counter(text).items() if n == 1} for text in (old, new))
-    places = {line: place for place, line in enumerate(new) if line in there}
+    once, once_in_new = (
+        {line for line, n in Counter(text).items() if n == 1} for text in (old, new)
+    )
+    places = {line: place for place, line in enumerate(new) if line in once_in_new}
     unique = [(i, places[line]) for i, line in enumerate(old) if line in once and line in places]
     # Of each length the list that ends earliest; each of its members knows the one before it.
     ends: list[int] = []

@@ -50,18 +50,21 @@ def hash_password(password: str) -> str:
         return _hasher.hash(_normal(password))
 
 
-def fits(password: str, kept: str | None) -> bool:
+def fits(password: str, password_hash: str | None) -> bool:
     """Whether a password is the one that was kept; takes as long when there is none."""
     with _at_once:
         try:
-            return _hasher.verify(kept or _NOBODY, _normal(password)) and kept is not None
+            return (
+                _hasher.verify(password_hash or _NOBODY, _normal(password))
+                and password_hash is not None
+            )
         except (VerificationError, InvalidHashError):
             return False
 
 
-def is_outdated(kept: str) -> bool:
+def is_outdated(password_hash: str) -> bool:
     """Whether it was hashed with other parameters than new passwords are."""
-    return _hasher.check_needs_rehash(kept)
+    return _hasher.check_needs_rehash(password_hash)
 
 
 def _normal(password: str) -> str:

@@ -85,9 +85,9 @@ def _size(written: str, of_class: int, of_unicode: int) -> int:
         times = _TIMES.match(written, place)
         if times:
             step = times.end() - place
-            most = max(int(times.group(1)), int(times.group(2) or 0), 1)
-            groups[-1] += last * (most - 1)
-            last *= most
+            repeats = max(int(times.group(1)), int(times.group(2) or 0), 1)
+            groups[-1] += last * (repeats - 1)
+            last *= repeats
         elif sign == "(":
             groups.append(0)
         elif sign == ")" and len(groups) > 1:

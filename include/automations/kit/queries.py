@@ -25,8 +25,8 @@ def names_in(url: str) -> set[str]:
 
 def remove_parameter(url: str, name: str) -> str:
     """An address without a parameter, the others as they were written."""
-    kept = [part for part in _parts(url) if _name(part) != name]
-    return urlsplit(url)._replace(query="&".join(kept)).geturl()
+    remaining = [part for part in _parts(url) if _name(part) != name]
+    return urlsplit(url)._replace(query="&".join(remaining)).geturl()
 
 
 def _parts(url: str) -> list[str]:

@@ -53,9 +53,9 @@ def storable(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     Raises:
         NotStorable: it cannot; says what of it.
     """
-    wrong = faults(value, "", max_depth)
-    if wrong:
-        raise NotStorable(wrong)
+    problems = faults(value, "", max_depth)
+    if problems:
+        raise NotStorable(problems)
     return value
 
 
@@ -79,7 +79,7 @@ def sanitize(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     return storable(value)
 
 
-def fields_kept(value: T, kept: Callable[[JSON], JSON]) -> T:
+def fields_kept(value: T, convert: Callable[[JSON], JSON]) -> T:
     """A dataclass of texts, JSON and such dataclasses, with these as a function keeps them.
 
     Raises:
@@ -88,12 +88,12 @@ def fields_kept(value: T, kept: Callable[[JSON], JSON]) -> T:
 
     def inside(item: Any) -> Any:
         if is_dataclass(item) and not isinstance(item, type):
-            return fields_kept(item, kept)
+            return fields_kept(item, convert)
         if isinstance(item, Mapping):
-            return kept(dict(item))
+            return convert(dict(item))
         if isinstance(item, tuple):
             return tuple(inside(part) for part in item)
-        return kept(item) if isinstance(item, str | list) else item
+        return convert(item) if isinstance(item, str | list) else item
 
     named = {field.name: inside(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]  # any dataclass
     return replace(value, **named)  # type: ignore[type-var]  # any dataclass

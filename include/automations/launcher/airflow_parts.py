@@ -30,7 +30,7 @@ def airflow_parts(
     base = airflow_url(settings)
     environment = airflow_environment(settings, environment)
     jobs, server = _fork_servers(environment)
-    wanted = profiles.profile(settings)
+    profile = profiles.profile(settings)
 
     def part(name: str, options: Sequence[str], probe: Probe, grace: float) -> Part:
         return Part(
@@ -65,9 +65,9 @@ def airflow_parts(
         *((jobs, server) if processes.can_adopt() else ()),
         *_api_servers(settings, environment, needs, server),
         # The grace ends before Airflow gives the killed scheduler's tasks to the next one.
-        *several(wanted.schedulers, "scheduler", "--skip-serve-logs", grace=10.0),
+        *several(profile.schedulers, "scheduler", "--skip-serve-logs", grace=10.0),
         *several(1, "dag_processor"),
-        *several(wanted.triggerers, "triggerer", "--skip-serve-logs"),
+        *several(profile.triggerers, "triggerer", "--skip-serve-logs"),
         *_celery_workers(settings, environment, needs, jobs),
     ]
 
@@ -89,8 +89,8 @@ def _api_servers(
             forked=Forked(server, ("airflow", "api-server", *options)),
         )
 
-    wanted = profiles.profile(settings)
-    if not wanted.has_proxy:
+    profile = profiles.profile(settings)
+    if not profile.has_proxy:
         listening = (settings.host, settings.airflow_port, "AUTOMATIONS_AIRFLOW_PORT")
         return [part("api-server", (), airflow_url(settings), listening)]
     ports = profiles.backends(settings).api_servers
@@ -101,7 +101,7 @@ def _api_servers(
             url_of(BACKEND, port),
             (BACKEND, port, "AUTOMATIONS_BACKEND_PORT"),
         )
-        for name, port in zip(names("api-server", wanted.api_servers), ports, strict=True)
+        for name, port in zip(names("api-server", profile.api_servers), ports, strict=True)
     ]
 
 
@@ -111,12 +111,12 @@ def _celery_workers(
     count = profiles.profile(settings).celery_workers
     own_queue = () if settings.queue_url else (QUEUE,)
     # Together as many tasks as our executor would have at once.
-    each = -(-parallelism(processes.processors()) // max(count, 1))
+    concurrency = -(-parallelism(processes.processors()) // max(count, 1))
 
     def part(name: str) -> Part:
         options = (
             *("celery", "worker", "--celery-hostname", f"{name}@{socket.gethostname()}"),
-            *("--concurrency", str(each), "--without-gossip", "--without-mingle"),
+            *("--concurrency", str(concurrency), "--without-gossip", "--without-mingle"),
             "--skip-serve-logs",
         )
         return Part(
@@ -138,11 +138,11 @@ def _celery_workers(
 def _fork_servers(environment: dict[str, str]) -> tuple[Part, Part]:
     """What forks the parts that are jobs, and what forks the api-server."""
 
-    def one(name: str, wanted: str, *needs: str, forked: Forked | None = None) -> Part:
+    def one(name: str, module: str, *needs: str, forked: Forked | None = None) -> Part:
         fork_server = ForkServer()
         return Part(
             name,
-            lambda: [sys.executable, "-m", "automations_airflow.executors.fork_server", wanted],
+            lambda: [sys.executable, "-m", "automations_airflow.executors.fork_server", module],
             environment,
             probes.fork_server(fork_server),
             needs,

@@ -39,10 +39,10 @@ class Manifest:
 
 def pack(target: Path, folder: Path, manifest: Manifest) -> None:
     """Write the files of a folder into one that only its owner may read, whole or not at all."""
-    fresh = target.with_name(target.name + ".new")
-    fresh.unlink(missing_ok=True)
+    temporary = target.with_name(target.name + ".new")
+    temporary.unlink(missing_ok=True)
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
-    handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             with tarfile.open(fileobj=file, mode="w") as tar:
@@ -50,10 +50,10 @@ def pack(target: Path, folder: Path, manifest: Manifest) -> None:
                     tar.add(folder / name, name)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(target)
+        temporary.replace(target)
     except BaseException:
         # It holds the secrets.
-        fresh.unlink()
+        temporary.unlink()
         raise
 
 

@@ -58,16 +58,16 @@ def run_checks(arguments: Sequence[str]) -> int:
     left_out = [f"--ignore={folder}" for folder in (*MEASURED, END_TO_END, CHAOS)]
     others = ("pytest", *left_out, *at_once)
     # Tests of the stack wait for it most of the time: meanwhile the machine does everything else.
-    with tempfile.TemporaryFile() as told:
-        beside = _start(stack, told)
+    with tempfile.TemporaryFile() as output:
+        beside = _start(stack, output)
         try:
             commands = (*LINTERS, measured, others)
             failed = [command for command in commands if _run(command, YIELDING) != 0]
         finally:
             ended = beside.wait()
         print("==>", *stack, flush=True)
-        told.seek(0)
-        shutil.copyfileobj(told, sys.stdout.buffer)
+        output.seek(0)
+        shutil.copyfileobj(output, sys.stdout.buffer)
         sys.stdout.flush()
     if ended != 0:
         failed.append(stack)
@@ -92,7 +92,7 @@ def _run(command: Sequence[str], niceness: int = 0) -> int:
         return process.wait()
 
 
-def _start(command: Sequence[str], told: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     # The tests start homes of their own: nothing of the caller's home may reach them. And they
     # start hundreds of processes, each of which would compile all our modules, were that not kept.
     environment = {
@@ -103,5 +103,5 @@ def _start(command: Sequence[str], told: IO[bytes] | None = None) -> subprocess.
     }
     program = str(Path(sys.executable).with_name(command[0]))
     return subprocess.Popen(
-        [program, *command[1:]], cwd=ROOT, env=environment, stdout=told, stderr=told
+        [program, *command[1:]], cwd=ROOT, env=environment, stdout=output, stderr=output
     )

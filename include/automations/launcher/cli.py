@@ -51,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
         return 141
     except _FAULTS as error:
         # For people, who have no use for a traceback; what is no fault of theirs still has one.
-        said = error.orig if isinstance(error, OperationalError) else error
-        print(f"automations: {str(said).strip()}", file=sys.stderr)
+        cause = error.orig if isinstance(error, OperationalError) else error
+        print(f"automations: {str(cause).strip()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

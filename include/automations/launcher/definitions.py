@@ -121,15 +121,15 @@ def _client(url: str | None) -> Client:
     return Client(settings.bridge_base, key, timeout=_MAX_TIMEOUT)
 
 
-def report_failure(what: str, error: Exception, url: str | None, text: str = "") -> int:
+def report_failure(action: str, error: Exception, url: str | None, text: str = "") -> int:
     """Say what went wrong; the exit code of that."""
     if isinstance(error, Unreachable) and url is None:
-        said = f"the API does not answer ({error}); is it up? ./automations up starts it"
+        reason = f"the API does not answer ({error}); is it up? ./automations up starts it"
     elif isinstance(error, ApiError) and error.field_errors:
-        said = f"refused ({error.status} {error.code})"
+        reason = f"refused ({error.status} {error.code})"
     else:
-        said = str(error)
-    print(f"{what}: {said}", file=sys.stderr)
+        reason = str(error)
+    print(f"{action}: {reason}", file=sys.stderr)
     if isinstance(error, ApiError):
         for path, texts in error.field_errors.items():
             print(f"  {_place(path, text)}: {'; '.join(texts)}", file=sys.stderr)
@@ -138,16 +138,16 @@ def report_failure(what: str, error: Exception, url: str | None, text: str = "")
 
 def _place(path: str, text: str) -> str:
     """Where in a file a refusal's path leads, as people count: with the names that are there."""
-    here: Any = None
+    node: Any = None
     with suppress(ValidationFailed):
-        here = read(text)
+        node = read(text)
     words: list[str] = []
-    for part in f"automation.{path}".split(".") if isinstance(here, list) else [path]:
-        if isinstance(here, list) and words and part.isdecimal() and int(part) < len(here):
-            here = here[int(part)]
-            name = here.get("name") if isinstance(here, dict) else None
+    for part in f"automation.{path}".split(".") if isinstance(node, list) else [path]:
+        if isinstance(node, list) and words and part.isdecimal() and int(part) < len(node):
+            node = node[int(part)]
+            name = node.get("name") if isinstance(node, dict) else None
             words[-1] += f" {int(part) + 1}{f' ({name})' if isinstance(name, str) else ''}"
         else:
-            here = here.get(part) if isinstance(here, dict) else here if not words else None
+            node = node.get(part) if isinstance(node, dict) else node if not words else None
             words.append(part)
     return ", ".join(words)

@@ -207,13 +207,13 @@ class Demo:
                 return match.group(0) if match else None
         return None
 
-    def _until(self, what: str, look: Callable[[], Any]) -> Any:
+    def _until(self, condition: str, look: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
             if (result := look()) is not None:
                 return result
             time.sleep(0.05)
-        raise DemoError(f"Waited {_TIMEOUT:.0f} s for {what}.")
+        raise DemoError(f"Waited {_TIMEOUT:.0f} s for {condition}.")
 
     def _title(self, text: str) -> None:
         self._console.rule(f"[bold]{text}")

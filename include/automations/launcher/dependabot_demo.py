@@ -202,7 +202,8 @@ class DependabotDemo(Demo):
         data = events[0]["data"]
         self._say(
             f"One event for the table: {events[0]['id']}, {events[0]['type']}, "
-            f"{events[0]['status']}; {data['created']} created, {data['updated']} updated, first row {data['rowId']}"
+            f"{events[0]['status']}; {data['created']} created, {data['updated']} updated, "
+            f"first row {data['rowId']}"
         )
 
     def _another_run(self, workflow_id: str, previous: str) -> str | None:

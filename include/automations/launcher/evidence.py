@@ -14,6 +14,8 @@ def verify_evidence() -> int:
             print(f"{workspace}: {result.count} snapshots hold{head}")
             continue
         code = 1
-        which = f" ({result.broken.snapshot_id})" if result.broken.snapshot_id else ""
-        print(f"{workspace}: BROKEN: snapshot {result.broken.number}{which} {result.broken.reason}")
+        snapshot = f" ({result.broken.snapshot_id})" if result.broken.snapshot_id else ""
+        print(
+            f"{workspace}: BROKEN: snapshot {result.broken.number}{snapshot} {result.broken.reason}"
+        )
     return code

@@ -69,11 +69,11 @@ class ForkServer:
     @contextmanager
     def being_started(self) -> Iterator[int]:
         """The standard input of a process that is to be one, for as long as it is being started."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        own_end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with self._lock:
             self._close()
-            ours.settimeout(TIMEOUT)
-            self._ours, self.is_here = ours, True
+            own_end.settimeout(TIMEOUT)
+            self._ours, self.is_here = own_end, True
         with theirs:
             yield theirs.fileno()
 
@@ -97,12 +97,12 @@ class ForkServer:
         may_begin, begin = os.pipe()
         # Closed unwritten, it ends a process that comes too late: another one is the part by then.
         with open(may_begin, "rb"), open(begin, "wb") as beginning, self._lock:
-            if (ours := self._ready()) is None:
+            if (own_end := self._ready()) is None:
                 return None
             try:
                 fds = (*files, may_begin)
-                socket.send_fds(ours, [json.dumps(request).encode()], fds)
-                answer = ours.recv(100)
+                socket.send_fds(own_end, [json.dumps(request).encode()], fds)
+                answer = own_end.recv(100)
             except OSError:
                 # What it says later would be taken for an answer to something else.
                 self._close()

@@ -48,14 +48,14 @@ class MailFolder:
             identifier = str(self._last)
         received = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         envelope = Envelope(sender, recipients, received)
-        beside, fresh = (self._path / f"{identifier}.{kind}" for kind in ("json", "new"))
+        beside, temporary = (self._path / f"{identifier}.{kind}" for kind in ("json", "new"))
         try:
             beside.write_text(json.dumps(asdict(envelope)))
             # The message comes last, whole: a reader lists the messages by it.
-            fresh.write_bytes(content)
-            fresh.rename(self._path / f"{identifier}.eml")
+            temporary.write_bytes(content)
+            temporary.rename(self._path / f"{identifier}.eml")
         except OSError:
-            for unfinished in (beside, fresh):
+            for unfinished in (beside, temporary):
                 unfinished.unlink(missing_ok=True)
             raise
         return identifier

@@ -115,8 +115,8 @@ def _queue(settings: Settings, environment: dict[str, str]) -> list[Part]:
 
 
 def _bridges(settings: Settings, environment: dict[str, str], needs: tuple[str, ...]) -> list[Part]:
-    wanted = profiles.profile(settings)
-    if wanted.dispatchers:
+    profile = profiles.profile(settings)
+    if profile.dispatchers:
         environment = {**environment, "AUTOMATIONS_DISPATCHER": "off"}
 
     def part(name: str, environment: dict[str, str], url: str, port: Listening) -> Part:
@@ -130,7 +130,7 @@ def _bridges(settings: Settings, environment: dict[str, str], needs: tuple[str, 
             ports=(port,),
         )
 
-    if not wanted.has_proxy:
+    if not profile.has_proxy:
         listening = (settings.host, settings.bridge_port, "AUTOMATIONS_BRIDGE_PORT")
         url = local_url(settings, settings.bridge_port)
         return [part("bridge", environment, url, listening)]
@@ -150,7 +150,7 @@ def _bridges(settings: Settings, environment: dict[str, str], needs: tuple[str, 
             url_of(BACKEND, port),
             (BACKEND, port, "AUTOMATIONS_BACKEND_PORT"),
         )
-        for name, port in zip(names("bridge", wanted.bridges), ports, strict=True)
+        for name, port in zip(names("bridge", profile.bridges), ports, strict=True)
     ]
 
 

@@ -52,11 +52,11 @@ def load(dsn: str, source: Path) -> None:
     read = [str(binaries() / "pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
     write = [*_command(dsn, "psql"), *options, "--output=/dev/null", "--file=-"]
     environment = _environment(dsn)
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as stderr_file:
         reader = subprocess.Popen(
-            [*read, str(source)], stdout=subprocess.PIPE, stderr=said, env=environment
+            [*read, str(source)], stdout=subprocess.PIPE, stderr=stderr_file, env=environment
         )
-        writer = subprocess.Popen(write, stdin=subprocess.PIPE, stderr=said, env=environment)
+        writer = subprocess.Popen(write, stdin=subprocess.PIPE, stderr=stderr_file, env=environment)
         assert reader.stdout is not None
         assert writer.stdin is not None
         with reader.stdout, suppress(BrokenPipeError), writer.stdin:
@@ -67,8 +67,8 @@ def load(dsn: str, source: Path) -> None:
                 writer.kill()
         failed = [writer.wait(), reader.wait()]
         if any(failed):
-            said.seek(0)
-            raise BackupError(f"The dump could not be read in: {_last(said.read())}")
+            stderr_file.seek(0)
+            raise BackupError(f"The dump could not be read in: {_last(stderr_file.read())}")
 
 
 def _run(dsn: str, program: str, *options: str) -> None:
@@ -101,6 +101,6 @@ def _environment(dsn: str) -> dict[str, str]:
     return {**environment, "PGPASSWORD": str(password)} if password else environment
 
 
-def _last(said: bytes) -> str:
-    lines = said.decode(errors="replace").strip().splitlines()
+def _last(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
     return " ".join(lines[-3:]) or "it did not say why."

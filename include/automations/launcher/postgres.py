@@ -173,20 +173,20 @@ class EmbeddedPostgres:
     def _initialise(self) -> None:
         """Create the cluster beside its place and move it there, so that it is whole or absent."""
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.data_dir.with_name(self.data_dir.name + ".new")
+        temporary = self.data_dir.with_name(self.data_dir.name + ".new")
         password_file = self.data_dir.with_name(self.data_dir.name + ".password")
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         password_file.unlink(missing_ok=True)
-        fresh.mkdir(mode=0o700)
+        temporary.mkdir(mode=0o700)
         with open(os.open(password_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(self.password)
         owner = self._owner()
         if owner is not None:
-            for path in (fresh, password_file):
+            for path in (temporary, password_file):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
         initdb = [
             *self._as_owner(),
-            *(str(binaries() / "initdb"), "-D", str(fresh), "-U", ROLE),
+            *(str(binaries() / "initdb"), "-D", str(temporary), "-U", ROLE),
             *(f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             "--no-instructions",
@@ -199,7 +199,7 @@ class EmbeddedPostgres:
             password_file.unlink(missing_ok=True)
         if done.returncode != 0:
             raise PostgresError(f"initdb failed: {(done.stderr or done.stdout).strip()}")
-        fresh.replace(self.data_dir)
+        temporary.replace(self.data_dir)
 
     def _clear_stale_pid(self) -> None:
         """Remove the pid file of a server that no longer runs, as after ``kill -9``."""

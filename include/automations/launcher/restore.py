@@ -67,16 +67,17 @@ def restore(source: Path, *, force: bool) -> Manifest:
 
 
 def _check_versions(manifest: Manifest) -> None:
-    ours = manifest.revisions.get("automations")
-    if ours is not None and not knows(ours):
+    revision = manifest.revisions.get("automations")
+    if revision is not None and not knows(revision):
         raise BackupError(
-            f"The backup's schema is {ours}, which this version does not know: restore it with "
+            f"The backup's schema is {revision}, which this version does not know: restore it with "
             "the version that made it, or a newer one."
         )
-    here = version("apache-airflow")
-    if Version(manifest.airflow) > Version(here):
+    installed = version("apache-airflow")
+    if Version(manifest.airflow) > Version(installed):
         raise BackupError(
-            f"The backup was made with Airflow {manifest.airflow}, which is newer than {here} here."
+            f"The backup was made with Airflow {manifest.airflow}, "
+            f"which is newer than {installed} here."
         )
 
 
@@ -91,8 +92,8 @@ def _secrets(home: Path, folder: Path, *, force: bool) -> Iterator[Settings]:
                   if name != _OF_ONE_SERVER)  # fmt: skip
     if differs and not force:
         raise BackupError(f"{home} has secrets of its own; --force replaces them.")
-    mine = {name: existing[name] for name in (_OF_ONE_SERVER,) if name in existing}
-    write_private(path, json.dumps({**existing, **saved, **mine}, indent=2) + "\n")
+    own = {name: existing[name] for name in (_OF_ONE_SERVER,) if name in existing}
+    write_private(path, json.dumps({**existing, **saved, **own}, indent=2) + "\n")
     try:
         settings = stack.open_home()
         if not set(saved["encryption_key"].split(",")) <= set(settings.encryption_key.split(",")):

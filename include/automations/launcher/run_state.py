@@ -78,9 +78,9 @@ class RunFolder:
 
     def write(self, state: RunState) -> None:
         """Replace the state file."""
-        fresh = self._state.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(state), indent=1))
-        fresh.replace(self._state)
+        temporary = self._state.with_suffix(".new")
+        temporary.write_text(json.dumps(asdict(state), indent=1))
+        temporary.replace(self._state)
 
     def acquire(self) -> IO[str] | None:
         """Become this home's supervisor for as long as the file is open, unless there is one."""

@@ -36,24 +36,26 @@ def run(options: argparse.Namespace) -> int:
         return definitions.report_failure("run", error, options.url)
 
 
-def _find_workflow(api: Client, wanted: str) -> Workflow:
+def _find_workflow(api: Client, name_or_id: str) -> Workflow:
     """The automation of an id, else of a key, else the only one of a name.
 
     Raises:
         LookupError: there is none, or more than one.
     """
     try:
-        return api.workflows.get(wanted)
+        return api.workflows.get(name_or_id)
     except NotFound:
         everyone = list(api.workflows.iterate(500))
     for field in ("key", "name"):
-        matches = [workflow for workflow in everyone if workflow[field] == wanted]
+        matches = [workflow for workflow in everyone if workflow[field] == name_or_id]
         if len(matches) > 1:
             ids = ", ".join(workflow["id"] for workflow in matches)
-            raise LookupError(f"several automations are called '{wanted}': give one's id ({ids})")
+            raise LookupError(
+                f"several automations are called '{name_or_id}': give one's id ({ids})"
+            )
         if matches:
             return matches[0]
-    raise LookupError(f"there is no automation with the id, key or name '{wanted}'")
+    raise LookupError(f"there is no automation with the id, key or name '{name_or_id}'")
 
 
 def _airflow_link(url: str | None, workflow_id: str, run_id: str) -> str:

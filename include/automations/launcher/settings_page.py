@@ -91,18 +91,23 @@ def settings_page() -> str:
         "## Settings without a home",
         "Read from the environment only.",
         _HEAD
-        + "\n".join(f"| `{PREFIX}{name}` | {said} | {value} |" for name, said, value in _BEFORE),
+        + "\n".join(
+            f"| `{PREFIX}{name}` | {description} | {value} |"
+            for name, description, value in _BEFORE
+        ),
         "## Other variables",
         "| variable | meaning |\n|---|---|\n"
-        + "\n".join(f"| `{name}` | {said} |" for name, said in _FOR_OTHERS),
+        + "\n".join(f"| `{name}` | {description} |" for name, description in _FOR_OTHERS),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _line(name: str, field: FieldInfo) -> str:
     words = _words(field.annotation)
-    said = (field.description or "").replace("|", "\\|") + (f" One of {words}." if words else "")
-    return f"| `{PREFIX}{name.upper()}` | {said} | {_default(name, field)} |"
+    description = (field.description or "").replace("|", "\\|") + (
+        f" One of {words}." if words else ""
+    )
+    return f"| `{PREFIX}{name.upper()}` | {description} | {_default(name, field)} |"
 
 
 def _words(annotation: Any) -> str:

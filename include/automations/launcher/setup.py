@@ -47,7 +47,7 @@ def migrate(settings: Settings, force: bool = False) -> None:
     if server is not None:
         server.ensure_databases()
     airflow = _Migration(settings, "airflow", settings.airflow_dsn, version("apache-airflow-core"))
-    ours = _Migration(settings, "automations", settings.dsn, _fingerprint(MIGRATIONS))
+    own_schema = _Migration(settings, "automations", settings.dsn, _fingerprint(MIGRATIONS))
     process = None
     if IS_CHECKOUT and (force or not airflow.is_done()):
         print("Migrating Airflow's database.", flush=True)
@@ -56,10 +56,10 @@ def migrate(settings: Settings, force: bool = False) -> None:
             env=airflow_environment(settings, parts_environment(settings)),
         )
     try:
-        if force or not ours.is_done():
+        if force or not own_schema.is_done():
             print("Migrating our database.", flush=True)
             _upgrade(settings.dsn)
-            ours.remember()
+            own_schema.remember()
     finally:
         # What fails here does not leave it at work behind our back.
         code = None if process is None else process.wait()

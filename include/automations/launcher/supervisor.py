@@ -269,8 +269,8 @@ class Supervisor:
     def _end_orphans(self) -> None:
         """Kill what dead parts left behind; running steps get a grace period."""
         for session, deadline in list(self._orphans.items()):
-            over = time.monotonic() >= deadline
-            find = processes.session_members if over else processes.idle_members
+            is_late = time.monotonic() >= deadline
+            find = processes.session_members if is_late else processes.idle_members
             processes.kill(find(session))
             if not processes.session_members(session):
                 del self._orphans[session]

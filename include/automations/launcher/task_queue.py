@@ -49,9 +49,9 @@ class TaskQueue:
         try:
             with socket.create_connection((BACKEND, self._port), _TIMEOUT) as connection:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
-                said = b""
-                while said.count(b"\r\n") < 2 and (more := connection.recv(1_000)):
-                    said += more
+                reply = b""
+                while reply.count(b"\r\n") < 2 and (more := connection.recv(1_000)):
+                    reply += more
         except OSError:
             return False
-        return said == b"+OK\r\n+PONG\r\n"
+        return reply == b"+OK\r\n+PONG\r\n"

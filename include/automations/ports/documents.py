@@ -29,7 +29,7 @@ class DocumentRenderer(Protocol):
     """
 
     def placeholders(
-        self, template_format: str, content: bytes, *, whose: str = ""
+        self, template_format: str, content: bytes, *, owner: str = ""
     ) -> tuple[str, ...]:
         """The dotted names that a template takes; refuses one that is not sound."""
         ...
@@ -43,7 +43,7 @@ class DocumentRenderer(Protocol):
         *,
         seconds: float | None = None,
         allow_loss: bool = False,
-        whose: str = "",
+        owner: str = "",
     ) -> RenderedDocument:
         """Fill in a template.
 
@@ -53,7 +53,7 @@ class DocumentRenderer(Protocol):
         """
         ...
 
-    def pdf(self, content: bytes, *, whose: str = "") -> RenderedDocument:
+    def pdf(self, content: bytes, *, owner: str = "") -> RenderedDocument:
         """A DOCX as it is, as a PDF to look at, which may show less than the document."""
         ...
 

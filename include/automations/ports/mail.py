@@ -57,7 +57,7 @@ class MailReceipt:
     @property
     def for_now(self) -> bool:
         """Whether each of those who were refused was so for the time being."""
-        return all(self.reasons.get(who, "").startswith("4") for who in self.rejected)
+        return all(self.reasons.get(address, "").startswith("4") for address in self.rejected)
 
 
 class Mailer(Protocol):

@@ -73,15 +73,15 @@ NOTHING = TokenUsage(0, Decimal(0))
 class Spending(Protocol):
     """Keeps what runs spend on language models within their budgets."""
 
-    def reserve(self, run_id: str, most: TokenUsage | None) -> None:
+    def reserve(self, run_id: str, reservation: TokenUsage | None) -> None:
         """Set aside what a question may take; StepError of kind ``budget`` when there is less.
 
         Args:
-            most: None when it cannot be told, so that no budget can be kept.
+            reservation: None when it cannot be told, so that no budget can be kept.
         """
         ...
 
-    def settle(self, run_id: str, most: TokenUsage | None, spent: TokenUsage) -> None:
+    def settle(self, run_id: str, reservation: TokenUsage | None, spent: TokenUsage) -> None:
         """Put what a question has taken in place of what was set aside for it."""
         ...
 

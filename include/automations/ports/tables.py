@@ -65,7 +65,7 @@ class Tables(Protocol):
     def query(
         self,
         table_id: str,
-        wanted: RowFilter | None,
+        criteria: RowFilter | None,
         *,
         sort: str | None,
         limit: int,

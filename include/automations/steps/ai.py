@@ -79,11 +79,11 @@ class AiConfig(Model):
     @field_validator("temperature", "max_tokens", "max_cost")
     @classmethod
     def _within_bounds(cls, value: Any, info: ValidationInfo) -> Any:
-        least, most = {"temperature": (0, 2), "max_tokens": (1, 1_000_000)}.get(
+        minimum, maximum = {"temperature": (0, 2), "max_tokens": (1, 1_000_000)}.get(
             str(info.field_name), (0, 10_000)
         )
-        if isinstance(value, int | float) and not least <= value <= most:
-            raise ValueError(f"must be between {least} and {most}")
+        if isinstance(value, int | float) and not minimum <= value <= maximum:
+            raise ValueError(f"must be between {minimum} and {maximum}")
         return value
 
     @field_validator("schema_")
@@ -161,9 +161,9 @@ class Ai(StepType[AiConfig]):
         output = _output(answer, max_cost)
         if config.schema_ is None:
             return Done({"text": answer.text, **output})
-        if wrong := first_violation(config.schema_, answer.data):
+        if problem := first_violation(config.schema_, answer.data):
             return Fail(
-                f"The model's answer does not fit config.schema: {wrong}",
+                f"The model's answer does not fit config.schema: {problem}",
                 kind="answer",
                 retryable=not answer.cut,
                 output={"data": answer.data, **output},
@@ -172,14 +172,14 @@ class Ai(StepType[AiConfig]):
 
 
 def _output(answer: ModelAnswer, max_cost: float | None) -> dict[str, JSON]:
-    over = max_cost is not None and answer.cost is not None and answer.cost > max_cost
+    is_over_budget = max_cost is not None and answer.cost is not None and answer.cost > max_cost
     return {
         "model": answer.model,
         "provider": answer.provider,
         "usage": {"inputTokens": answer.input_tokens, "outputTokens": answer.output_tokens},
         "cost": answer.cost,
         **({"truncated": True} if answer.cut else {}),
-        **({"overBudget": True} if over else {}),
+        **({"overBudget": True} if is_over_budget else {}),
     }
 
 

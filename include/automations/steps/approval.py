@@ -141,9 +141,9 @@ class ApprovalConfig(Model):
     def _quorum_can_be_reached(self) -> Self:
         if bool(self.escalate_to) != (self.escalate_after is not None):
             raise ValueError("escalateTo and escalateAfter go together")
-        every = [*self.approvers, *self.escalate_to]
-        are_literal = not any(is_template(address) for address in every)
-        mailboxes = {people.mailbox(address) for address in every}
+        addresses = [*self.approvers, *self.escalate_to]
+        are_literal = not any(is_template(address) for address in addresses)
+        mailboxes = {people.mailbox(address) for address in addresses}
         if are_literal and isinstance(self.quorum, int) and self.quorum > max(len(mailboxes), 1):
             raise ValueError("quorum is more than there are approvers")
         return self

@@ -58,7 +58,7 @@ class DelayConfig(Model):
     def _exactly_one_way(self) -> Self:
         if (self.amount is None) != (self.unit is None):
             raise ValueError("amount and unit go together")
-        if sum(way is not None for way in (self.duration, self.amount, self.until)) != 1:
+        if sum(value is not None for value in (self.duration, self.amount, self.until)) != 1:
             raise ValueError("give exactly one of duration, amount with unit, or until")
         return self
 

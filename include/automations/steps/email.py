@@ -258,7 +258,7 @@ class Email(StepType[EmailConfig]):
         }
         if receipt.accepted:
             return Done(output)
-        reasons = "; ".join(f"{who}: {why}" for who, why in receipt.reasons.items())
+        reasons = "; ".join(f"{address}: {why}" for address, why in receipt.reasons.items())
         return Fail(
             f"Every recipient was rejected: {reasons}", "rejected", receipt.for_now, output=output
         )

@@ -25,9 +25,9 @@ def recordable(outcome: Outcome, where: str) -> Outcome:
     Args:
         where: the step, for people.
     """
-    kept = sanitize if isinstance(outcome, Fail) else storable
+    convert = sanitize if isinstance(outcome, Fail) else storable
     try:
-        return fields_kept(outcome, partial(kept, max_depth=_MAX_DEPTH))
+        return fields_kept(outcome, partial(convert, max_depth=_MAX_DEPTH))
     except ValueError as error:
         return Fail(f"{where}: what it puts out {error}", kind="output")
 

@@ -232,7 +232,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
     def run(self, config: HttpRequestConfig, ctx: StepContext) -> Outcome:
         response = ctx.ports.http.request(_request(config, ctx))
         media = response.headers.get("content-type", "")
-        told = {
+        response_output = {
             "status": response.status,
             "excerpt": legible(response.content[:_MAX_EXCERPT], media),
         }
@@ -243,7 +243,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
                 kind="status",
                 retryable=response.status in _RETRYABLE,
                 retry_after=requested_delay(response.headers.get("retry-after"), ctx.now),
-                output=told,
+                output=response_output,
             )
         try:
             body = body_of(response.content, media, config.answer_as)
@@ -252,7 +252,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
             return Fail(
                 f"The answer {error}. With answerAs set to base64, its bytes are the body.",
                 kind="body",
-                output=told,
+                output=response_output,
             )
         headers: dict[str, JSON] = dict(response.headers)
         if response.cookies:

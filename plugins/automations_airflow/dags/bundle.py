@@ -173,8 +173,8 @@ class AutomationBundle(BaseDagBundle):
 
 
 def _write(file: Path, text: str, modified: float | None = None) -> None:
-    fresh = file.with_suffix(".new")
-    fresh.write_text(text)
+    temporary = file.with_suffix(".new")
+    temporary.write_text(text)
     if modified is not None:
-        os.utime(fresh, (modified, modified))
-    os.replace(fresh, file)
+        os.utime(temporary, (modified, modified))
+    os.replace(temporary, file)

@@ -49,8 +49,8 @@ def build(published: Published, task_id: str | None = None) -> DAG:
         return _build(published, DEFINITION.validate_python(published.definition), task_id)
     except ValidationError as error:
         # The error's own text quotes the definition, including secrets, for all who see the DAG.
-        wrong = field_errors.field_errors(error, published.definition)
-        reason = "; ".join(f"{path} {problems[0]}" for path, problems in wrong.items())
+        errors = field_errors.field_errors(error, published.definition)
+        reason = "; ".join(f"{path} {problems[0]}" for path, problems in errors.items())
         log.error("Cannot build automation %s: %s", published.workflow_id, reason)  # noqa: TRY400
         return _stand_in(published, reason, task_id)
     except Exception as error:  # One broken definition must not hide another's DAG.
@@ -96,9 +96,9 @@ def _label(dag: DAG, node: Node) -> None:
 def _stand_in(published: Published, reason: str, task_id: str | None) -> DAG:
     name = published.definition.get("name")
     shown = name if isinstance(name, str) and name else published.workflow_id
-    said = f"This definition cannot be run.\n\n    {reason}"
+    notice = f"This definition cannot be run.\n\n    {reason}"
     scheduling = _Scheduling(AutomationTimetable("cannot be run", published.version))
-    dag = _dag(published, shown, said, ["broken"], scheduling)
+    dag = _dag(published, shown, notice, ["broken"], scheduling)
     BrokenDefinitionOperator(
         task_id=task_id or "broken_definition",
         task_display_name="Broken definition",

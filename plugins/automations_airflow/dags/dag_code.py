@@ -43,25 +43,25 @@ def render(published: Published) -> str:
 
 
 def _show(_mapper: Any, _connection: Any, code: Any) -> None:
-    wanted = workflow_id(code.dag_id)
-    if wanted is None:
+    shown_id = workflow_id(code.dag_id)
+    if shown_id is None:
         return
     try:
-        text = _text_of(Path(code.fileloc), wanted, code)
+        text = _text_of(Path(code.fileloc), shown_id, code)
     except Exception as error:  # noqa: BLE001 -- the DAG is there anyway, and its pack tells nothing
         # Its text quotes the definition.
-        what = type(error).__name__
-        log.error("The code of %s cannot be shown: %s", code.dag_id, what)  # noqa: TRY400
+        error_name = type(error).__name__
+        log.error("The code of %s cannot be shown: %s", code.dag_id, error_name)  # noqa: TRY400
         return
     if text is not None:
         code.source_code = text
 
 
-def _text_of(pack: Path, wanted: str, code: Any) -> str | None:
+def _text_of(pack: Path, shown_id: str, code: Any) -> str | None:
     if not packs.definitions_file(pack).exists():
         return None
     for published in packs.read(pack):
-        if published.workflow_id == wanted:
+        if published.workflow_id == shown_id:
             # A change of one automation has Airflow write the code of all in its pack again.
             before = next(iter(inspect(code).attrs.source_code.history.deleted or ()), "")
             is_same = before.partition("\n")[0] == f"# {_remark(published)}"

@@ -61,11 +61,11 @@ def steps_table(definition: Definition) -> str:
 
 def _rows(steps: list[Any], number: str, where: str) -> Iterator[str]:
     for place, step in enumerate(sorted(steps, key=lambda step: step.order), 1):
-        here = f"{number}{place}"
+        path = f"{number}{place}"
         off = " (disabled)" if step.disabled else ""
-        yield f"| {here} | {where}{_plain(step.name)}{off} | {step.type} |"
+        yield f"| {path} | {where}{_plain(step.name)}{off} | {step.type} |"
         for arm, _, nested in nested_lists(step):
-            yield from _rows(nested, f"{here}.", f"{arm}: ")
+            yield from _rows(nested, f"{path}.", f"{arm}: ")
 
 
 def task_doc(step: Any) -> str:

@@ -102,11 +102,11 @@ class CarryingOperator(BaseOperator):
             carried.pre_execute(context)
             result = act(carried)
             carried.post_execute(context, result)
-        except DagRunTriggerException as wanted:
+        except DagRunTriggerException as request:
             # Airflow starts it for whoever asks; from a step it is as from one that names the DAG.
-            reason = dag_calls.trigger_forbidden(run_id, wanted.trigger_dag_id)
+            reason = dag_calls.trigger_forbidden(run_id, request.trigger_dag_id)
             if reason is not None:
-                raise self._record_end(run_id, DagCallStatus.REFUSED, reason) from wanted
+                raise self._record_end(run_id, DagCallStatus.REFUSED, reason) from request
             raise
         except _NO_FAILURES:
             raise
@@ -118,8 +118,8 @@ class CarryingOperator(BaseOperator):
             raise self._record_end(run_id, DagCallStatus.REFUSED, str(error)) from error
         except Exception as error:
             log.exception("The operator has failed")
-            said = f"{type(error).__name__}: {redact(str(error))}"
-            raise self._record_end(run_id, DagCallStatus.FAILED, said) from error
+            message = f"{type(error).__name__}: {redact(str(error))}"
+            raise self._record_end(run_id, DagCallStatus.FAILED, message) from error
         return result
 
     def _build_operator(self, run_id: str) -> BaseOperator:

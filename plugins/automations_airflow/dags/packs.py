@@ -102,9 +102,9 @@ def add_dags_at(namespace: dict[str, Any], file: str) -> None:
     path = Path(file)
     revision, number = int(path.parent.parent.name), int(path.stem.removeprefix("pack_"))
     publications = wiring.publications()
-    wanted = get_parsing_context().dag_id
-    if wanted:
-        ids = [workflow_id(wanted)]
+    parsed_dag_id = get_parsing_context().dag_id
+    if parsed_dag_id:
+        ids = [workflow_id(parsed_dag_id)]
     else:
         ids = [newest.workflow_id for newest in publications.pack(number)]
     versions = (publications.at(automation_id, revision) for automation_id in ids if automation_id)

@@ -57,9 +57,9 @@ _SERVER = (
 
 def main(arguments: list[str]) -> None:
     """Import what is wanted, then fork parts until whoever asks for them is gone."""
-    (wanted,) = arguments
+    (kind,) = arguments
     gc.disable()  # what is imported stays; a look at it would touch, and so copy, all pages
-    _PREPARE[wanted]()
+    _PREPARE[kind]()
     gc.enable()
     gc.freeze()
     serve(_run)

@@ -75,17 +75,17 @@ def take_over(connection: Connection, job_id: int, host: str) -> list[int]:
     connection.execute(text(_CREATE))
     me = {"job_id": job_id, "host": host, "processes": _namespace()}
     others = connection.execute(text(_OTHERS), {**me, "timeout": HEARTBEAT_TIMEOUT}).all()
-    gone = [
+    dead = [
         other.job_id
         for other in others
         if (not _is_alive(other.pid, other.created) if other.visible else other.silent)
     ]
-    if gone:
-        connection.execute(_END, {"ids": gone})
+    if dead:
+        connection.execute(_END, {"ids": dead})
     connection.execute(text(_FORGET))
-    mine = {"pid": os.getpid(), "created": processes.create_time(os.getpid())}
-    connection.execute(text(_NOTE), {**me, **mine})
-    return gone
+    own = {"pid": os.getpid(), "created": processes.create_time(os.getpid())}
+    connection.execute(text(_NOTE), {**me, **own})
+    return dead
 
 
 def _on_insert(_mapper: Any, connection: Connection, job: Any) -> None:
@@ -93,12 +93,12 @@ def _on_insert(_mapper: Any, connection: Connection, job: Any) -> None:
         return
     try:
         with connection.begin_nested():
-            gone = take_over(connection, job.id, job.hostname)
+            dead = take_over(connection, job.id, job.hostname)
     except SQLAlchemyError:  # the threshold of heartbeats remains
         log.exception("Cannot see whose processes are gone")
         return
-    if gone:
-        log.info("Ended the jobs %s, whose processes are gone", gone)
+    if dead:
+        log.info("Ended the jobs %s, whose processes are gone", dead)
 
 
 def _is_alive(pid: int, created: float) -> bool:

@@ -74,20 +74,20 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
     Raises:
         WorkerSpent: somebody has ended the task in Airflow.
     """
-    came_to: Verdict | None = None
+    verdict: Verdict | None = None
     try:
         task = _light_task(workload)
         if task is not None:
-            came_to = _do(task, proctitle)
+            verdict = _do(task, proctitle)
     except WorkerSpent:
         raise
     except Exception:
         log.exception("%s is carried out by a process of its own", workload.display_name)
-    if isinstance(came_to, Proceed):
+    if isinstance(verdict, Proceed):
         return 0
     # The process that it forks must not share a connection.
     _airflow().dispose()
-    with reporting(came_to) if isinstance(came_to, Retry) else nullcontext():
+    with reporting(verdict) if isinstance(verdict, Retry) else nullcontext():
         return ordinarily(workload, proctitle=proctitle)
 
 
@@ -212,13 +212,13 @@ def _is_marked(airflow: Engine, task: _LightTask, taken: TaskClaim, done: Procee
 @contextmanager
 def _in_the_name_of(task: _LightTask, node_id: str) -> Iterator[Journal]:
     """Log as a node's own task, and keep to its timeout."""
-    with CapturedLog() as told:
+    with CapturedLog() as captured:
         try:
             with within_its_time(task.dag.get_task(node_id)):
-                yield Journal(told.say)
+                yield Journal(captured.say)
         finally:
             names = {"dag_id": task.ti.dag_id, "run_id": task.ti.run_id}
-            write_log(names, node_id, told.lines)
+            write_log(names, node_id, captured.lines)
 
 
 @contextmanager
@@ -228,15 +228,15 @@ def _keep_alive(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
     Raises:
         _Superseded: in the block, once the task is no longer this process's.
     """
-    over = threading.Event()
+    stopped = threading.Event()
 
     def look() -> None:
-        while not over.wait(OWNERSHIP_CHECK_INTERVAL):
+        while not stopped.wait(OWNERSHIP_CHECK_INTERVAL):
             try:
-                mine = taken_tasks.hold(airflow, taken)
+                is_own = taken_tasks.hold(airflow, taken)
             except DBAPIError:  # Airflow gives a task up only after minutes without heartbeats
                 continue
-            if not mine:
+            if not is_own:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
                 return
 
@@ -249,7 +249,7 @@ def _keep_alive(airflow: Engine, taken: TaskClaim) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         try:
             looking.join()
         finally:

@@ -52,9 +52,9 @@ class Deletions(SchedulerThread):
         self._seen: dict[str, datetime] = {}
 
     def look(self, connection: Connection) -> None:
-        gone = connection.execute(_DELETED).all()
+        deleted = connection.execute(_DELETED).all()
         failed: Exception | None = None
-        for dag, owner, at in gone:
+        for dag, owner, at in deleted:
             automation = workflow_id(dag)
             if automation is None or self._seen.get(dag) == at:
                 continue

@@ -59,8 +59,8 @@ class LostTasks(SchedulerThread):
         for task in missed:
             if now - self._missed[_key(task)] < HEARTBEAT_TIMEOUT:
                 continue
-            said = {"id": task.id, "seen": task.last_heartbeat_at, "long_ago": _LONG_AGO}
-            if connection.execute(_SILENCE, said).rowcount:
+            silence = {"id": task.id, "seen": task.last_heartbeat_at, "long_ago": _LONG_AGO}
+            if connection.execute(_SILENCE, silence).rowcount:
                 names = (task.task_id, task.run_id, task.dag_id, task.pid)
                 log.warning("%s of %s of %s has lost its process (%s)", *names)
 
@@ -71,12 +71,12 @@ def _key(task: Row[Any]) -> tuple[str, datetime]:
 
 def _find_lost(tasks: Sequence[Row[Any]]) -> list[Row[Any]]:
     """Those that are gone, and whose supervisors are."""
-    gone = [task for task in tasks if not _is_there(task.pid, task.last_heartbeat_at)]
-    if not gone:
+    dead = [task for task in tasks if not _is_there(task.pid, task.last_heartbeat_at)]
+    if not dead:
         return []
     # It reads what the task has left, for a minute and with no heartbeat, and then tells its end.
     titles = {" ".join(p.info["cmdline"] or ()).strip() for p in psutil.process_iter(["cmdline"])}
-    return [task for task in gone if f"{_SUPERVISOR}{task.id}" not in titles]
+    return [task for task in dead if f"{_SUPERVISOR}{task.id}" not in titles]
 
 
 def _is_there(pid: int, heard: datetime) -> bool:

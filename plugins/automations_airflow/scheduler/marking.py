@@ -142,16 +142,16 @@ def mark(connection: Connection, marks: Marks) -> bool:
     if run is None:
         return False
     connection.execute(text(_TASK_LOCK_TIMEOUT))
-    wanted = {task_mark.task: task_mark.state for task_mark in marks.tasks}
+    states_by_task = {task_mark.task: task_mark.state for task_mark in marks.tasks}
     leader, leaders_id = marks.leader
-    rows = connection.execute(_TASKS, {**names, "tasks": [leader, *wanted]}).all()
+    rows = connection.execute(_TASKS, {**names, "tasks": [leader, *states_by_task]}).all()
     stand = {row.task_id: row for row in rows}
-    if stand.keys() != {leader, *wanted}:
+    if stand.keys() != {leader, *states_by_task}:
         return False
     if stand[leader].id != leaders_id or stand[leader].state not in ("running", SUCCESS):
         return False
-    others = (task for task in wanted if task != leader)
-    if any(stand[task].state not in (None, wanted[task]) for task in others):
+    others = (task for task in states_by_task if task != leader)
+    if any(stand[task].state not in (None, states_by_task[task]) for task in others):
         return False
     rest = {"marks": json.dumps([asdict(task_mark) for task_mark in marks.tasks])}
     process = {"host": marks.host, "user": marks.user, "pid": marks.pid, "leader": leader}

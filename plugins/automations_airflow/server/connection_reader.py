@@ -35,14 +35,14 @@ class SealedConnection(BaseModel):
 
 
 @app.post("/read")
-def read(wanted: ConnectionRequest, user: GetUserDep) -> SealedConnection:
+def read(request: ConnectionRequest, user: GetUserDep) -> SealedConnection:
     """Read a connection that the setting ``connection_allow`` names for any workspace."""
     if user.get_name() != get_settings().airflow_username:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "This is for the bridge.")
-    if not connections.allowed_to_some(wanted.id):
+    if not connections.allowed_to_some(request.id):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "No workspace may use it.")
     try:
-        connection = AIRFLOW_SECRETS.connection(wanted.id)
+        connection = AIRFLOW_SECRETS.connection(request.id)
     except StepError as error:
         return SealedConnection(refused=error.message)
     if connection is None:

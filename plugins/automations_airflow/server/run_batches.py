@@ -107,26 +107,26 @@ def make(
     if not is_bridge and any(run.before or run.source for run in batch.runs):
         # Who may start a run has not done its steps by that, and its approvals least of all.
         raise HTTPException(status.HTTP_403_FORBIDDEN, "Begun runs are for the bridge to make.")
-    wanted = {run.dag_id for run in batch.runs}
-    for dag_id in wanted:
+    dag_ids = {run.dag_id for run in batch.runs}
+    for dag_id in dag_ids:
         details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id, session=session))
         if not get_auth_manager().is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
         ):
             raise HTTPException(status.HTTP_403_FORBIDDEN, f"You make no runs of {dag_id}.")
-    query = select(DagModel).where(~DagModel.is_stale, DagModel.dag_id.in_(wanted))
+    query = select(DagModel).where(~DagModel.is_stale, DagModel.dag_id.in_(dag_ids))
     models = {model.dag_id: model for model in session.scalars(query)}
     dag_versions = {
         dag_id: (model, dag)
         for dag_id, model in models.items()
         if (dag := dags.get_latest_version_of_dag(dag_id, session=session)) is not None
     }
-    there = _there(session, batch.runs)
+    existing = _there(session, batch.runs)
     maker = _DagRunCreator(session, dag_versions, user.get_name(), dags)
-    there |= maker.make_together([run for run in batch.runs if _key(run) not in there])
+    existing |= maker.make_together([run for run in batch.runs if _key(run) not in existing])
     answers = [
         CreationResult(run_id=run.run_id, outcome="there")
-        if _key(run) in there
+        if _key(run) in existing
         else maker.make(run)
         for run in batch.runs
     ]

@@ -41,12 +41,12 @@ def logging_as(task_id: str, ti: Any) -> Iterator[None]:
     _upload(path)
 
 
-def write_log(run: Mapping[str, str], task_id: str, told: Iterable[Sequence[str]]) -> None:
+def write_log(run: Mapping[str, str], task_id: str, lines: Iterable[Sequence[str]]) -> None:
     """Write what was told of a step into the file that Airflow shows as its task's first try.
 
     Args:
         run: its ``dag_id`` and ``run_id``.
-        told: of each line when it was written, its level, who has written it and its text.
+        lines: of each line when it was written, its level, who has written it and its text.
     """
     path = _path(task_id, SimpleNamespace(**run))
     workflow = workflow_id(run["dag_id"]) or ""
@@ -54,7 +54,7 @@ def write_log(run: Mapping[str, str], task_id: str, told: Iterable[Sequence[str]
     about = {"workflowId": workflow, "runId": run_id(workflow, run["run_id"]), "stepId": task_id}
     # Again: who makes the run once more, after a failure, writes the same once more.
     with init_log_file(path).open("w", encoding="utf-8") as file:
-        for at, level, logger, text in told:
+        for at, level, logger, text in lines:
             line = {"timestamp": at, "level": level, "event": text, "logger": logger, **about}
             file.write(f"{json.dumps(line, ensure_ascii=False)}\n")
     _upload(path)

@@ -87,8 +87,8 @@ def max_retries(attempts: int) -> int:
 @contextmanager
 def reporting(failed: Retry) -> Iterator[None]:
     """Have a process that is forked in the block be told that this try is over."""
-    said = {"error": failed.error, "delay": failed.delay.total_seconds()}
-    os.environ[FAILED_BEFORE] = json.dumps(said)
+    failure = {"error": failed.error, "delay": failed.delay.total_seconds()}
+    os.environ[FAILED_BEFORE] = json.dumps(failure)
     try:
         yield
     finally:
@@ -100,10 +100,10 @@ def reported_failure() -> AttemptFailed | None:
 
     By the record alone a delay that is over by now would have the next attempt made in this try.
     """
-    told = os.environ.get(FAILED_BEFORE)
-    if told is None:
+    value = os.environ.get(FAILED_BEFORE)
+    if value is None:
         return None
-    failed = json.loads(told)
+    failed = json.loads(value)
     return AttemptFailed(failed["error"], timedelta(seconds=failed["delay"]))
 
 

@@ -31,6 +31,6 @@ def name(mapper: Any, connection: Any, answered: Any) -> None:
     by = (answered.responded_by or {}).get("name")
     if ANSWERED_BY not in answers or by != get_settings().airflow_username:
         return
-    who = answers[ANSWERED_BY]
+    user = answers[ANSWERED_BY]
     answered.params_input = {key: value for key, value in answers.items() if key != ANSWERED_BY}
-    answered.responded_by = {"id": who, "name": who}
+    answered.responded_by = {"id": user, "name": user}

@@ -63,12 +63,12 @@ class _Reduced:
         self._left -= 1
         if not isinstance(part, dict) or depth > _MAX_DEPTH or self._left < 0:
             return top or part is not False
-        kept = {name: part[name] for name in _ALIKE if name in part}
+        reduced = {name: part[name] for name in _ALIKE if name in part}
         if not top:
-            kept |= {name: part[name] for name in _OF_THE_FORM if name in part}
-        kept |= dict(self._inner(part, depth + 1))
+            reduced |= {name: part[name] for name in _OF_THE_FORM if name in part}
+        reduced |= dict(self._inner(part, depth + 1))
         parts = list(self._both(part, depth + 1, top=top))
-        return {**kept, "allOf": parts} if parts else kept
+        return {**reduced, "allOf": parts} if parts else reduced
 
     def _inner(self, part: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
         properties, items = part.get("properties"), part.get("items")

@@ -28,17 +28,19 @@ def split_limits(rules: Mapping[str, Any]) -> dict[str, Any]:
 
 def describe(rules: Mapping[str, Any]) -> str:
     """What the limits of a field are, for whoever fills it in; empty where it has none."""
-    said = []
-    for least, most, what in _PAIRS:
-        low, high = (_number(rules.get(name)) for name in (least, most))
+    sentences = []
+    for low_name, high_name, noun in _PAIRS:
+        low, high = (_number(rules.get(name)) for name in (low_name, high_name))
         if low and high:
-            said.append(f"{low} to {high}{what}.")
+            sentences.append(f"{low} to {high}{noun}.")
         elif low:
-            said.append(f"At least {low}{what}.")
+            sentences.append(f"At least {low}{noun}.")
         elif high:
-            said.append(f"At most {high}{what}.")
-    said += [f"{words} {bound}." for name, words in _OPEN if (bound := _number(rules.get(name)))]
-    return " ".join(said)
+            sentences.append(f"At most {high}{noun}.")
+    sentences += [
+        f"{words} {bound}." for name, words in _OPEN if (bound := _number(rules.get(name)))
+    ]
+    return " ".join(sentences)
 
 
 def _number(value: Any) -> str:

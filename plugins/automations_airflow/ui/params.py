@@ -71,8 +71,8 @@ def _param(field: _Field, checked: Mapping[str, Any], *, required: bool) -> Para
     # Airflow shows it instead of a description in Markdown.
     if isinstance(described, str) or "description_md" not in rules:
         text = described if isinstance(described, str) else ""
-        said = (text, _shape(field), limits.describe(part))
-        more["description"] = " ".join(sentence for sentence in said if sentence) or None
+        sentences = (text, _shape(field), limits.describe(part))
+        more["description"] = " ".join(sentence for sentence in sentences if sentence) or None
     # One that does not fit would have Airflow refuse every run that is given none.
     default = part.get("default", empty)
     if ("default" in part or default is not None) and _fits(rules, default):
@@ -166,11 +166,11 @@ def _are_texts(value: Any) -> bool:
 
 
 def _types(part: Mapping[str, Any]) -> list[str]:
-    said = part.get("type")
-    if isinstance(said, str):
-        return [said]
-    if isinstance(said, list):
-        return [name for name in said if isinstance(name, str)]
+    declared = part.get("type")
+    if isinstance(declared, str):
+        return [declared]
+    if isinstance(declared, list):
+        return [name for name in declared if isinstance(name, str)]
     # The form takes what has no type for a text; of choices it shows what they are.
     kinds = {_KINDS.get(type(value)) for value in _choices(part)}
     return [kind for kind in kinds if kind] if len(kinds) == 1 else []

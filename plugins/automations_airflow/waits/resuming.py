@@ -135,8 +135,8 @@ class Resumer(SchedulerThread):
     def watch(self, connection: Connection) -> None:
         with sleepers.listening() as hear:
             while not self._stopped.is_set():
-                if told := hear(self._rest()):
-                    self._note(sleepers.list_ended(told), NOTIFIED)
+                if wait_ids := hear(self._rest()):
+                    self._note(sleepers.list_ended(wait_ids), NOTIFIED)
                     self._hurry_until = time.monotonic() + _HURRY_TIME
                 self._check_clock()
                 if self._ended and self._resume(connection):
@@ -175,10 +175,10 @@ class Resumer(SchedulerThread):
                 for sleeper in sleepers_due
                 if sleeper.wait_id not in self._seen
             }
-        over = [sleeper for sleeper in self._due.values() if sleeper.due_at <= now]
-        for overdue in over:
+        overdue_sleepers = [sleeper for sleeper in self._due.values() if sleeper.due_at <= now]
+        for overdue in overdue_sleepers:
             self._seen[overdue.wait_id] = self._due.pop(overdue.wait_id).due_at
-        self._note(over, ELAPSED)
+        self._note(overdue_sleepers, ELAPSED)
 
     def _note(self, over: Iterable[Sleeper], woken: str) -> None:
         until = time.monotonic() + SLEEP_TIMEOUT.total_seconds()

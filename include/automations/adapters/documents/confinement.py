@@ -42,11 +42,11 @@ def confine(parent: int, seconds: int, memory: int, timeout: float, program_memo
     """
     die_with(parent, signal.SIGKILL)
     # Of all processors that a program uses, in the time that it has.
-    most = max(seconds + 1, 4 * math.ceil(timeout))
+    hard_limit = max(seconds + 1, 4 * math.ceil(timeout))
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE_BYTES, _MAX_FILE_BYTES))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard_limit))
         resource.setrlimit(resource.RLIMIT_AS, (memory, max(memory, program_memory)))
         seccomp.refuse((*_NETWORK, *_LEAVING, *_OTHER_PROCESSES, *_SYSTEM))
     except (OSError, ValueError) as error:

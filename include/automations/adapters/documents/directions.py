@@ -67,7 +67,10 @@ def _set_row_height(row: Any) -> bool:
     lengths = [
         sum(len(text.text or "") for text in paragraph.iter(qn("w:t")))
         for cell in row.iter(qn("w:tc"))
-        if any(way.get(qn("w:val")) not in _UPRIGHT for way in cell.iter(qn("w:textDirection")))
+        if any(
+            direction.get(qn("w:val")) not in _UPRIGHT
+            for direction in cell.iter(qn("w:textDirection"))
+        )
         for paragraph in cell.iter(qn("w:p"))
     ]
     if not any(lengths):

@@ -53,15 +53,15 @@ def _other_kind(content: bytes) -> str | None:
         if "EncryptedPackage".encode("utf-16-le") in content:
             return "is protected by a password: save it without one"
         return "is in the form of Word 97 (.doc): save it as .docx"
-    return next((f"is {what}, no DOCX" for mark, what in _OTHERS if content.startswith(mark)), None)
+    return next((f"is {kind}, no DOCX" for mark, kind in _OTHERS if content.startswith(mark)), None)
 
 
 def _check_form(package: zipfile.ZipFile) -> None:
     """Which of Word's forms it is; what reads it knows one only."""
     kinds = package.read("[Content_Types].xml")
-    for mark, told in _FORMS:
+    for mark, message in _FORMS:
         if mark in kinds:
-            raise TemplateProblem(told)
+            raise TemplateProblem(message)
     if _STRICT in package.read("word/document.xml"):
         raise TemplateProblem("is a Strict Open XML document: save it as Word document (.docx)")
 

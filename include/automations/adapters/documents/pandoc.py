@@ -101,10 +101,10 @@ def _with_data(xml: bytes, stand_ins: Mapping[str, str]) -> bytes:
     root = etree.fromstring(xml)
     for element in list(root.iter("*")):
         for name, value in element.items():
-            told = value.translate(one_line)
-            if told != value:
+            line = value.translate(one_line)
+            if line != value:
                 is_link = name == "Target" and element.get("TargetMode") == "External"
-                element.set(name, address(told) if is_link else told)
+                element.set(name, address(line) if is_link else line)
         if element.tag == qn("w:t"):
             element.text = (element.text or "").translate(lines)
             _break_line(element, line_break)

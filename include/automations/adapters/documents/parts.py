@@ -89,8 +89,8 @@ def _outside(package: zipfile.ZipFile) -> Mapping[str, Set[str]]:
 
 
 def _leads_outside(relation: Any) -> bool:
-    said = relation.get("TargetMode", "").lower() == "external"
-    return said or _ADDRESS.match(relation.get("Target", "")) is not None
+    is_external = relation.get("TargetMode", "").lower() == "external"
+    return is_external or _ADDRESS.match(relation.get("Target", "")) is not None
 
 
 def _check_links(name: str, root: Any) -> None:

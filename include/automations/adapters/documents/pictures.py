@@ -22,8 +22,8 @@ def is_changed(element: Any) -> bool:
         return False
     match name:
         case "xfrm":
-            ways = (str(element.get(way, "0")) for way in ("rot", "flipH", "flipV"))
-            return any(way not in ("0", "false") for way in ways)
+            ways = (str(element.get(key, "0")) for key in ("rot", "flipH", "flipV"))
+            return any(turn not in ("0", "false") for turn in ways)
         case "prstGeom":
             return str(element.get("prst")) != "rect"
         case "ln" | "effectLst":

@@ -61,8 +61,8 @@ def write(document: Path, result: Path) -> None:
         for simple in list(root.iter(qn("w:fldSimple"))):
             if _kind(simple.get(qn("w:instr"), "")) == _LINK:
                 _unwrap(simple)
-        kept = _KEPT_IN_RUNNING if is_running else _KEPT
-        _show_fields(root, partial(_is_one_of, kept))
+        fields = _KEPT_IN_RUNNING if is_running else _KEPT
+        _show_fields(root, partial(_is_one_of, fields))
         _show_links(part, root)
         _keep_blanks(root)
         for name in _AROUND:

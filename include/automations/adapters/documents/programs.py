@@ -35,17 +35,17 @@ def run(
     def allow() -> None:
         if memory is not None:
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-            most = resource.getrlimit(resource.RLIMIT_CPU)[1]
-            resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+            hard_limit = resource.getrlimit(resource.RLIMIT_CPU)[1]
+            resource.setrlimit(resource.RLIMIT_CPU, (hard_limit, hard_limit))
 
     name = os.path.basename(command[0])
     # A file and no pipe: a grandchild that lives on would hold the pipe open.
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as stderr_file:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=stderr_file,
             env={**os.environ, **(environment or {})},
             preexec_fn=allow,
         )
@@ -56,6 +56,6 @@ def run(
             process.wait()
             raise DocumentProblem(f"{name} took longer than {seconds:.0f} s") from error
         if code != 0:
-            said.seek(0)
-            text = said.read(10_000).decode(errors="replace").strip()[-_MAX_EXCERPT:]
+            stderr_file.seek(0)
+            text = stderr_file.read(10_000).decode(errors="replace").strip()[-_MAX_EXCERPT:]
             raise DocumentProblem(f"{name} failed ({code}): {text}")

@@ -59,7 +59,7 @@ class ConfinedRenderer:
         self._limits = limits or Limits()
 
     def placeholders(
-        self, template_format: str, content: bytes, *, whose: str = ""
+        self, template_format: str, content: bytes, *, owner: str = ""
     ) -> tuple[str, ...]:
         """The names that a template takes.
 
@@ -70,7 +70,7 @@ class ConfinedRenderer:
             _check_package(content)
         job = {"task": "placeholders", "template": template_format}
         with tempfile.TemporaryDirectory(prefix="document-") as folder:
-            names = self._ask(Path(folder), content, job, whose).get("placeholders")
+            names = self._ask(Path(folder), content, job, owner).get("placeholders")
         if not isinstance(names, list):
             raise StepError("The template could not be read.", kind="document")
         return tuple(str(name) for name in names)
@@ -84,7 +84,7 @@ class ConfinedRenderer:
         *,
         seconds: float | None = None,
         allow_loss: bool = False,
-        whose: str = "",
+        owner: str = "",
     ) -> RenderedDocument:
         """Fill in a template.
 
@@ -99,23 +99,23 @@ class ConfinedRenderer:
             "data": data,
             "allow_loss": allow_loss,
         }
-        return self._run(content, job, whose, seconds)
+        return self._run(content, job, owner, seconds)
 
-    def pdf(self, content: bytes, *, whose: str = "") -> RenderedDocument:
+    def pdf(self, content: bytes, *, owner: str = "") -> RenderedDocument:
         """A DOCX as it is, as a PDF to look at, which may show less than the document.
 
         Raises:
             StepError: it cannot be read, or a limit was reached.
         """
         _check_package(content)
-        return self._run(content, {"task": "show", "template": "docx", "output": "pdf"}, whose)
+        return self._run(content, {"task": "show", "template": "docx", "output": "pdf"}, owner)
 
     def _run(
-        self, content: bytes, job: dict[str, Any], whose: str, seconds: float | None = None
+        self, content: bytes, job: dict[str, Any], owner: str, seconds: float | None = None
     ) -> RenderedDocument:
         with tempfile.TemporaryDirectory(prefix="document-") as name:
             folder = Path(name)
-            answer = self._ask(folder, content, job, whose, seconds)
+            answer = self._ask(folder, content, job, owner, seconds)
             engine, losses = answer.get("engine"), answer.get("losses")
             result = folder / f"document.{job['output']}"
             size = result.stat().st_size if result.is_file() else 0
@@ -133,13 +133,13 @@ class ConfinedRenderer:
         folder: Path,
         content: bytes,
         job: dict[str, Any],
-        whose: str,
+        owner: str,
         seconds: float | None = None,
     ) -> dict[str, Any]:
         timeout = self._limits.timeout if seconds is None else seconds
         until = time.monotonic() + timeout
         answer: dict[str, Any] | None = None
-        with _children.hold(whose, until) as may_begin:
+        with _children.hold(owner, until) as may_begin:
             if may_begin:
                 left = max(0.0, until - time.monotonic())
                 answer = self._child(folder, content, job, left)
@@ -171,8 +171,8 @@ class ConfinedRenderer:
         with suppress(OSError, ValueError):
             answer = json.loads((folder / "answer.json").read_text())
         if not isinstance(answer, dict):
-            said = (folder / "stderr").read_text(errors="replace")[-2_000:]
-            log.warning("A document's process ended with %s: %s", code, said)
+            stderr = (folder / "stderr").read_text(errors="replace")[-2_000:]
+            log.warning("A document's process ended with %s: %s", code, stderr)
             if code in (-signal.SIGXCPU, -signal.SIGKILL):
                 raise StepError("The document took more time than it may.", kind="limit")
             raise StepError("The document could not be made.", kind="document")
@@ -191,12 +191,12 @@ def _check_package(content: bytes) -> None:
 
 def _run(folder: Path, timeout: float) -> int | None:
     """The child's exit code; None when it had to be ended."""
-    with (folder / "stderr").open("wb") as said:
+    with (folder / "stderr").open("wb") as stderr_file:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"{__package__}.child", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=stderr_file,
             cwd=folder,
             env=_environment(folder),
             start_new_session=True,

@@ -49,8 +49,8 @@ def from_connection(connection: HostConnection, provider: str | None) -> ModelAc
     check_kind(connection, KINDS)
     check_extra(connection, ("proxy", "proxies"))
     # A model may be named with its provider, as in openai:gpt-5.
-    said, _, model = str(connection.extra.get("model") or "").rpartition(":")
-    own = connection.kind if connection.kind in PROVIDERS else said or None
+    stated_provider, _, model = str(connection.extra.get("model") or "").rpartition(":")
+    own = connection.kind if connection.kind in PROVIDERS else stated_provider or None
     if provider is not None and own not in (None, provider):
         raise StepError(f"Connection {connection.id} is with {own}, not {provider}.", kind="config")
     chosen = provider or own

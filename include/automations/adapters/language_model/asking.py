@@ -62,9 +62,9 @@ class ProviderModels:
         )
         schema = json.dumps(question.schema) if question.schema is not None else ""
         written = (question.system or "") + question.prompt + schema
-        most = most_spent(question, account.provider, model, written)
-        check_cost(question, model, most)
-        self._spending.reserve(question.run_id, most)
+        reservation = most_spent(question, account.provider, model, written)
+        check_cost(question, model, reservation)
+        self._spending.reserve(question.run_id, reservation)
         # Imported when a question is asked, not when the process starts: it takes two seconds.
         from automations.adapters.language_model.exchange import TOOL, exchange
 
@@ -72,14 +72,14 @@ class ProviderModels:
             response = exchange(question, account, model)
         except StepError as error:
             if error.kind in _FREE:
-                self._spending.settle(question.run_id, most, NOTHING)
+                self._spending.settle(question.run_id, reservation, NOTHING)
             raise
         usage = response.usage
         price = None
         if not getattr(usage, "unmeasured_requests", 0):
             price = cost(account.provider, model, usage)
         tokens = usage.input_tokens + usage.output_tokens
-        self._spending.settle(question.run_id, most, TokenUsage(tokens, price))
+        self._spending.settle(question.run_id, reservation, TokenUsage(tokens, price))
         end = _end_of(response)
         _check_end(response, end, account.provider)
         data = None if question.schema is None else _data(response, end, TOOL)
@@ -104,9 +104,9 @@ class ProviderModels:
     ) -> tuple[ModelAccount, str]:
         account = self._accounts(workspace_id, provider, connection)
         if account is None or account.provider not in PROVIDERS:
-            which = f"The provider {provider}" if provider else "A language model"
+            subject = f"The provider {provider}" if provider else "A language model"
             raise StepError(
-                f"{which} is not set up: add an AI integration, or set AUTOMATIONS_AI_PROVIDER, "
+                f"{subject} is not set up: add an AI integration, or set AUTOMATIONS_AI_PROVIDER, "
                 "AUTOMATIONS_AI_API_KEY and AUTOMATIONS_AI_MODEL.",
                 kind="config",
             )
@@ -139,12 +139,12 @@ def _end_of(response: Any) -> str:
     """Why an answer has ended: in the library's words, else as what the server's own word means."""
     if response.finish_reason is not None:
         return str(response.finish_reason)
-    said = str((response.provider_details or {}).get("finish_reason") or "")
-    word = said.lower().replace("-", "_")
+    finish_reason = str((response.provider_details or {}).get("finish_reason") or "")
+    word = finish_reason.lower().replace("-", "_")
     if word in _WHOLE:
         return "stop"
     ends = (end for end, parts in _ENDS if any(part in word for part in parts))
-    return next(ends, said)
+    return next(ends, finish_reason)
 
 
 def _check_end(response: Any, end: str, provider: str) -> None:
@@ -154,9 +154,9 @@ def _check_end(response: Any, end: str, provider: str) -> None:
         StepError: kind ``rejected`` or ``unavailable``.
     """
     details = response.provider_details or {}
-    said = str(sanitize(details.get("refusal") or ""))[:500]
-    if said:
-        raise StepError(f"The model refused to answer: {said}", kind="rejected")
+    refusal = str(sanitize(details.get("refusal") or ""))[:500]
+    if refusal:
+        raise StepError(f"The model refused to answer: {refusal}", kind="rejected")
     if end == _FILTERED:
         raise StepError(
             f"The content filter of {provider} kept the answer back, or a part of it.",

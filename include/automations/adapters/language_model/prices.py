@@ -40,17 +40,17 @@ def most_spent(
     return TokenUsage(sent + question.max_tokens, cost(provider, model, usage))
 
 
-def check_cost(question: ModelQuestion, model: str, most: TokenUsage | None) -> None:
+def check_cost(question: ModelQuestion, model: str, reservation: TokenUsage | None) -> None:
     """Refuse a question that could cost more than it may.
 
     Raises:
         StepError: kind ``budget``.
     """
-    if question.max_cost is None or most is None or most.cost is None:
+    if question.max_cost is None or reservation is None or reservation.cost is None:
         return
-    if most.cost > Decimal(str(question.max_cost)):
+    if reservation.cost > Decimal(str(question.max_cost)):
         raise StepError(
-            f"The answer of {model} could cost ${most.cost:.4f}, more than maxCost "
+            f"The answer of {model} could cost ${reservation.cost:.4f}, more than maxCost "
             f"${question.max_cost:g}; shorten the prompt or lower maxTokens.",
             kind="budget",
         )

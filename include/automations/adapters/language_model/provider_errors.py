@@ -39,12 +39,12 @@ def step_error(error: Exception, provider: str, model: str, timeout: timedelta) 
         return StepError(
             f"{provider} gave no answer within {seconds:g} s.", kind="timeout", retryable=True
         )
-    for category, kind, what, retryable in _KINDS:
+    for category, kind, description, retryable in _KINDS:
         if isinstance(error, category):
             # A refused key is partly repeated in what the provider says.
-            said = "" if kind == "auth" else _message(error)
+            detail = "" if kind == "auth" else _message(error)
             return StepError(
-                f"{provider} {what} (model {model}){said}",
+                f"{provider} {description} (model {model}){detail}",
                 kind=kind,
                 retryable=retryable,
                 retry_after=_retry_after(error),
@@ -72,17 +72,17 @@ def _message(error: Exception) -> str:
     return f": {message[:500]}" if message else "."
 
 
-def _words(said: object, levels: int) -> str:
+def _words(body: object, levels: int) -> str:
     """What is wrong, in the words of a provider's answer; some give a list of one."""
-    if isinstance(said, str):
-        return said.strip()
+    if isinstance(body, str):
+        return body.strip()
     if levels == 0:
         return ""
     inner: Iterable[object] = ()
-    if isinstance(said, Mapping):
-        inner = (said[name] for name in _WORDS if name in said)
-    elif isinstance(said, list):
-        inner = said
+    if isinstance(body, Mapping):
+        inner = (body[name] for name in _WORDS if name in body)
+    elif isinstance(body, list):
+        inner = body
     return next(filter(None, (_words(value, levels - 1) for value in inner)), "")
 
 

@@ -23,9 +23,9 @@ class NotExact(Exception):
 
 
 class _CountedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, most: int) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int) -> None:
         self._inner = inner
-        self._left = most
+        self._left = max_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._inner:
@@ -45,9 +45,9 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
         address: the one to connect to, whatever the host's name leads to.
     """
 
-    def __init__(self, most: int, address: str | None = None) -> None:
+    def __init__(self, max_bytes: int, address: str | None = None) -> None:
         super().__init__(verify=tls_contexts.of_web(), trust_env=False)
-        self._most = most
+        self._most = max_bytes
         self._address = address
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -92,14 +92,20 @@ def _with_true_status(response: httpx2.Response, content: bytes) -> httpx2.Respo
             parse_json(content.decode(), MAX_DEPTH)
         except ValueError as error:
             raise NotExact(str(error)) from error
-    wrong = _error_in(body)
-    if wrong is None and (first := _first(body)) is not None and first.get("finish_reason") == "":
+    provider_error = _error_in(body)
+    if (
+        provider_error is None
+        and (first := _first(body)) is not None
+        and first.get("finish_reason") == ""
+    ):
         # As good as none, which is what the library knows.
         content = json.dumps({**body, "choices": [{**first, "finish_reason": None}]}).encode()
-    if wrong is None:
+    if provider_error is None:
         return httpx2.Response(response.status_code, headers=response.headers, content=content)
     return httpx2.Response(
-        _status(wrong), headers=response.headers, content=json.dumps({"error": wrong}).encode()
+        _status(provider_error),
+        headers=response.headers,
+        content=json.dumps({"error": provider_error}).encode(),
     )
 
 
@@ -130,7 +136,7 @@ def _error_in(body: object) -> object:
 def _status(error: object) -> int:
     if not isinstance(error, Mapping):
         return _REFUSED
-    for said in (error.get("code"), error.get("status")):
-        if re.fullmatch("[45][0-9]{2}", str(said)):
-            return int(str(said))
+    for code in (error.get("code"), error.get("status")):
+        if re.fullmatch("[45][0-9]{2}", str(code)):
+            return int(str(code))
     return _STATUSES.get(str(error.get("type")), _REFUSED)

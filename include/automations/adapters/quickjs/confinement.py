@@ -37,6 +37,6 @@ def confine(seconds: float, memory: int) -> None:
     with suppress(FileNotFoundError), open("/proc/self/statm") as statistics:
         pages = int(statistics.read().split()[0])
         limits["AS"] = pages * resource.getpagesize() + memory
-    for name, most in limits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+    for name, limit in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
     seccomp.allow(_NEEDED)

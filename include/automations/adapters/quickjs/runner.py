@@ -65,8 +65,8 @@ class QuickJsRunner:
             StepError: kind ``timeout``, ``memory``, ``output``, ``input`` or ``script``.
         """
         request = self._request(code, input_data, variables, limits)
-        most = limits.output_bytes + 8 * _MAX_CHARACTERS
-        return _result(self._exchange(request, most, limits), limits)
+        max_bytes = limits.output_bytes + 8 * _MAX_CHARACTERS
+        return _result(self._exchange(request, max_bytes, limits), limits)
 
     @staticmethod
     def _request(
@@ -90,7 +90,7 @@ class QuickJsRunner:
         }
         return json.dumps(request).encode()
 
-    def _exchange(self, request: bytes, most: int, limits: ScriptLimits) -> bytes:
+    def _exchange(self, request: bytes, max_bytes: int, limits: ScriptLimits) -> bytes:
         began = time.monotonic()
         with subprocess.Popen(
             self._start or _command(),
@@ -112,7 +112,7 @@ class QuickJsRunner:
                     with suppress(BrokenPipeError):
                         process.stdin.close()
                     # The process may not be ours any more: no more is read than an answer has.
-                    answer = process.stdout.read(most + 1)
+                    answer = process.stdout.read(max_bytes + 1)
             finally:
                 killer.cancel()
                 process.kill()

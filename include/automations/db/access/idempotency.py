@@ -78,9 +78,9 @@ def prune(session: Session) -> int:
         .limit(_PRUNE_BATCH_SIZE)
         .with_for_update(skip_locked=True)
     )
-    gone = session.scalars(
+    deleted = session.scalars(
         delete(IdempotencyKey)
         .where(tuple_(IdempotencyKey.workspace_id, IdempotencyKey.key).in_(old))
         .returning(IdempotencyKey.key)
     )
-    return len(gone.all())
+    return len(deleted.all())

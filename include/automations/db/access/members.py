@@ -44,12 +44,12 @@ def find_by_name(session: Session, workspace_id: str, name: str) -> Sequence[Mem
 
     It is their address, the part before the @ or their name, in upper or lower case.
     """
-    wanted = name.lower()
+    lowered = name.lower()
     local = func.split_part(Member.email, "@", 1)
     return session.scalars(
         select(Member).where(
             Member.workspace_id == workspace_id,
-            or_(Member.email == wanted, local == wanted, func.lower(Member.name) == wanted),
+            or_(Member.email == lowered, local == lowered, func.lower(Member.name) == lowered),
         )
     ).all()
 

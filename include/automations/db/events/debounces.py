@@ -31,7 +31,7 @@ def collect(
     key: str,
     event: Event,
     delay: timedelta,
-    most: timedelta | None,
+    max_delay: timedelta | None,
 ) -> DebounceResult:
     """Put an event to those of its key that were not waited for long enough yet.
 
@@ -45,7 +45,7 @@ def collect(
         event_id=event.id,
         event_at=event.created_at,
         due_at=now + delay,
-        latest_at=None if most is None else now + most,
+        latest_at=None if max_delay is None else now + max_delay,
     )
     new = query.excluded
     is_later = (new.event_at > DebouncedEvents.event_at) | (

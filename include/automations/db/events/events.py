@@ -31,14 +31,14 @@ def find(session: Session, workspace_id: str, event_id: str) -> Event | None:
 def page_after(
     session: Session,
     workspace_id: str,
-    wanted: EventFilter,
+    criteria: EventFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[Event]:
     """The events that come behind one in a list with the newest first."""
     query = select(Event).where(Event.workspace_id == workspace_id)
-    query = keyset_pages.equal(query, {Event.type: wanted.type, Event.status: wanted.status})
-    query = keyset_pages.between(query, Event.created_at, wanted.since, wanted.until)
+    query = keyset_pages.equal(query, {Event.type: criteria.type, Event.status: criteria.status})
+    query = keyset_pages.between(query, Event.created_at, criteria.since, criteria.until)
     return keyset_pages.page_after(session, query, (Event.created_at, Event.id), after, limit)
 
 

@@ -86,5 +86,5 @@ def touch(session: Session, edit: FormEdit) -> None:
 
 def remove(session: Session, form_id: str, editor_id: str | None = None) -> None:
     """Forget an edit; those of everybody when none is named."""
-    whose = () if editor_id is None else (FormEdit.editor_id == editor_id,)
-    session.execute(delete(FormEdit).where(FormEdit.form_id == form_id, *whose))
+    editor = () if editor_id is None else (FormEdit.editor_id == editor_id,)
+    session.execute(delete(FormEdit).where(FormEdit.form_id == form_id, *editor))

@@ -38,9 +38,9 @@ class Channel:
             self._connection.poll()
         except psycopg2.Error as lost:
             raise DatabaseUnavailable from lost
-        told = [notice.payload for notice in self._connection.notifies]
+        payloads = [notice.payload for notice in self._connection.notifies]
         self._connection.notifies.clear()
-        return told
+        return payloads
 
     def close(self) -> None:
         self._connection.close()

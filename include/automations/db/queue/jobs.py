@@ -140,8 +140,8 @@ def release_abandoned(session: Session, me: int) -> int:
     Args:
         me: the holder that asks.
     """
-    told = {"channel": WAKE, "slow": SLOW, "express": EXPRESS}
-    return len(session.execute(_RELEASE, {"holders": _HOLDERS, "me": me, **told}).all())
+    channels = {"channel": WAKE, "slow": SLOW, "express": EXPRESS}
+    return len(session.execute(_RELEASE, {"holders": _HOLDERS, "me": me, **channels}).all())
 
 
 def release_unknown(session: Session, me: int, job_ids: Iterable[int]) -> None:

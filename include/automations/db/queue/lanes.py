@@ -266,11 +266,11 @@ class Turns:
         urgent_first = self._claims % _URGENT_INTERVAL != 0
         picked: dict[int, str] = {}
         for urgent in (urgent_first, not urgent_first):
-            there = [row.workspace_id for row in waiting if row.urgent is urgent]
-            if there and len(picked) < limit:
+            workspace_ids = [row.workspace_id for row in waiting if row.urgent is urgent]
+            if workspace_ids and len(picked) < limit:
                 left = limit - len(picked)
-                some = there[: left + room.closed]
-                picked |= self._pick(session, left, values, urgent, some, room)
+                next_ids = workspace_ids[: left + room.closed]
+                picked |= self._pick(session, left, values, urgent, next_ids, room)
         return picked
 
     def _pick(

@@ -82,7 +82,7 @@ def is_there(session: Session, workspace_id: str, row_id: str, table_id: str | N
 def page(
     session: Session,
     table_id: str,
-    wanted: Group,
+    criteria: Group,
     order: Order,
     after: RowPosition | None,
     limit: int,
@@ -93,7 +93,7 @@ def page(
     Raises:
         ValidationFailed: PostgreSQL cannot use a pattern, or the filter takes it too long.
     """
-    query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
+    query = select(DataRow).where(DataRow.table_id == table_id, condition(criteria))
     if after is not None:
         query = query.where(_after(order, after))
     with time_limit(session):
@@ -105,7 +105,7 @@ def page(
 def all_of(
     session: Session,
     table_id: str,
-    wanted: Group,
+    criteria: Group,
     since: datetime | None = None,
     until: datetime | None = None,
     order: Order = _AS_MADE,
@@ -117,7 +117,7 @@ def all_of(
     Raises:
         ValidationFailed: as ``page``.
     """
-    query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
+    query = select(DataRow).where(DataRow.table_id == table_id, condition(criteria))
     query = keyset_pages.between(query, DataRow.created_at, since, until)
     query = query.order_by(*_ordering(order)).execution_options(yield_per=_BATCH_SIZE)
     with time_limit(session):
@@ -168,9 +168,9 @@ def add_many(
         {"id": new_id(), "table_id": table_id, "data": data, "key_hash": key_hash}
         for data, key_hash in zip(rows, hashed, strict=hashes is not None)
     )
-    while some := list(islice(values, _BATCH_SIZE)):
-        session.execute(insert(DataRow), some)
-        ids += [str(row["id"]) for row in some]
+    while batch := list(islice(values, _BATCH_SIZE)):
+        session.execute(insert(DataRow), batch)
+        ids += [str(row["id"]) for row in batch]
     return ids
 
 
@@ -185,12 +185,12 @@ def change(session: Session, row: DataRow, data: Mapping[str, JSON], hashed: str
 
 def remove(session: Session, table_id: str, row_id: str) -> bool:
     """Delete a row; False when it is not there."""
-    gone = session.scalar(
+    deleted_id = session.scalar(
         delete(DataRow)
         .where(DataRow.id == row_id, DataRow.table_id == table_id)
         .returning(DataRow.id)
     )
-    return gone is not None
+    return deleted_id is not None
 
 
 def _ordering(order: Order) -> list[ColumnElement[Any]]:
@@ -203,13 +203,13 @@ def _ordering(order: Order) -> list[ColumnElement[Any]]:
 
 
 def _after(order: Order, after: RowPosition) -> ColumnElement[bool]:
-    here = tuple_(DataRow.created_at, DataRow.id)
-    there = tuple_(literal(after.created_at), literal(after.row_id))
+    place = tuple_(DataRow.created_at, DataRow.id)
+    last_place = tuple_(literal(after.created_at), literal(after.row_id))
     if order.column is None:
-        return here < there if order.descending else here > there
+        return place < last_place if order.descending else place > last_place
     first = sort_key(order.column)
     if after.value is None:
-        return and_(first.is_(None), here > there)
+        return and_(first.is_(None), place > last_place)
     value = comparable(order.column, after.value)
     further = first < value if order.descending else first > value
-    return or_(first.is_(None), further, and_(first == value, here > there))
+    return or_(first.is_(None), further, and_(first == value, place > last_place))

@@ -85,19 +85,19 @@ def stats_of_each(
 
 def holds(session: Session, table_id: str, keys: Sequence[str]) -> bool:
     """Whether any row has a value in one of these columns."""
-    some = DataRow.data.has_any(cast(list(keys), ARRAY(Text)))
+    has_keys = DataRow.data.has_any(cast(list(keys), ARRAY(Text)))
     return (
-        session.scalar(select(DataRow.id).where(DataRow.table_id == table_id, some).limit(1))
+        session.scalar(select(DataRow.id).where(DataRow.table_id == table_id, has_keys).limit(1))
         is not None
     )
 
 
 def drop_values(session: Session, table_id: str, keys: Sequence[str]) -> None:
     """Forget the values that rows have in columns that are no more."""
-    some = cast(list(keys), ARRAY(Text))
+    dropped = cast(list(keys), ARRAY(Text))
     session.execute(
         update(DataRow)
-        .where(DataRow.table_id == table_id, DataRow.data.has_any(some))
-        .values(data=DataRow.data.op("-")(some), key_hash=None)
+        .where(DataRow.table_id == table_id, DataRow.data.has_any(dropped))
+        .values(data=DataRow.data.op("-")(dropped), key_hash=None)
         .execution_options(synchronize_session=False)
     )

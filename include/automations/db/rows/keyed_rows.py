@@ -85,31 +85,37 @@ def lock_keys(session: Session, table_ids: Iterable[str]) -> None:
 
 
 def find_all(
-    session: Session, table_id: str, keys: Sequence[str], wanted: Mapping[str, Mapping[str, JSON]]
+    session: Session,
+    table_id: str,
+    keys: Sequence[str],
+    wanted_rows: Mapping[str, Mapping[str, JSON]],
 ) -> dict[str, StoredRow]:
     """The oldest rows with some values in the key columns, by their hash, locked.
 
     Args:
         keys: the columns, whose keys the caller has locked.
-        wanted: values of the columns by their hash.
+        wanted_rows: values of the columns by their hash.
     """
-    locked = _lock(session, DataRow.table_id == table_id, DataRow.key_hash.in_(list(wanted)))
+    locked = _lock(session, DataRow.table_id == table_id, DataRow.key_hash.in_(list(wanted_rows)))
     by_hash = {str(row.hashed): row for row in locked}
-    missing = {hashed: data for hashed, data in wanted.items() if hashed not in by_hash}
+    missing = {hashed: data for hashed, data in wanted_rows.items() if hashed not in by_hash}
     if missing and (others := _find_unhashed(session, table_id, keys, missing)):
         for row in _lock(session, DataRow.id.in_(list(others))):
             by_hash.setdefault(others[row.id], row)
     return by_hash
 
 
-def _lock(session: Session, *which: ColumnElement[bool]) -> Iterator[StoredRow]:
-    query = select(DataRow.id, DataRow.data, DataRow.key_hash).where(*which)
+def _lock(session: Session, *conditions: ColumnElement[bool]) -> Iterator[StoredRow]:
+    query = select(DataRow.id, DataRow.data, DataRow.key_hash).where(*conditions)
     for row_id, data, hashed in session.execute(query.order_by(DataRow.id).with_for_update()):
         yield StoredRow(row_id, data, hashed)
 
 
 def _find_unhashed(
-    session: Session, table_id: str, keys: Sequence[str], wanted: Mapping[str, Mapping[str, JSON]]
+    session: Session,
+    table_id: str,
+    keys: Sequence[str],
+    wanted_rows: Mapping[str, Mapping[str, JSON]],
 ) -> dict[str, str]:
     """Rows that were made without a hash or by other columns: their ids, and the hash they get."""
     columns = {f"column{place}": key for place, key in enumerate(keys)}
@@ -120,8 +126,8 @@ def _find_unhashed(
         {
             **columns,
             "table_id": table_id,
-            "hashes": list(wanted),
-            "values": [json.dumps([data[key] for key in keys]) for data in wanted.values()],
+            "hashes": list(wanted_rows),
+            "values": [json.dumps([data[key] for key in keys]) for data in wanted_rows.values()],
             "least": f"{kind}:{'0' * 64}",
             "most": f"{kind}:{'f' * 64}",
         },

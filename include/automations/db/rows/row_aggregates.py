@@ -19,7 +19,7 @@ from automations.kit.values import JSON
 
 
 def aggregates(
-    session: Session, table_id: str, wanted: Group, aggregate: Aggregate, limit: int
+    session: Session, table_id: str, criteria: Group, aggregate: Aggregate, limit: int
 ) -> tuple[AggregateResult, list[AggregateResult]]:
     """The aggregate of all rows that a filter lets through, and those of the largest groups.
 
@@ -33,7 +33,7 @@ def aggregates(
     by = null() if aggregate.group_by is None else sort_key(aggregate.group_by)
     rows = (
         select(measured.label("measured"), by.label("by"))
-        .where(DataRow.table_id == table_id, condition(wanted))
+        .where(DataRow.table_id == table_id, condition(criteria))
         .subquery()
     )
     counted: ColumnElement[Any] = func.count()
@@ -66,5 +66,5 @@ def _is_exact(value: Any) -> bool:
 def _value(column: Column | None, value: Any) -> JSON:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    kept: JSON = from_sortable(column, value)
-    return kept
+    stored: JSON = from_sortable(column, value)
+    return stored

@@ -80,11 +80,11 @@ def cancel(session: Session, run_ids: Sequence[str], *, awaited: bool) -> None:
     Args:
         awaited: only those that their runs wait for.
     """
-    wanted = select(DagCall.id).where(DagCall.run_id.in_(run_ids), DagCall.status.in_(CALLED))
+    query = select(DagCall.id).where(DagCall.run_id.in_(run_ids), DagCall.status.in_(CALLED))
     if awaited:
-        wanted = wanted.where(DagCall.awaited)
+        query = query.where(DagCall.awaited)
     # By id, as everybody locks them.
-    call_ids = session.scalars(wanted.order_by(DagCall.id).with_for_update()).all()
+    call_ids = session.scalars(query.order_by(DagCall.id).with_for_update()).all()
     for call_id in call_ids:
         end(session, call_id, DagCallStatus.CANCELLED)
     jobs.enqueue_all(session, JobKind.END_DAG_RUN, call_ids)

@@ -46,15 +46,15 @@ from automations.domain.statuses import (
 
 
 def outcomes(
-    session: Session, workspace_id: str, workflow_id: str | None, period: Period, most: int
+    session: Session, workspace_id: str, workflow_id: str | None, period: Period, limit: int
 ) -> CountedRuns:
     """What became of the runs that began in a period.
 
     Args:
         workflow_id: None for those of all automations.
-        most: so many are counted, the newest.
+        limit: so many are counted, the newest.
     """
-    recent = _recent(workspace_id, workflow_id, period, most)
+    recent = _recent(workspace_id, workflow_id, period, limit)
     begun = extract("epoch", recent.c.started_at - literal(period.since))
     taken = extract("epoch", recent.c.completed_at - recent.c.started_at)
     runs = select(
@@ -97,23 +97,23 @@ def failing_steps(
     workflow_id: str | None,
     period: Period,
     *,
-    most: int,
-    most_failed: int,
-    most_steps: int,
+    limit: int,
+    max_failed: int,
+    max_steps: int,
 ) -> Sequence[FailingStep]:
     """The steps at which the most runs of a period have failed.
 
     Args:
-        most: so many runs are looked at, the newest.
-        most_failed: of so many of them is asked at which step they failed.
-        most_steps: so many are returned.
+        limit: so many runs are looked at, the newest.
+        max_failed: of so many of them is asked at which step they failed.
+        max_steps: so many are returned.
     """
-    recent = _recent(workspace_id, workflow_id, period, most)
+    recent = _recent(workspace_id, workflow_id, period, limit)
     failed = (
         select(recent)
         .where(recent.c.status == RunStatus.FAILED)
         .order_by(recent.c.started_at.desc())
-        .limit(most_failed)
+        .limit(max_failed)
         .cte("failed")
     )
     line = (
@@ -143,25 +143,25 @@ def failing_steps(
         .outerjoin(line, true())
         .group_by(failed.c.workflow_id, line.c.step_id)
         .order_by(number.desc(), failed.c.workflow_id, line.c.step_id)
-        .limit(most_steps)
+        .limit(max_steps)
     )
     return [FailingStep(*row) for row in session.execute(query)]
 
 
 def waits(
-    session: Session, workspace_id: str, workflow_id: str | None, most: int
+    session: Session, workspace_id: str, workflow_id: str | None, limit: int
 ) -> dict[WaitKind, list[int]]:
     """How many unfinished runs wait for what, by how long.
 
     Args:
-        most: so many unfinished runs are looked at, the oldest: somebody should look after them.
+        limit: so many unfinished runs are looked at, the oldest: somebody should look after them.
     """
     unfinished = (
         select(Run.id)
         .where(Run.workspace_id == workspace_id, Run.status.in_(UNFINISHED))
         .where(*conditions(workflow_id, RunFilter()))
         .order_by(Run.started_at)
-        .limit(most)
+        .limit(limit)
         .cte("unfinished")
     )
     seconds = cast(extract("epoch", func.clock_timestamp() - Wait.created_at), Float)
@@ -179,9 +179,9 @@ def waits(
     return by_kind
 
 
-def _recent(workspace_id: str, workflow_id: str | None, period: Period, most: int) -> CTE:
+def _recent(workspace_id: str, workflow_id: str | None, period: Period, limit: int) -> CTE:
     """The newest runs of a period."""
-    wanted = RunFilter(since=period.since, until=period.until)
+    criteria = RunFilter(since=period.since, until=period.until)
     return (
         select(
             Run.id,
@@ -192,8 +192,8 @@ def _recent(workspace_id: str, workflow_id: str | None, period: Period, most: in
             Run.model_cost,
             Run.model_tokens,
         )
-        .where(Run.workspace_id == workspace_id, *conditions(workflow_id, wanted))
+        .where(Run.workspace_id == workspace_id, *conditions(workflow_id, criteria))
         .order_by(*NEWEST_FIRST)
-        .limit(most)
+        .limit(limit)
         .cte("recent")
     )

@@ -26,7 +26,7 @@ def list_page(
     session: Session,
     workspace_id: str,
     workflow_id: str | None,
-    wanted: RunFilter,
+    criteria: RunFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[ListedRun]:
@@ -38,7 +38,7 @@ def list_page(
     query = (
         select(*SUMMARY, Workflow.name, Run.version, Run.trigger_type)
         .join(Workflow, Workflow.id == Run.workflow_id)
-        .where(Run.workspace_id == workspace_id, *conditions(workflow_id, wanted))
+        .where(Run.workspace_id == workspace_id, *conditions(workflow_id, criteria))
         .where(*older_than(after))
         .order_by(*NEWEST_FIRST)
         .limit(limit)

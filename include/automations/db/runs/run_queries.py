@@ -67,44 +67,44 @@ def page(
     session: Session,
     workspace_id: str,
     workflow_id: str,
-    wanted: RunFilter,
+    criteria: RunFilter,
     offset: int,
     limit: int,
 ) -> Sequence[RunSummary]:
     """One page of the runs of an automation of a workspace, newest first."""
     query = select(*SUMMARY).where(
-        *conditions(workflow_id, wanted), Run.workspace_id == workspace_id
+        *conditions(workflow_id, criteria), Run.workspace_id == workspace_id
     )
     return _summaries(session, query.order_by(*NEWEST_FIRST).offset(offset).limit(limit))
 
 
-def count(session: Session, workflow_id: str, wanted: RunFilter) -> int:
+def count(session: Session, workflow_id: str, criteria: RunFilter) -> int:
     """How many of an automation's runs are asked for, by counting them."""
-    query = select(func.count()).select_from(Run).where(*conditions(workflow_id, wanted))
+    query = select(func.count()).select_from(Run).where(*conditions(workflow_id, criteria))
     return session.scalar(query) or 0
 
 
 def page_after(
     session: Session,
     workflow_id: str,
-    wanted: RunFilter,
+    criteria: RunFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[RunSummary]:
     """The runs that come behind one in a list with the newest first; a deep list stays fast."""
-    query = select(*SUMMARY).where(*conditions(workflow_id, wanted), *older_than(after))
+    query = select(*SUMMARY).where(*conditions(workflow_id, criteria), *older_than(after))
     return _summaries(session, query.order_by(*NEWEST_FIRST).limit(limit))
 
 
 def newest(
-    session: Session, workflow_id: str, wanted: RunFilter, limit: int, without: str
+    session: Session, workflow_id: str, criteria: RunFilter, limit: int, without: str
 ) -> Sequence[Run]:
     """The newest runs that are asked for, whole.
 
     Args:
         without: a trigger type whose runs are passed over.
     """
-    query = select(Run).where(*conditions(workflow_id, wanted), Run.trigger_type != without)
+    query = select(Run).where(*conditions(workflow_id, criteria), Run.trigger_type != without)
     return session.scalars(query.order_by(*NEWEST_FIRST).limit(limit)).all()
 
 
@@ -116,17 +116,17 @@ def older_than(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
     return [(Run.started_at < at) | ((Run.started_at == at) & (Run.id > run_id))]
 
 
-def conditions(workflow_id: str | None, wanted: RunFilter) -> list[ColumnElement[bool]]:
+def conditions(workflow_id: str | None, criteria: RunFilter) -> list[ColumnElement[bool]]:
     """Only runs that are asked for, of one automation when it is named."""
     clauses = [] if workflow_id is None else [Run.workflow_id == workflow_id]
-    if wanted.status is not None:
-        clauses.append(Run.status == wanted.status)
-    if wanted.since is not None:
-        clauses.append(Run.started_at >= wanted.since)
-    if wanted.until is not None:
-        clauses.append(Run.started_at < wanted.until)
-    if wanted.trigger_type is not None:
-        clauses.append(Run.trigger_type == wanted.trigger_type)
+    if criteria.status is not None:
+        clauses.append(Run.status == criteria.status)
+    if criteria.since is not None:
+        clauses.append(Run.started_at >= criteria.since)
+    if criteria.until is not None:
+        clauses.append(Run.started_at < criteria.until)
+    if criteria.trigger_type is not None:
+        clauses.append(Run.trigger_type == criteria.trigger_type)
     return clauses
 
 
@@ -135,7 +135,7 @@ def _summaries(session: Session, query: Executable, **values: str) -> Sequence[R
 
 
 def in_flight(
-    session: Session, workflow_id: str, before_version: int, kept: Collection[str]
+    session: Session, workflow_id: str, before_version: int, kept_nodes: Collection[str]
 ) -> tuple[int, dict[str, str]]:
     """The unfinished runs of an automation that began on an older version.
 
@@ -151,7 +151,7 @@ def in_flight(
     rows = session.execute(
         select(Wait.run_id, Wait.node_id)
         .join(Run, Run.id == Wait.run_id)
-        .where(*older, Wait.status == WaitStatus.OPEN, Wait.node_id.not_in(kept))
+        .where(*older, Wait.status == WaitStatus.OPEN, Wait.node_id.not_in(kept_nodes))
         .order_by(Run.started_at, Run.id)
     )
     return number, {run_id: node_id for run_id, node_id in rows}  # noqa: C416 -- a Row is no pair

@@ -206,7 +206,7 @@ def end(
     Returns:
         Ids of the nodes that are done or skipped, itself included.
     """
-    kept = {"input": None, "told": None, **more}
+    columns = {"input": None, "told": None, **more}
     others = session.connection().scalar(
         _END,
         {
@@ -217,7 +217,7 @@ def end(
             "output": output,
             "verdict": verdict,
             "now": common_clock.now(),
-            **kept,
+            **columns,
         },
     )
     return {step.node_id, *(others or ())}

@@ -283,12 +283,12 @@ def _cancel_children(
 ) -> None:
     """Cancel the children that a run waits for, or all of them, and everything they started."""
     dag_calls.cancel(session, [run_id], awaited=not all_of_them)
-    wanted: ColumnElement[bool] = Run.parent_run_id == run_id
+    condition: ColumnElement[bool] = Run.parent_run_id == run_id
     if not all_of_them:
-        wanted &= Run.awaited
+        condition &= Run.awaited
     # Locked from the top down and by id, as everywhere, to avoid deadlocks.
     while children := session.execute(
-        select(Run.id, Run.status, Run.slot).where(wanted).order_by(Run.id).with_for_update()
+        select(Run.id, Run.status, Run.slot).where(condition).order_by(Run.id).with_for_update()
     ).all():
         if ended := [child.id for child in children if child.status in UNFINISHED]:
             session.execute(
@@ -305,7 +305,7 @@ def _cancel_children(
                 session, JobKind.NEXT_RUN, [child_id for child_id in ended if child_id in held]
             )
         dag_calls.cancel(session, [child.id for child in children], awaited=False)
-        wanted = Run.parent_run_id.in_([child.id for child in children])
+        condition = Run.parent_run_id.in_([child.id for child in children])
 
 
 def end_lost_tests(session: Session, older_than: timedelta) -> None:

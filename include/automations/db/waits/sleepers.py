@@ -44,7 +44,7 @@ def due(session: Session, since: datetime, before: datetime) -> list[Sleeper]:
     return _select(session, Wait.status == WaitStatus.OPEN, by_time, *instants)
 
 
-def _select(session: Session, *which: ColumnElement[bool]) -> list[Sleeper]:
+def _select(session: Session, *conditions: ColumnElement[bool]) -> list[Sleeper]:
     query = (
         select(
             Wait.id,
@@ -54,7 +54,7 @@ def _select(session: Session, *which: ColumnElement[bool]) -> list[Sleeper]:
             Wait.due_at,
         )
         .join(Run, Run.id == Wait.run_id)
-        .where(*which)
+        .where(*conditions)
         .order_by(Wait.due_at)
         .limit(_BATCH_SIZE)
     )

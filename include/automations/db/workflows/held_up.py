@@ -51,8 +51,8 @@ def kinds(session: Session) -> dict[str, Hold]:
 
 def is_any_gone(session: Session) -> bool:
     """Whether the DAG of an automation is gone that is still to be one."""
-    gone = (Workflow.held_up == Hold.DELETED, Workflow.deleted_at.is_(None))
-    return bool(session.scalar(select(exists().where(*gone))))
+    conditions = (Workflow.held_up == Hold.DELETED, Workflow.deleted_at.is_(None))
+    return bool(session.scalar(select(exists().where(*conditions))))
 
 
 def count(session: Session) -> dict[Hold, int]:

@@ -71,8 +71,8 @@ def last(session: Session, edit: WorkflowEdit) -> int:
 
 def push(session: Session, edit: WorkflowEdit, what: str, draft: dict[str, Any]) -> None:
     """Add a state behind the one that the edit is in; those that were taken back are gone."""
-    gone = delete(WorkflowEditState).where(*_of(edit), WorkflowEditState.number > edit.place)
-    session.execute(gone)
+    statement = delete(WorkflowEditState).where(*_of(edit), WorkflowEditState.number > edit.place)
+    session.execute(statement)
     edit.place += 1
     edit.last = edit.place
     _add(session, edit, edit.place, what, draft)
@@ -106,9 +106,9 @@ def touch(session: Session, edit: WorkflowEdit) -> None:
 
 def remove(session: Session, workflow_id: str, editor_id: str | None = None) -> None:
     """Forget an edit; those of everybody when none is named."""
-    whose = () if editor_id is None else (WorkflowEdit.editor_id == editor_id,)
-    gone = delete(WorkflowEdit).where(WorkflowEdit.workflow_id == workflow_id, *whose)
-    session.execute(gone)
+    editor = () if editor_id is None else (WorkflowEdit.editor_id == editor_id,)
+    statement = delete(WorkflowEdit).where(WorkflowEdit.workflow_id == workflow_id, *editor)
+    session.execute(statement)
 
 
 def _state(session: Session, edit: WorkflowEdit) -> WorkflowEditState:

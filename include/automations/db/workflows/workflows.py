@@ -222,17 +222,17 @@ def list_all(
     workspace_id: str,
     after: tuple[datetime, str] | None = None,
     limit: int | None = None,
-    wanted: WorkflowFilter | None = None,
+    criteria: WorkflowFilter | None = None,
 ) -> Sequence[WorkflowDetail]:
     """Automations of a workspace, newest first, with their newest definitions and their runs.
 
     Args:
         after: only those that come behind this one.
-        wanted: only those; all when there is none.
+        criteria: only those; all when there is none.
     """
     query = _LISTED.limit(limit)
-    if wanted is not None:
-        query = query.where(*_conditions(wanted))
+    if criteria is not None:
+        query = query.where(*_conditions(criteria))
     if after is not None:
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
@@ -246,15 +246,15 @@ def _with_held_up(*values: Any) -> tuple[Any, ...]:
     return (*others, HeldUp(kind, by, since) if kind else None)
 
 
-def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:
+def _conditions(criteria: WorkflowFilter) -> list[ColumnElement[bool]]:
     clauses = [Workflow.status != WorkflowStatus.ARCHIVED]
-    if wanted.status is not None:
-        clauses = [Workflow.status == wanted.status]
-    if wanted.text:
-        clauses.append(Workflow.name.icontains(wanted.text, autoescape=True))
-    if wanted.trigger_type is not None:
+    if criteria.status is not None:
+        clauses = [Workflow.status == criteria.status]
+    if criteria.text:
+        clauses.append(Workflow.name.icontains(criteria.text, autoescape=True))
+    if criteria.trigger_type is not None:
         trigger = WorkflowVersion.definition["trigger"]["type"].as_string()
-        clauses.append(trigger == wanted.trigger_type)
+        clauses.append(trigger == criteria.trigger_type)
     return clauses
 
 

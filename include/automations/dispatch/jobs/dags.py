@@ -49,12 +49,12 @@ class CallDag(AirflowHandler):
             self._end(job, call, DagCallStatus.REFUSED, error=reason)
             return
         with unit_of_work() as session:
-            wanted = calls.mark_started(session, call)
-            if wanted and call.awaited:
+            is_wanted = calls.mark_started(session, call)
+            if is_wanted and call.awaited:
                 jobs.requeue(session, job, _MIN_POLL_INTERVAL)
-            elif wanted:
+            elif is_wanted:
                 jobs.complete(session, job)
-        if not wanted:
+        if not is_wanted:
             self._orchestrator.fail(call.dag_id, call.id)
             complete(job)
 
@@ -117,10 +117,10 @@ class CallDag(AirflowHandler):
         failure = self._orchestrator.failure(call.dag_id, call.id)
         if failure.marked_by is not None:
             with unit_of_work() as session:
-                ours = notes.dag_call_note(session.get_one(Run, call.run_id))
-            note = notes.strip_origin(failure.note, ours)
-            said = f": {note}" if note else "."
-            return f"Marked as failed in Airflow by {failure.marked_by}{said}"
+                own_note = notes.dag_call_note(session.get_one(Run, call.run_id))
+            note = notes.strip_origin(failure.note, own_note)
+            suffix = f": {note}" if note else "."
+            return f"Marked as failed in Airflow by {failure.marked_by}{suffix}"
         if failure.tasks:
             return f"Failed in Airflow: {', '.join(failure.tasks)}."
         return failure.error or "The DagRun has failed in Airflow."

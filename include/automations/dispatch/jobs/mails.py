@@ -123,9 +123,9 @@ class SendForm(MailHandler):
         request = session.get_one(FormRequest, subject_id)
         if not is_needed(session, request):
             return None
-        every = timedelta(seconds=request.remind_seconds) if request.remind_seconds else None
+        interval = timedelta(seconds=request.remind_seconds) if request.remind_seconds else None
         passed = common_clock.now() - request.created_at
-        number = passed // every if every and request.sent_at else 0
+        number = passed // interval if interval and request.sent_at else 0
         mail = Mail(
             to=(request.recipient,),
             subject=f"Reminder: {request.subject}" if number else request.subject,
@@ -134,7 +134,7 @@ class SendForm(MailHandler):
             key=f"form:{request.id}:{number}",
             workspace_id=request.workspace_id,
         )
-        return Outgoing(mail, request.run_id, request.key, every)
+        return Outgoing(mail, request.run_id, request.key, interval)
 
 
 def _question(session: Session, approver: Approver, *, reminds: bool = False) -> Outgoing | None:
@@ -142,10 +142,10 @@ def _question(session: Session, approver: Approver, *, reminds: bool = False) ->
     if wait.status != WaitStatus.OPEN:
         return None
     question = wait.question or {}
-    every, occasion = None, ""
+    interval, occasion = None, ""
     if reminds:
-        every = timedelta(seconds=question["remind_seconds"])
-        occasion = f":reminder:{(common_clock.now() - wait.created_at) // every}"
+        interval = timedelta(seconds=question["remind_seconds"])
+        occasion = f":reminder:{(common_clock.now() - wait.created_at) // interval}"
     # Derived, so that a repeat after a crash and a reminder carry the same link.
     token = derive_token(f"approver:{approver.id}", approver.token_hash)
     approver.token_hash = hash_token(token)
@@ -158,7 +158,7 @@ def _question(session: Session, approver: Approver, *, reminds: bool = False) ->
         key=f"approver:{approver.id}{occasion}",
         workspace_id=session.get_one(Run, wait.run_id).workspace_id,
     )
-    return Outgoing(mail, wait.run_id, f"{wait.run_id}:{wait.node_id}", every)
+    return Outgoing(mail, wait.run_id, f"{wait.run_id}:{wait.node_id}", interval)
 
 
 def _describe(instant: datetime) -> str:

@@ -93,14 +93,14 @@ class Handlers:
 
         What keeps all of a kind keeps no other one.
         """
-        kept: dict[int, Exception] = {}
+        failures: dict[int, Exception] = {}
         for handler in dict.fromkeys(HANDLERS[job.kind] for job in claimed):
             own = [job for job in claimed if HANDLERS[job.kind] is handler]
             try:
-                kept |= self._made[handler].handle_all(own)
+                failures |= self._made[handler].handle_all(own)
             except Exception as error:  # noqa: BLE001 -- the dispatcher tells them apart
-                kept |= dict.fromkeys((job.id for job in own), error)
-        return kept
+                failures |= dict.fromkeys((job.id for job in own), error)
+        return failures
 
     def give_up(self, job: Job, error: str) -> None:
         """Bury a job, and end what cannot go on without it."""

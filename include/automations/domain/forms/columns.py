@@ -95,8 +95,8 @@ def _fields(form: Mapping[str, Any]) -> Iterator[_Field]:
                 yield _Field(field.key, field.label, kind, field.timezone)
 
 
-def _free(wanted: str, taken: set[str]) -> str:
-    base = re.sub(r"[^A-Za-z0-9_-]", "_", wanted)[:_MAX_KEY_LENGTH]
+def _free(name: str, taken: set[str]) -> str:
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:_MAX_KEY_LENGTH]
     base = f"_{base[1:]}" if base.startswith("-") else base
     key, number = base, 1
     while key in taken:

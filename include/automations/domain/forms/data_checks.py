@@ -107,8 +107,8 @@ def _unknown(schema: Mapping[str, Any], values: Mapping[str, JSON], path: str) -
 
 def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:
     """What is wrong with data for a form: messages by the path of the value."""
-    if wrong := faults(dict(data), ""):
-        return wrong
+    if problems := faults(dict(data), ""):
+        return problems
     parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)
     errors: dict[str, list[str]] = {}
     counted = _normalise_breaks(parsed, data)
@@ -150,7 +150,7 @@ def _object(fields: list[FormField]) -> dict[str, Any]:
 
 
 def _value(field: FormField) -> dict[str, JSON]:
-    wanted = _by_type(field)
+    field_schema = _by_type(field)
     rules = field.validation
     limits = {
         "minimum": rules.min,
@@ -158,13 +158,13 @@ def _value(field: FormField) -> dict[str, JSON]:
         "minLength": rules.min_length or (1 if rules.required else None),
         "maxLength": rules.max_length,
     }
-    wanted |= {name: limit for name, limit in limits.items() if limit is not None}
+    field_schema |= {name: limit for name, limit in limits.items() if limit is not None}
     if rules.required and field.type in UNTYPED:
         return {"not": {"enum": [None, "", [], {}]}}
     if rules.required:
-        return wanted | ({"minItems": 1} if wanted.get("type") == "array" else {})
+        return field_schema | ({"minItems": 1} if field_schema.get("type") == "array" else {})
     # An empty field of a web form arrives as an empty text or as null.
-    return {"anyOf": [wanted, {"type": "null"}, {"const": ""}]}
+    return {"anyOf": [field_schema, {"type": "null"}, {"const": ""}]}
 
 
 def _by_type(field: FormField) -> dict[str, JSON]:
@@ -178,8 +178,8 @@ def _by_type(field: FormField) -> dict[str, JSON]:
             return {"type": "string", "enum": values} if values else dict(_TEXT)
         case "multiselect" | "checkbox":
             item = {"enum": values} if values else dict(_TEXT)
-            most = len(values) or MAX_ITEMS
-            return {"type": "array", "maxItems": most, "items": item, "uniqueItems": True}
+            max_items = len(values) or MAX_ITEMS
+            return {"type": "array", "maxItems": max_items, "items": item, "uniqueItems": True}
         case "email":
             return {**_TEXT, "format": "address"}
         case "date" | "time":

@@ -121,9 +121,9 @@ def columns_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
     ]
 
 
-def columns_of(kept: Iterable[Any]) -> list[Column]:
+def columns_of(stored: Iterable[Any]) -> list[Column]:
     """A table's columns, from what is kept of them."""
-    return [Column.model_validate(column) for column in kept]
+    return [Column.model_validate(column) for column in stored]
 
 
 def validate(
@@ -138,26 +138,28 @@ def validate(
         before: what is kept of the row that is changed: what is not given of it stays, also where
             its column has asked for something else since.
     """
-    kept: dict[str, JSON] = {}
+    row: dict[str, JSON] = {}
     keys = {column.key for column in columns}
-    wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in keys}
+    problems = {
+        f"{path}.{key}": ["is not a column of this table"] for key in data if key not in keys
+    }
     for column in columns:
         if before is not None and column.key not in data:
             if column.key in before:
-                kept[column.key] = before[column.key]
+                row[column.key] = before[column.key]
             continue
         value = data.get(column.key)
         if value is None or (value == "" and (column.required or not column.may_be_empty())):
             if column.required:
-                wrong[f"{path}.{column.key}"] = ["is required"]
+                problems[f"{path}.{column.key}"] = ["is required"]
             continue
         try:
-            kept[column.key] = value_of(column, value)
+            row[column.key] = value_of(column, value)
         except ValueError as error:
-            wrong[f"{path}.{column.key}"] = [str(error)]
-    if not wrong and len(json.dumps(kept)) > MAX_ROW_BYTES:
-        wrong[path] = [f"may have {MAX_ROW_BYTES} characters of JSON at most"]
-    return kept, wrong
+            problems[f"{path}.{column.key}"] = [str(error)]
+    if not problems and len(json.dumps(row)) > MAX_ROW_BYTES:
+        problems[path] = [f"may have {MAX_ROW_BYTES} characters of JSON at most"]
+    return row, problems
 
 
 def row_of(
@@ -173,10 +175,10 @@ def row_of(
     Raises:
         ValidationFailed: they do not fit the columns, which it names.
     """
-    kept, wrong = validate(columns, data, before=before)
-    if wrong:
-        raise ValidationFailed(wrong)
-    return kept
+    row, problems = validate(columns, data, before=before)
+    if problems:
+        raise ValidationFailed(problems)
+    return row
 
 
 def row_of_step(columns: Iterable[Column], data: Mapping[str, JSON], zone: str) -> dict[str, JSON]:
@@ -205,9 +207,9 @@ def from_step(column: Column | None, value: JSON, zone: str) -> JSON:
     return value
 
 
-def with_nulls(columns: Sequence[Column], kept: Mapping[str, JSON]) -> dict[str, JSON]:
+def with_nulls(columns: Sequence[Column], row: Mapping[str, JSON]) -> dict[str, JSON]:
     """A row's values with null for what it has none of, so that templates can name it."""
-    return {column.key: kept.get(column.key) for column in columns}
+    return {column.key: row.get(column.key) for column in columns}
 
 
 def value_of(column: Column, value: JSON) -> JSON:
@@ -312,21 +314,21 @@ def key_values(
     """The values that a row is found by as they are kept, and what is wrong by its path."""
     by_key = {column.key: column for column in columns}
     values: dict[str, JSON] = {}
-    wrong: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     for index, key in enumerate(keys):
         column = by_key.get(key)
         if column is None or column.type in KEYLESS:
-            wrong[f"keys.{index}"] = [f"'{key}' is not a column that rows can be found by"]
+            problems[f"keys.{index}"] = [f"'{key}' is not a column that rows can be found by"]
         elif data.get(key) in (None, ""):
-            wrong[f"data.{key}"] = ["is required, because it is a key"]
+            problems[f"data.{key}"] = ["is required, because it is a key"]
         else:
             try:
                 values[key] = value_of(column, data[key])
             except ValueError as error:
-                wrong[f"data.{key}"] = [str(error)]
+                problems[f"data.{key}"] = [str(error)]
     if not keys:
-        wrong["keys"] = ["must name at least one column"]
-    return values, wrong
+        problems["keys"] = ["must name at least one column"]
+    return values, problems
 
 
 def key_set(keys: Iterable[str]) -> str:

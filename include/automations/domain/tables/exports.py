@@ -66,15 +66,15 @@ def _cell(column: Column, value: JSON) -> writing.Cell:
     return text_of(column, value)
 
 
-def _day(column: Column, kept: str) -> writing.Cell:
+def _day(column: Column, text: str) -> writing.Cell:
     """A date or time as spreadsheets know it; what is finer than they keep stays a text."""
     try:
         if column.type == "date":
-            return date.fromisoformat(kept)
-        whole, _, decimals = kept.removesuffix("Z").partition(".")
-        return datetime.fromisoformat(f"{whole}.{decimals}") if len(decimals) == 3 else kept
+            return date.fromisoformat(text)
+        whole, _, decimals = text.removesuffix("Z").partition(".")
+        return datetime.fromisoformat(f"{whole}.{decimals}") if len(decimals) == 3 else text
     except ValueError:
-        return kept  # of before the column was one of dates
+        return text  # of before the column was one of dates
 
 
 def _csv(

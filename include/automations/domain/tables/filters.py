@@ -60,19 +60,19 @@ class Order:
     descending: bool = False
 
 
-def validate(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
+def validate(criteria: RowFilter | None, columns: Sequence[Column]) -> Group:
     """A filter whose fields are columns and whose values fit them.
 
     Raises:
         ValidationFailed: it does not fit; the rule is named.
     """
     group = _Checker({column.key: column for column in columns})
-    if wanted is None:
+    if criteria is None:
         return Group("all", ())
-    return group.group(wanted.match, wanted.rules, "filter", 1)
+    return group.group(criteria.match, criteria.rules, "filter", 1)
 
 
-def from_step(wanted: RowFilter, columns: Sequence[Column], zone: str) -> RowFilter:
+def from_step(criteria: RowFilter, columns: Sequence[Column], zone: str) -> RowFilter:
     """A filter as a step of an automation gives it, its values by ``columns.from_step``."""
     by_key = {column.key: column for column in columns}
 
@@ -82,7 +82,7 @@ def from_step(wanted: RowFilter, columns: Sequence[Column], zone: str) -> RowFil
         value = value_of_step(by_key.get(str(rule.field)), rule.value, zone)
         return rule.model_copy(update={"value": value})
 
-    return wanted.model_copy(update={"rules": [fitting(rule) for rule in wanted.rules]})
+    return criteria.model_copy(update={"rules": [fitting(rule) for rule in criteria.rules]})
 
 
 def order_of(sort: str | None, columns: Sequence[Column]) -> Order:

@@ -53,22 +53,22 @@ def rows_in(columns: Sequence[Column], source: Source) -> Iterator[dict[str, JSO
     parsed = (
         _from_csv(columns, source) if isinstance(source, str) else ((row, {}) for row in source)
     )
-    wrong: Errors = {}
+    errors: Errors = {}
     for index, (data, unread) in enumerate(parsed):
         if index == MAX_ROWS:
             raise ValidationFailed({"rows": [f"may be {MAX_ROWS} at most in one import"]})
         if not isinstance(data, Mapping):
-            wrong[f"rows.{index}"] = ["must be an object with values by columns"]
+            errors[f"rows.{index}"] = ["must be an object with values by columns"]
             continue
         path = f"rows.{index}.data"
-        kept, problems = validate(columns, data, path)
-        wrong |= problems | {f"{path}.{key}": messages for key, messages in unread.items()}
-        if len(wrong) >= _MAX_PROBLEMS:
+        row_values, problems = validate(columns, data, path)
+        errors |= problems | {f"{path}.{key}": messages for key, messages in unread.items()}
+        if len(errors) >= _MAX_PROBLEMS:
             break
-        if not wrong:
-            yield kept
-    if wrong:
-        raise ValidationFailed(dict(islice(wrong.items(), _MAX_PROBLEMS)))
+        if not errors:
+            yield row_values
+    if errors:
+        raise ValidationFailed(dict(islice(errors.items(), _MAX_PROBLEMS)))
 
 
 def workbook_text(content: bytes, sheet: str | None) -> str:
@@ -116,8 +116,8 @@ def separator_of(columns: Sequence[Column], text: str) -> str | None:
 
 def without_hint(text: str) -> str:
     """A text without a first line that only says what separates its values."""
-    said = SAID.match(text)
-    return text[said.end() :] if said else text
+    hint = SAID.match(text)
+    return text[hint.end() :] if hint else text
 
 
 class Lines:
@@ -183,9 +183,9 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
     Raises:
         ValidationFailed: none fits; says why the one does not that divides the first line most.
     """
-    said = SAID.match(text)
-    separators = (said[1],) if said else SEPARATORS
-    text = text[said.end() :] if said else text
+    hint = SAID.match(text)
+    separators = (hint[1],) if hint else SEPARATORS
+    text = text[hint.end() :] if hint else text
     match = _FIRST.match(text)
     first = match.group() if match else ""
     fitting: list[_Sheet] = []
@@ -265,12 +265,12 @@ def _on_one_line(name: str) -> str:
 def _row(head: Sequence[Column], cells: Sequence[str]) -> tuple[dict[str, JSON], Errors]:
     """The values of a line's cells, and what is wrong with those that cannot be read."""
     values: dict[str, JSON] = {}
-    wrong: Errors = {}
+    errors: Errors = {}
     for column, cell in zip(head, cells, strict=False):
         if is_nothing(column, cell):
             continue
         try:
             values[column.key] = parse_text(column, cell)
         except ValueError as error:
-            wrong[column.key] = [str(error)]
-    return values, wrong
+            errors[column.key] = [str(error)]
+    return values, errors

@@ -142,14 +142,14 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
     targets = choices.targets
     if targets is None or len(targets) != width:
         targets = _targets(columns, names, headed)
-    wrong = _wrong(columns, targets, len(body))
+    mapping_problems = _wrong(columns, targets, len(body))
     rows: list[Mapping[str, JSON]] = []
     refused: list[Refused] = []
     by_key = {column.key: column for column in columns}
     taken = [(place, by_key[key]) for place, key in enumerate(targets) if key in by_key]
     first_lines = [cells for _, cells in body[:shown]]
     body.reverse()
-    while body and not wrong:
+    while body and not mapping_problems:
         # Of a line that has become a row, nothing else is kept.
         line, cells = body.pop()
         values, problems = _values(taken, cells)
@@ -163,7 +163,7 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         first_lines,
         rows,
         refused,
-        wrong,
+        mapping_problems,
         file.sheet,
     )
 
@@ -197,8 +197,8 @@ def _separator(columns: Sequence[Column], text: str) -> str:
     by_header = separator_of(columns, text)
     if by_header is not None:
         return by_header
-    if said := SAID.match(text):
-        return said[1]
+    if hint := SAID.match(text):
+        return hint[1]
 
     def fitness(separator: str) -> tuple[int, int]:
         try:
@@ -284,19 +284,19 @@ def _alike(name: str) -> str:
 def _wrong(columns: Sequence[Column], targets: Sequence[str], count: int) -> Errors:
     by_key = {column.key: column for column in columns}
     twice = [key for key, number in Counter(filter(None, targets)).items() if number > 1]
-    wrong: Errors = {}
+    errors: Errors = {}
     for key in twice:
         name = by_key[key].name if key in by_key else key
-        wrong["columns"] = [f"several of the file's go to '{name}': leave all but one out"]
+        errors["columns"] = [f"several of the file's go to '{name}': leave all but one out"]
     if unknown := [key for key in targets if key and key not in by_key]:
-        wrong["columns"] = [f"'{unknown[0]}' is not a column that can be filled"]
+        errors["columns"] = [f"'{unknown[0]}' is not a column that can be filled"]
     if not any(targets):
-        wrong["columns"] = ["none of the file's goes to a column: choose one at least"]
+        errors["columns"] = ["none of the file's goes to a column: choose one at least"]
     if count == 0:
-        wrong["file"] = ["has no rows behind its first line"]
+        errors["file"] = ["has no rows behind its first line"]
     if count > MAX_ROWS:
-        wrong["file"] = [f"has more than {MAX_ROWS} rows: divide it into several files"]
-    return wrong
+        errors["file"] = [f"has more than {MAX_ROWS} rows: divide it into several files"]
+    return errors
 
 
 def _values(
@@ -323,9 +323,11 @@ def _judge(
     rows: list[Mapping[str, JSON]],
     refused: list[Refused],
 ) -> None:
-    _, wrong = validate(columns, values, "")
+    _, errors = validate(columns, values, "")
     # A value that could not even be read is no missing one.
-    problems_by_path = {path.removeprefix("."): told for path, told in wrong.items()} | problems
+    problems_by_path = {
+        path.removeprefix("."): messages for path, messages in errors.items()
+    } | problems
     if problems_by_path and len(refused) * len(columns) > _MAX_PROBLEMS:
         problems_by_path = dict(islice(problems_by_path.items(), 1))
     if problems_by_path:
@@ -343,10 +345,10 @@ def _of_json(columns: Sequence[Column], text: str, charset: str, shown: int) -> 
     refused: list[Refused] = []
     if any(len(row) > MAX_CELLS for row in _objects(entries)):
         raise ValidationFailed({"file": [f"has more than {MAX_CELLS} values in a row"]})
-    wrong = {} if entries else {"file": ["has no rows"]}
+    errors = {} if entries else {"file": ["has no rows"]}
     if len(entries) > MAX_ROWS:
-        wrong = {"file": [f"has more than {MAX_ROWS} rows: divide it into several files"]}
-    for number, row in () if wrong else enumerate(entries, 1):
+        errors = {"file": [f"has more than {MAX_ROWS} rows: divide it into several files"]}
+    for number, row in () if errors else enumerate(entries, 1):
         if isinstance(row, Mapping):
             _judge(columns, number, row, {}, rows, refused)
         else:
@@ -355,7 +357,7 @@ def _of_json(columns: Sequence[Column], text: str, charset: str, shown: int) -> 
         dict.fromkeys(key for row in entries[:shown] if isinstance(row, dict) for key in row)
     )
     lines = [[_plain(row.get(name)) for name in names] for row in _objects(entries[:shown])]
-    return Preview(charset, "", True, names, names, lines, rows, refused, wrong)
+    return Preview(charset, "", True, names, names, lines, rows, refused, errors)
 
 
 def _objects(rows: Sequence[JSON]) -> Iterator[Mapping[str, JSON]]:

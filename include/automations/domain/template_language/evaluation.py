@@ -150,9 +150,9 @@ class Evaluation(Expressions):
     def _for(self, node: nodes.For) -> None:
         self._loop(node, self._value(node.iter), 0)
 
-    def _loop(self, node: nodes.For, over: Any, depth: int) -> None:
+    def _loop(self, node: nodes.For, iterated: Any, depth: int) -> None:
         self._meter.charge(BLOCK_COST)
-        elements = values.items(over, self._meter)
+        elements = values.items(iterated, self._meter)
         around, scope = self._scopes.now(), Scope()
 
         def recurse(items: Any) -> str:

@@ -155,15 +155,15 @@ class Expressions(ABC):
 
     def _apply_filter(self, node: nodes.Filter, of: Any) -> Any:
         arguments, named = self._arguments(node)
-        what = f"the filter '{node.name}'"
-        result = self._apply(what, FILTERS[node.name], of, *arguments, named=named)
+        label = f"the filter '{node.name}'"
+        result = self._apply(label, FILTERS[node.name], of, *arguments, named=named)
         return self.gaps.record(result) if node.name in OF_THE_MISSING else result
 
     def _test(self, node: nodes.Test) -> bool:
         of = self._raw(node.node) if node.name in UNDEFINED_TOO else self._decisive(node.node)
         arguments, named = self._arguments(node)
-        what = f"the test '{node.name}'"
-        return bool(self._apply(what, PREDICATES[node.name], of, *arguments, named=named))
+        label = f"the test '{node.name}'"
+        return bool(self._apply(label, PREDICATES[node.name], of, *arguments, named=named))
 
     def _call(self, node: nodes.Call) -> Any:
         return self._invoke(node, None)
@@ -219,7 +219,7 @@ class Expressions(ABC):
 
     def _apply(
         self,
-        what: str,
+        label: str,
         function: Callable[..., Any],
         *arguments: Any,
         named: Mapping[str, Any] | None = None,
@@ -229,7 +229,7 @@ class Expressions(ABC):
         except TemplateFault:
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise TemplateFault(f"{what} cannot take what it is given") from error
+            raise TemplateFault(f"{label} cannot take what it is given") from error
 
 
 _EXPRESSIONS: Mapping[type[nodes.Node], Callable[[Expressions, Any], Any]] = {

@@ -179,10 +179,10 @@ def _batch(run: Run, value: Any, size: int, fill: Any = None) -> list[list[Any]]
 def _slice(run: Run, value: Any, number: int, fill: Any = None) -> list[list[Any]]:
     items, number = _items(run, value), _columns(number)
     run.meter.items(number)
-    each, longer = divmod(len(items), number)
+    length, longer = divmod(len(items), number)
     slices, start = [], 0
     for place in range(number):
-        end = start + each + (place < longer)
+        end = start + length + (place < longer)
         slices.append(items[start:end] + ([fill] if fill is not None and place >= longer else []))
         start = end
     return slices
@@ -199,7 +199,7 @@ def _map(run: Run, value: Any, *arguments: Any, **named: Any) -> list[Any]:
     return [_there(change(run, item, *arguments[1:], **named)) for item in items]
 
 
-def _selection(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
+def _selection(expected: bool, by_attribute: bool) -> Callable[..., Any]:
     def select(run: Run, value: Any, *arguments: Any) -> list[Any]:
         return list(matching(run, _items(run, value), list(arguments)))
 
@@ -216,7 +216,7 @@ def _selection(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
                 holds = PREDICATES[name](run, tested)
             else:
                 holds = PREDICATES[name](run, _there(tested), *others)
-            if holds is wanted:
+            if holds is expected:
                 yield item
 
     return select
@@ -228,12 +228,12 @@ def _default(run: Run, value: Any, otherwise: Any = "", boolean: bool = False) -
 
 
 def _zip(run: Run, value: Any, *others: Any) -> list[list[Any]]:
-    lists = [_items(run, each) for each in (value, *others)]
+    lists = [_items(run, sequence) for sequence in (value, *others)]
     return [list(row) for row in zip(*lists, strict=False)]
 
 
 def _chain(run: Run, value: Any, *others: Any) -> list[Any]:
-    return [item for each in (value, *others) for item in _items(run, each)]
+    return [item for sequence in (value, *others) for item in _items(run, sequence)]
 
 
 OF_THE_MISSING = frozenset({"default", "d"})
@@ -258,11 +258,11 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "map": _map,
     "max": _extreme(max),
     "min": _extreme(min),
-    "reject": _selection(wanted=False, by_attribute=False),
-    "rejectattr": _selection(wanted=False, by_attribute=True),
+    "reject": _selection(expected=False, by_attribute=False),
+    "rejectattr": _selection(expected=False, by_attribute=True),
     "reverse": _reverse,
-    "select": _selection(wanted=True, by_attribute=False),
-    "selectattr": _selection(wanted=True, by_attribute=True),
+    "select": _selection(expected=True, by_attribute=False),
+    "selectattr": _selection(expected=True, by_attribute=True),
     "slice": _slice,
     "sort": _sort,
     "sum": _sum,

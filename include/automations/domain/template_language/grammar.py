@@ -104,7 +104,7 @@ class _Bounded(Extension):
     """Ends the reading of a text that is too much before the parser is deep in it."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
-        most: int = self.environment.max_tokens  # type: ignore[attr-defined]
+        limit: int = self.environment.max_tokens  # type: ignore[attr-defined]
         tokens = blocks = 0
         tag = _Tag()
         for token in stream:
@@ -115,8 +115,8 @@ class _Bounded(Extension):
             if token.type in ("block_begin", "variable_begin"):
                 tag = _Tag()
             blocks += tag.take(token)
-            if tokens > most:
-                raise TemplateSyntaxError(f"it has more than {most} parts", token.lineno)
+            if tokens > limit:
+                raise TemplateSyntaxError(f"it has more than {limit} parts", token.lineno)
             if tag.is_deep() or blocks > _MAX_BLOCKS:
                 raise TemplateSyntaxError("it is nested too deeply", token.lineno)
             yield token
@@ -238,8 +238,8 @@ def _unkept(node: nodes.Node) -> str | None:
         return None
     if not values.is_bounded(node.value):
         return "a number is too large"
-    wrong = fault(node.value)
-    return None if wrong is None else f"a text in it {wrong}"
+    problem = fault(node.value)
+    return None if problem is None else f"a text in it {problem}"
 
 
 def _unpacking(node: nodes.Node) -> str | None:

@@ -38,8 +38,8 @@ class _Names:
     def __init__(self, paths: set[Path]) -> None:
         self._found = paths
 
-    def visit_all(self, some: Iterable[nodes.Node | None], assigned: set[str]) -> None:
-        for node in some:
+    def visit_all(self, siblings: Iterable[nodes.Node | None], assigned: set[str]) -> None:
+        for node in siblings:
             if node is not None:
                 self._visit(node, assigned)
 

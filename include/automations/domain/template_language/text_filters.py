@@ -110,8 +110,8 @@ def _truncate(
     written = values.text(value, run.meter)
     if len(written) <= length + leeway:
         return written
-    kept = written[: max(length - len(end), 0)]
-    return (kept if killwords else kept.rsplit(" ", 1)[0]) + end
+    beginning = written[: max(length - len(end), 0)]
+    return (beginning if killwords else beginning.rsplit(" ", 1)[0]) + end
 
 
 def _replace(run: Run, value: Any, old: Any, new: Any, count: int = -1) -> str:
@@ -200,8 +200,8 @@ def _real(run: Run, value: Any, default: Any = None) -> float:
         if default is None:
             if isinstance(error, TemplateFault):
                 raise
-            told = error if isinstance(error, InexactText) else "is no number"
-            raise TemplateFault(f"{values.kind(value)} {told}") from error
+            message = error if isinstance(error, InexactText) else "is no number"
+            raise TemplateFault(f"{values.kind(value)} {message}") from error
         return float(default)
 
 

@@ -136,17 +136,17 @@ def equal(left: Any, right: Any, meter: Meter) -> bool:
     return same(left, right)
 
 
-def contains(value: Any, wanted: Any, meter: Meter) -> bool:
+def contains(value: Any, sought: Any, meter: Meter) -> bool:
     """Whether a list has an item, an object a key, or a text a part."""
     if isinstance(value, str):
         meter.text(len(value))
-        return plain_text(wanted) in value if not isinstance(wanted, list | dict) else False
+        return plain_text(sought) in value if not isinstance(sought, list | dict) else False
     if isinstance(value, dict):
-        return not isinstance(wanted, list | dict) and key_of(wanted) in value
+        return not isinstance(sought, list | dict) and key_of(sought) in value
     if not isinstance(value, list):
         raise TemplateFault(f"{kind(value)} holds nothing")
     meter.items(len(value))
-    return any(equal(wanted, item, meter) for item in value)
+    return any(equal(sought, item, meter) for item in value)
 
 
 def order(value: Any, meter: Meter) -> tuple[Any, ...]:

@@ -32,18 +32,18 @@ def contains(at: Instance, expected: JSON) -> Violations:
     """``contains``: so many items fit as ``minContains`` and ``maxContains`` ask for."""
     if not isinstance(at.value, list):
         return []
-    least, most = at.schema.get("minContains", 1), at.schema.get("maxContains", len(at.value))
+    minimum, maximum = at.schema.get("minContains", 1), at.schema.get("maxContains", len(at.value))
     fitting = [
         place
         for place, item in enumerate(at.value)
         if not at.run.apply(expected, item, (*at.path, place))
     ]
     at.evaluated.places.update(fitting)
-    if least <= len(fitting) <= most:
+    if minimum <= len(fitting) <= maximum:
         return []
-    keyword = "minContains" if len(fitting) < least else "maxContains"
+    keyword = "minContains" if len(fitting) < minimum else "maxContains"
     return at.violation(
-        keyword, expected, f"{len(fitting)} items of the list are such, not {least} to {most}"
+        keyword, expected, f"{len(fitting)} items of the list are such, not {minimum} to {maximum}"
     )
 
 

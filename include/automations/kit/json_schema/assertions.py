@@ -36,8 +36,10 @@ def type_(at: Instance, expected: JSON) -> Violations:
     names = expected if isinstance(expected, list) else [expected]
     if any(_TYPES[name](at.value) for name in names):
         return []
-    wanted = ", ".join(f"'{name}'" for name in names)
-    return at.violation("type", expected, f"{format_value(at.value)} is not of type {wanted}")
+    expected_names = ", ".join(f"'{name}'" for name in names)
+    return at.violation(
+        "type", expected, f"{format_value(at.value)} is not of type {expected_names}"
+    )
 
 
 def enum(at: Instance, expected: JSON) -> Violations:
@@ -47,8 +49,8 @@ def enum(at: Instance, expected: JSON) -> Violations:
     may_be = not isinstance(at.value, list | dict) or len(at.value) in choices.sizes
     if may_be and at.run.identity(at.value) in choices.identities:
         return []
-    wanted = ", ".join(format_value(choice) for choice in expected[:20])
-    return at.violation("enum", expected, f"{format_value(at.value)} is not one of {wanted}")
+    listed = ", ".join(format_value(choice) for choice in expected[:20])
+    return at.violation("enum", expected, f"{format_value(at.value)} is not one of {listed}")
 
 
 def const(at: Instance, expected: JSON) -> Violations:

@@ -12,32 +12,32 @@ KEYWORDS: Mapping[str, Callable[[Instance, JSON], Violations]] = {
     # What is cheap, and what bounds the rest, comes first.
     "type": assertions.type_,
     "maxItems": assertions.size(
-        "maxItems", list, lambda size, most: size <= most, "has more items than"
+        "maxItems", list, lambda size, maximum: size <= maximum, "has more items than"
     ),
     "minItems": assertions.size(
-        "minItems", list, lambda size, least: size >= least, "has fewer items than"
+        "minItems", list, lambda size, minimum: size >= minimum, "has fewer items than"
     ),
     "maxLength": assertions.size(
-        "maxLength", str, lambda size, most: size <= most, "is longer than"
+        "maxLength", str, lambda size, maximum: size <= maximum, "is longer than"
     ),
     "minLength": assertions.size(
-        "minLength", str, lambda size, least: size >= least, "is shorter than"
+        "minLength", str, lambda size, minimum: size >= minimum, "is shorter than"
     ),
     "maxProperties": assertions.size(
-        "maxProperties", dict, lambda size, most: size <= most, "has more members than"
+        "maxProperties", dict, lambda size, maximum: size <= maximum, "has more members than"
     ),
     "minProperties": assertions.size(
-        "minProperties", dict, lambda size, least: size >= least, "has fewer members than"
+        "minProperties", dict, lambda size, minimum: size >= minimum, "has fewer members than"
     ),
     "enum": assertions.enum,
     "const": assertions.const,
-    "minimum": assertions.bound("minimum", lambda value, least: value >= least, "less than"),
-    "maximum": assertions.bound("maximum", lambda value, most: value <= most, "greater than"),
+    "minimum": assertions.bound("minimum", lambda value, minimum: value >= minimum, "less than"),
+    "maximum": assertions.bound("maximum", lambda value, maximum: value <= maximum, "greater than"),
     "exclusiveMinimum": assertions.bound(
-        "exclusiveMinimum", lambda value, least: value > least, "not greater than"
+        "exclusiveMinimum", lambda value, minimum: value > minimum, "not greater than"
     ),
     "exclusiveMaximum": assertions.bound(
-        "exclusiveMaximum", lambda value, most: value < most, "not less than"
+        "exclusiveMaximum", lambda value, maximum: value < maximum, "not less than"
     ),
     "multipleOf": assertions.multiple_of,
     "pattern": assertions.pattern,

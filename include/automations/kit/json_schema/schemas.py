@@ -146,60 +146,61 @@ class _Checking:
 
     def _check(self, schema: dict[str, JSON], path: str) -> None:
         for keyword, value in schema.items():
-            here = f"{path}.{keyword}" if path else str(keyword)
+            keyword_path = f"{path}.{keyword}" if path else str(keyword)
             self.tracks = self.tracks or keyword in _UNEVALUATED
             instead = _OF_OTHER_DRAFTS.get(keyword) or _suggest(str(keyword))
             if instead is not None:
-                raise SchemaFault(f"{here}: is not known here; use {instead}")
+                raise SchemaFault(f"{keyword_path}: is not known here; use {instead}")
             if keyword == "$ref":
-                self._follow(value, here)
+                self._follow(value, keyword_path)
                 continue
             for written in _patterns(keyword, value):
-                self._prepare(written, here)
+                self._prepare(written, keyword_path)
             if keyword in _INNER:
-                inside = _INNER[keyword](value, here)
+                inside = _INNER[keyword](value, keyword_path)
                 self._left += [
-                    (inner, f"{here}.{name}" if name else here) for name, inner in inside
+                    (inner, f"{keyword_path}.{name}" if name else keyword_path)
+                    for name, inner in inside
                 ]
             elif keyword in _FORMS:
-                _FORMS[keyword](value, here)
+                _FORMS[keyword](value, keyword_path)
 
-    def _prepare(self, written: JSON, here: str) -> None:
-        _text(written, here)
+    def _prepare(self, written: JSON, path: str) -> None:
+        _text(written, path)
         if written in self.patterns:
             return
         try:
             pattern = self.patterns[written] = Pattern(written)
         except ValueError as error:
-            raise SchemaFault(f"{here}: {error}") from error
+            raise SchemaFault(f"{path}: {error}") from error
         self._build += pattern.build
         if self._build > MAX_BUILD:
-            raise SchemaFault(f"{here}: its patterns are too large together")
+            raise SchemaFault(f"{path}: its patterns are too large together")
 
-    def _follow(self, reference: JSON, here: str) -> None:
+    def _follow(self, reference: JSON, path: str) -> None:
         if not isinstance(reference, str):
-            raise SchemaFault(f"{here}: must be a text")
+            raise SchemaFault(f"{path}: must be a text")
         if reference in self.targets:
             return
-        target = self.targets[reference] = self._target(reference, here)
+        target = self.targets[reference] = self._target(reference, path)
         self._left.append((target, reference))
 
-    def _target(self, reference: str, here: str) -> JSON:
+    def _target(self, reference: str, path: str) -> JSON:
         begin, _, fragment = reference.partition("#")
         own = self._document.get("$id") if isinstance(self._document, dict) else None
         if begin and begin != str(own).partition("#")[0]:
-            raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema")
+            raise SchemaFault(f"{path}: '{reference[:200]}' is not in this schema")
         if fragment and not fragment.startswith("/"):
             if fragment in self._find_anchors():
                 return self._find_anchors()[fragment]
-            raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema")
+            raise SchemaFault(f"{path}: '{reference[:200]}' is not in this schema")
         target = self._document
         for part in unquote(fragment).split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             try:
                 target = target[int(key)] if isinstance(target, list) else target[key]
             except (LookupError, TypeError, ValueError) as error:
-                raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema") from error
+                raise SchemaFault(f"{path}: '{reference[:200]}' is not in this schema") from error
         return target
 
     def _find_anchors(self) -> dict[str, JSON]:
@@ -242,79 +243,79 @@ def _place(path: str) -> str:
 Inner = Iterator[tuple[str, JSON]]
 
 
-def _schema(value: JSON, here: str) -> Inner:
+def _schema(value: JSON, path: str) -> Inner:
     yield "", value
 
 
-def _schemas(value: JSON, here: str) -> Inner:
+def _schemas(value: JSON, path: str) -> Inner:
     if not isinstance(value, list) or not value:
-        raise SchemaFault(f"{here}: must be a list of schemas, and not empty")
+        raise SchemaFault(f"{path}: must be a list of schemas, and not empty")
     for place, inner in enumerate(value):
         yield str(place), inner
 
 
-def _named_schemas(value: JSON, here: str) -> Inner:
+def _named_schemas(value: JSON, path: str) -> Inner:
     if not isinstance(value, dict):
-        raise SchemaFault(f"{here}: must be an object of schemas")
+        raise SchemaFault(f"{path}: must be an object of schemas")
     yield from value.items()
 
 
-def _one_schema(value: JSON, here: str) -> Inner:
+def _one_schema(value: JSON, path: str) -> Inner:
     if isinstance(value, list):
-        raise SchemaFault(f"{here}: must be one schema; a list belongs into prefixItems")
+        raise SchemaFault(f"{path}: must be one schema; a list belongs into prefixItems")
     yield "", value
 
 
-def _text(value: JSON, here: str) -> None:
+def _text(value: JSON, path: str) -> None:
     if not isinstance(value, str):
-        raise SchemaFault(f"{here}: must be a text")
+        raise SchemaFault(f"{path}: must be a text")
 
 
-def _flag(value: JSON, here: str) -> None:
+def _flag(value: JSON, path: str) -> None:
     if not isinstance(value, bool):
-        raise SchemaFault(f"{here}: must be true or false")
+        raise SchemaFault(f"{path}: must be true or false")
 
 
-def _number(value: JSON, here: str) -> None:
+def _number(value: JSON, path: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise SchemaFault(f"{here}: must be a number")
+        raise SchemaFault(f"{path}: must be a number")
 
 
-def _positive(value: JSON, here: str) -> None:
-    _number(value, here)
+def _positive(value: JSON, path: str) -> None:
+    _number(value, path)
     if value <= 0:
-        raise SchemaFault(f"{here}: must be greater than zero")
+        raise SchemaFault(f"{path}: must be greater than zero")
 
 
-def _count(value: JSON, here: str) -> None:
-    _number(value, here)
+def _count(value: JSON, path: str) -> None:
+    _number(value, path)
     if value < 0 or value != value // 1:
-        raise SchemaFault(f"{here}: must be a whole number, zero or more")
+        raise SchemaFault(f"{path}: must be a whole number, zero or more")
 
 
-def _names(value: JSON, here: str) -> None:
+def _names(value: JSON, path: str) -> None:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise SchemaFault(f"{here}: must be a list of names")
+        raise SchemaFault(f"{path}: must be a list of names")
     if len(set(value)) != len(value):
-        raise SchemaFault(f"{here}: has a name twice")
+        raise SchemaFault(f"{path}: has a name twice")
 
 
-def _named_names(value: JSON, here: str) -> None:
+def _named_names(value: JSON, path: str) -> None:
     if not isinstance(value, dict):
-        raise SchemaFault(f"{here}: must be an object of lists of names")
+        raise SchemaFault(f"{path}: must be an object of lists of names")
     for name, names in value.items():
-        _names(names, f"{here}.{name}")
+        _names(names, f"{path}.{name}")
 
 
-def _type(value: JSON, here: str) -> None:
+def _type(value: JSON, path: str) -> None:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in TYPES for name in names):
-        raise SchemaFault(f"{here}: must be of {', '.join(sorted(TYPES))}")
+        raise SchemaFault(f"{path}: must be of {', '.join(sorted(TYPES))}")
 
 
-def _list(value: JSON, here: str) -> None:
+def _list(value: JSON, path: str) -> None:
     if not isinstance(value, list):
-        raise SchemaFault(f"{here}: must be a list")
+        raise SchemaFault(f"{path}: must be a list")
 
 
 _INNER: Mapping[str, Callable[[JSON, str], Inner]] = {

@@ -65,14 +65,14 @@ def date_kind(number: str, code: str | None) -> Kind | None:
     return "date" if "m" in bare else None
 
 
-def number(kept: str, kind: str | None, dates: Dates) -> str:
+def number(written: str, kind: str | None, dates: Dates) -> str:
     """A number as it is written elsewhere, or the date or time that it is shown as."""
     try:
-        value = float(kept)
+        value = float(written)
     except ValueError:
-        return kept
+        return written
     if not math.isfinite(value):
-        return kept
+        return written
     # Of a day and its time a sheet may show the time alone.
     has_day = kind == "date" or (kind == "time" and value >= _FIRST_RELIABLE)
     if has_day and (wall_time := dates.wall_time(value)) is not None:
@@ -82,8 +82,8 @@ def number(kept: str, kind: str | None, dates: Dates) -> str:
         seconds, milliseconds = divmod(round(value * _DAY_MS), 1000)
         text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         return f"{text}.{milliseconds:03}" if milliseconds else text
-    if kept.removeprefix("-").isdigit():
-        return kept
+    if written.removeprefix("-").isdigit():
+        return written
     return str(int(value)) if value.is_integer() and abs(value) < _IN_DIGITS else repr(value)
 
 

@@ -50,24 +50,24 @@ def sheets(content: bytes) -> Sequence[str]:
         return list(_Book.of(package).sheets)
 
 
-def read(content: bytes, wanted: str | None, most: int) -> Sheet:
+def read(content: bytes, sheet_name: str | None, max_cells: int) -> Sheet:
     """A sheet of a workbook; the first one that is shown where none is wanted.
 
     Args:
-        most: rows with a value that are read.
+        max_cells: rows with a value that are read.
 
     Raises:
         NotAWorkbook: it cannot be read, or has no such sheet.
     """
     with open_package(content) as package:
         book = _Book.of(package)
-        name = next(iter(book.sheets)) if wanted is None else wanted
+        name = next(iter(book.sheets)) if sheet_name is None else sheet_name
         if name not in book.sheets:
             raise NotAWorkbook(f"has no sheet '{name}': it has {', '.join(list(book.sheets)[:20])}")
         texts, styles = _Texts(), _Styles()
         package.parse(book.part("sharedStrings"), texts.begin, texts.end, texts.add)
         package.parse(book.part("styles"), styles.begin)
-        cells = _Cells(texts.found, styles.kinds(), Dates(book.is_of_1904), most)
+        cells = _Cells(texts.found, styles.kinds(), Dates(book.is_of_1904), max_cells)
         cells.read(package, book.sheets[name])
         return Sheet(name, cells.as_text())
 
@@ -186,9 +186,9 @@ class _Cells:
     """The cells of a sheet, written as CSV while they are read."""
 
     def __init__(
-        self, texts: Sequence[str], kinds: Sequence[str | None], dates: Dates, most: int
+        self, texts: Sequence[str], kinds: Sequence[str | None], dates: Dates, max_cells: int
     ) -> None:
-        self._texts, self._kinds, self._dates, self._most = texts, kinds, dates, most
+        self._texts, self._kinds, self._dates, self._most = texts, kinds, dates, max_cells
         self._out = io.StringIO(_HINT, newline="")
         self._out.seek(0, io.SEEK_END)
         self._writer = csv.writer(self._out)
@@ -265,20 +265,20 @@ class _Cells:
             self._line += [""] * (self._column - len(self._line) - 1)
             self._line.append(value)
 
-    def _value(self, kept: str) -> str:
+    def _value(self, text: str) -> str:
         match self._type:
             case "s":
-                place = int(kept) if kept.isascii() and kept.isdigit() else -1
+                place = int(text) if text.isascii() and text.isdigit() else -1
                 if not 0 <= place < len(self._texts):
                     raise NotAWorkbook("is a damaged workbook: a cell has a text that is not there")
                 return self._texts[place]
             case "b":
-                return "true" if kept.strip() in ("1", "true") else "false"
+                return "true" if text.strip() in ("1", "true") else "false"
             case "n":
                 kind = self._kinds[self._style] if self._style < len(self._kinds) else None
-                return number(kept.strip(), kind, self._dates)
+                return number(text.strip(), kind, self._dates)
             case _:
-                return unescape_text(kept)
+                return unescape_text(text)
 
     def _end_row(self) -> None:
         # Before it is written: each of its cells may have the same long text.

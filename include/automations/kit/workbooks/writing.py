@@ -142,8 +142,8 @@ def _day(value: date, wall_time: datetime, style: int) -> str:
 def _text(text: str, style: str = "") -> str:
     if len(text) * 2 > MAX_CELL and len(text.encode("utf-16-le")) // 2 > MAX_CELL:
         raise ValueError(f"has a text of more than the {MAX_CELL} characters that a cell holds")
-    kept = escape(escape_text(text))
-    return f' t="inlineStr"{style}><is><t xml:space="preserve">{kept}</t></is>'
+    escaped = escape(escape_text(text))
+    return f' t="inlineStr"{style}><is><t xml:space="preserve">{escaped}</t></is>'
 
 
 def _sheet_name(name: str) -> str:

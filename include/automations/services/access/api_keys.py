@@ -160,7 +160,7 @@ def authenticate(token: str) -> Principal:
     Raises:
         NotAuthenticated: it is unknown, revoked or expired.
     """
-    token_hash, kept = _hash(token), key_cache.place()
+    token_hash, cache = _hash(token), key_cache.place()
     key = api_keys.credential(token_hash)
     if key is None:
         raise NotAuthenticated
@@ -169,7 +169,7 @@ def authenticate(token: str) -> Principal:
     _identify(holder)
     if not key.valid:
         raise NotAuthenticated
-    key_cache.keep(kept, token_hash, holder)
+    key_cache.keep(cache, token_hash, holder)
     if key.use_is_old:
         with unit_of_work() as session:
             noted = api_keys.note_use(session, key.id)

@@ -152,8 +152,8 @@ def _note(request: Request, claim: Claim) -> None:
 
 
 def _decode_stored(status: int, answer: str) -> Stored:
-    kept = json.loads(vault.decrypt("The answer", answer))
-    return Stored(status, [(name, value) for name, value in kept["headers"]], kept["body"])
+    stored = json.loads(vault.decrypt("The answer", answer))
+    return Stored(status, [(name, value) for name, value in stored["headers"]], stored["body"])
 
 
 @contextmanager

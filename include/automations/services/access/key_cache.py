@@ -31,11 +31,11 @@ def place() -> Kept:
     return _kept
 
 
-def keep(kept: Kept, token_hash: str, holder: Principal) -> None:
+def keep(cache: Kept, token_hash: str, holder: Principal) -> None:
     """Keep the holder of a valid key where ``place`` said before it was read."""
-    if len(kept) >= _MAX_KEYS:
-        kept.clear()
-    kept[token_hash] = time.monotonic() + TTL, holder
+    if len(cache) >= _MAX_KEYS:
+        cache.clear()
+    cache[token_hash] = time.monotonic() + TTL, holder
 
 
 def forget() -> None:

@@ -38,9 +38,9 @@ def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
             rate_limits.hit(session, key, limit=limit, seconds=seconds)
             for key, limit in limits.items()
         ]
-    over = [wait for wait in waits if wait is not None]
-    if over:
-        raise TooManyRequests(max(over))
+    delays = [wait for wait in waits if wait is not None]
+    if delays:
+        raise TooManyRequests(max(delays))
 
 
 def check_exhausted(key: str, limit: int) -> None:

@@ -72,9 +72,9 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
     with unit_of_work() as session:
         workspace = sign_ins.workspace(session, slug)
         member = sign_ins.member(session, workspace.id, email) if workspace else None
-        kept = sign_ins.password(session, member.id) if member else None
-        password_hash = kept.password_hash if kept else None
-        networks = kept.networks if kept else []
+        credential = sign_ins.password(session, member.id) if member else None
+        password_hash = credential.password_hash if credential else None
+        networks = credential.networks if credential else []
     if network(address) not in networks:
         rate_limits.check_exhausted(by_hour, _MAX_WRONG_IN_AN_HOUR)
     if workspace is not None:
@@ -239,10 +239,10 @@ def open_session(session: Session, member: MemberRow, lasts: timedelta = LIFETIM
     )
     session.add(record)
     row = sign_ins.password(session, member.id)
-    here = network(record.ip) if record.ip else None
-    if row is not None and here is not None and here not in row.networks[:1]:
-        before = [address for address in row.networks if address != here]
-        row.networks = [here, *before][:_MAX_NETWORKS]
+    current_network = network(record.ip) if record.ip else None
+    if row is not None and current_network is not None and current_network not in row.networks[:1]:
+        before = [address for address in row.networks if address != current_network]
+        row.networks = [current_network, *before][:_MAX_NETWORKS]
     session.flush()
     audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
     audit.record(session, "session.create", record, email=member.email)

@@ -81,14 +81,14 @@ def browser_token(current: str | None) -> str:
 def issue(user: str, role: str, browser: str) -> str:
     """Vouch for a user of Airflow, to the browser with this token."""
     until = common_clock.now() + LIFETIME
-    said = {
+    claims = {
         "user": user,
         "role": role,
         "until": int(until.timestamp()),
         "id": secrets.token_hex(),
         "browser": _browser_hash(browser),
     }
-    body = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
     return f"{body}.{_signature(body)}"
 
 
@@ -101,11 +101,11 @@ def read(voucher: str) -> Voucher:
     body, _, signature = voucher.partition(".")
     if not hmac.compare_digest(signature.encode(), _signature(body).encode()):
         raise NotAuthenticated(_NOT_GOOD)
-    said = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    until = datetime.fromtimestamp(said["until"], UTC)
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    until = datetime.fromtimestamp(claims["until"], UTC)
     if until <= common_clock.now():
         raise NotAuthenticated(_NOT_GOOD)
-    return Voucher(said["user"], said["role"], until, said["id"], said["browser"])
+    return Voucher(claims["user"], claims["role"], until, claims["id"], claims["browser"])
 
 
 def revoke(voucher: str) -> None:

@@ -13,12 +13,12 @@ from automations.kit.values import from_attributes
 
 
 def page_after(
-    workspace_id: str, wanted: AuditFilter, cursor: str | None, size: int
+    workspace_id: str, criteria: AuditFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[AuditLog], str | None]:
     """The lines after a cursor, newest first, and the next cursor."""
     after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
-        found = audit.page_after(session, workspace_id, wanted, after, size + 1)
+        found = audit.page_after(session, workspace_id, criteria, after, size + 1)
     lines = [from_attributes(AuditLog, row) for row in found]
     return cursors.page(lines, size, lambda line: (line.at, str(line.id)))
 

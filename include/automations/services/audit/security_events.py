@@ -44,11 +44,11 @@ def note(
 
 
 def page_after(
-    workspace_id: str, wanted: SecurityFilter, cursor: str | None, size: int
+    workspace_id: str, criteria: SecurityFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[SecurityEvent], str | None]:
     """The events after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        found = security_events.page_after(session, workspace_id, wanted, after, size + 1)
+        found = security_events.page_after(session, workspace_id, criteria, after, size + 1)
     noted = [from_attributes(SecurityEvent, row) for row in found]
     return cursors.page(noted, size, lambda event: (event.at, event.id))

@@ -81,12 +81,12 @@ def page(
 
 
 def page_after(
-    workspace_id: str, wanted: DocumentFilter, cursor: str | None, size: int
+    workspace_id: str, criteria: DocumentFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[Document], str | None]:
     """The documents after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        rows = documents.list_page(session, workspace_id, wanted, after, size + 1)
+        rows = documents.list_page(session, workspace_id, criteria, after, size + 1)
     page_documents = [from_attributes(Document, row) for row in rows]
     return cursors.page(page_documents, size, lambda document: (document.created_at, document.id))
 
@@ -153,7 +153,7 @@ class StoredDocuments:
                 order.format,
                 seconds=order.seconds,
                 allow_loss=order.allow_loss,
-                whose=order.workspace_id,
+                owner=order.workspace_id,
             )
         except StepError as error:
             raise StepError(

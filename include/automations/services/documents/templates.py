@@ -160,7 +160,7 @@ def _find_problems(
     if len(content) > MAX_BYTES:
         raise ValidationFailed({"content": [f"has {len(content)} bytes; {MAX_BYTES} at most"]})
     try:
-        return list(renderer.placeholders(template_format, content, whose=workspace_id))
+        return list(renderer.placeholders(template_format, content, owner=workspace_id))
     except StepError as error:
         raise ValidationFailed({"content": [error.message]}) from error
 

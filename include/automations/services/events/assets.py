@@ -33,9 +33,9 @@ def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, 
     """
     # What cannot be kept of it is no reason for nothing to be started.
     problem = fault(dict(extra))
-    told: dict[str, JSON] = {"extra": {} if problem else dict(extra)}
+    extra_data: dict[str, JSON] = {"extra": {} if problem else dict(extra)}
     if problem:
-        told["extraFault"] = problem
+        extra_data["extraFault"] = problem
     with unit_of_work() as session:
         event, _ = emit(
             session,
@@ -44,7 +44,7 @@ def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, 
                 kind=ASSET,
                 # A DAG's author names assets as they like, also like events of ours.
                 trigger_key=f"asset:{name}" if is_reserved(name) else event_key(name),
-                data={"assetName": name, "assetUri": uri, **told, **source},
+                data={"assetName": name, "assetUri": uri, **extra_data, **source},
             ),
         )
         return event.id
@@ -90,13 +90,13 @@ def source_of(session: Session, run: Run) -> SourceEvent | None:
     event = session.get(Event, run.event_id)
     if event is None or event.type != ASSET:
         return None
-    told = event.data
+    data = event.data
     return SourceEvent(
-        name=told["assetName"],
-        uri=told["assetUri"],
-        extra=told["extra"],
-        dag_id=told["sourceDagId"],
-        task_id=told["sourceTaskId"],
-        run_id=told["sourceRunId"],
+        name=data["assetName"],
+        uri=data["assetUri"],
+        extra=data["extra"],
+        dag_id=data["sourceDagId"],
+        task_id=data["sourceTaskId"],
+        run_id=data["sourceRunId"],
         at=event.created_at,
     )

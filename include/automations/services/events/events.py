@@ -64,8 +64,10 @@ def take(workspace_id: str, sent: Sequence[IncomingEvent]) -> list[IntakeResult]
             "id": event.external_id,
             "data": event.data,
         }
-        if wrong := faults(fields, ""):
-            raise ValidationFailed({f"{path}{name}": told for name, told in wrong.items()})
+        if problems := faults(fields, ""):
+            raise ValidationFailed(
+                {f"{path}{name}": messages for name, messages in problems.items()}
+            )
     taken = []
     with unit_of_work() as session:
         if len(sent) > 1:
@@ -86,21 +88,21 @@ def take(workspace_id: str, sent: Sequence[IncomingEvent]) -> list[IntakeResult]
                 ),
             )
             taken.append(IntakeResult(event_id, not is_new))
-        fresh = [receipt for receipt in taken if not receipt.duplicate]
-        if fresh:
+        new_receipts = [receipt for receipt in taken if not receipt.duplicate]
+        if new_receipts:
             # One line for a batch: the events themselves say what they are and who sent them.
-            first = audit.Resource(workspace_id, "event", fresh[0].event_id)
-            audit.record(session, "event.take", first, count=len(fresh))
+            first = audit.Resource(workspace_id, "event", new_receipts[0].event_id)
+            audit.record(session, "event.take", first, count=len(new_receipts))
     return taken
 
 
 def page_after(
-    workspace_id: str, wanted: EventFilter, cursor: str | None, size: int
+    workspace_id: str, criteria: EventFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[Event], str | None]:
     """The events after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        rows = events.page_after(session, workspace_id, wanted, after, size + 1)
+        rows = events.page_after(session, workspace_id, criteria, after, size + 1)
     happened = [from_attributes(Event, row) for row in rows]
     return cursors.page(happened, size, lambda event: (event.created_at, event.id))
 

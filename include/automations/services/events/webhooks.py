@@ -94,8 +94,8 @@ def require(token: str, address: str) -> tuple[Hook, WebhookTrigger]:
 def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str, bool]:
     content = delivery.content()
     data = delivery.data(trigger.verification, trigger.header, content)
-    if wrong := faults(data, ""):
-        raise ValidationFailed(wrong)
+    if problems := faults(data, ""):
+        raise ValidationFailed(problems)
     event = NewEvent(
         kind=EVENT_TYPE,
         trigger_key=webhook_key(hook.workflow_id),

@@ -42,7 +42,7 @@ _OF_ROWS = ("rowId", "rowCreatedAt", "rowUpdatedAt")
 
 def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
     """The lines of the audit log."""
-    wanted = AuditFilter(since=request.since, until=request.until)
+    criteria = AuditFilter(since=request.since, until=request.until)
     return _filter(
         (
             {
@@ -58,7 +58,7 @@ def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) ->
                 "requestId": line.request_id,
                 "details": line.details,
             }
-            for line in audit.all_of(session, workspace_id, wanted)
+            for line in audit.all_of(session, workspace_id, criteria)
         ),
         _OF_AUDIT_LOGS,
         request,
@@ -69,7 +69,7 @@ def security_event_rows(
     session: Session, workspace_id: str, request: EvidenceRequest
 ) -> Iterator[Row]:
     """The security events."""
-    wanted = SecurityFilter(since=request.since, until=request.until)
+    criteria = SecurityFilter(since=request.since, until=request.until)
     return _filter(
         (
             {
@@ -83,7 +83,7 @@ def security_event_rows(
                 "details": event.details,
                 "count": event.count,
             }
-            for event in security_events.all_of(session, workspace_id, wanted)
+            for event in security_events.all_of(session, workspace_id, criteria)
         ),
         _OF_SECURITY_EVENTS,
         request,
@@ -115,12 +115,14 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
     table = tables.find(session, workspace_id, str(request.table_id))
     columns = columns_of(table.columns)
     try:
-        wanted = RowFilter.model_validate(request.filter) if request.filter else None
+        criteria = RowFilter.model_validate(request.filter) if request.filter else None
     except ValidationError as error:
-        wrong = format_errors(error, request.filter, "config.filter.")
-        raise StepError(wrong, kind="config") from error
+        problems = format_errors(error, request.filter, "config.filter.")
+        raise StepError(problems, kind="config") from error
     _check("columns", request.columns, (*_OF_ROWS, *(column.key for column in columns)))
-    group = validate(None if wanted is None else from_step(wanted, columns, request.zone), columns)
+    group = validate(
+        None if criteria is None else from_step(criteria, columns, request.zone), columns
+    )
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
             "rowId": row.id,
@@ -131,11 +133,11 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
 
 
 def _filter(rows: Iterable[Row], columns: Sequence[str], request: EvidenceRequest) -> Iterator[Row]:
-    wanted = request.filter or {}
-    _check("filter", wanted, columns)
+    criteria = request.filter or {}
+    _check("filter", criteria, columns)
     _check("columns", request.columns, columns)
     for row in rows:
-        if fits(row, wanted):
+        if fits(row, criteria):
             yield row
 
 

@@ -82,8 +82,8 @@ def apply(
         edit = _find_or_begin(session, by, form, base_version, number)
         before = form_edits.draft(session, edit)
         after = alter(before)
-        if wrong := faults(after, ""):
-            raise ValidationFailed(wrong)
+        if problems := faults(after, ""):
+            raise ValidationFailed(problems)
         if len(json.dumps(after)) > MAX_LENGTH:
             raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} characters at most"]})
         if not same(before, after):

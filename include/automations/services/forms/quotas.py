@@ -25,12 +25,12 @@ def take(session: Session, form_id: str, data: Mapping[str, JSON]) -> None:
     Raises:
         TooLarge: the form takes no more today, or no more from there.
     """
-    size, most = len(to_json(data)), get_settings().submissions_daily
+    size, daily_limit = len(to_json(data)), get_settings().submissions_daily
     sender = network(audit.current().ip or "")
     # The one that fewer wait for first.
     for key, limit in (
-        (f"answers:{form_id}:{sender}", most // _SHARES),
-        (f"answers:{form_id}", most),
+        (f"answers:{form_id}:{sender}", daily_limit // _SHARES),
+        (f"answers:{form_id}", daily_limit),
     ):
         if rate_limits.hit(session, key, limit=limit, seconds=DAY, by=size) is not None:
             raise TooLarge("This form takes no more of so long answers today: send it tomorrow.")

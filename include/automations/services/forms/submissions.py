@@ -222,17 +222,19 @@ def snapshots_after(
     with unit_of_work() as session:
         _find(session, workspace_id, submission_id)
         rows = submissions.snapshots(session, submission_id, after, size + 1)
-    kept = [from_attributes(SubmissionSnapshot, row) for row in rows]
-    return cursors.page(kept, size, lambda snapshot: (snapshot.created_at, str(snapshot.number)))
+    snapshots = [from_attributes(SubmissionSnapshot, row) for row in rows]
+    return cursors.page(
+        snapshots, size, lambda snapshot: (snapshot.created_at, str(snapshot.number))
+    )
 
 
 def newest_snapshots(
-    workspace_id: str, submission_id: str, most: int
+    workspace_id: str, submission_id: str, limit: int
 ) -> Sequence[SubmissionSnapshot]:
     """What a submission held before its last changes, the oldest of them first."""
     with reading() as session:
         _find(session, workspace_id, submission_id)
-        rows = submissions.newest_snapshots(session, submission_id, most)
+        rows = submissions.newest_snapshots(session, submission_id, limit)
     return [from_attributes(SubmissionSnapshot, row) for row in reversed(rows)]
 
 

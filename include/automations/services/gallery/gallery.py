@@ -77,8 +77,8 @@ def use(by: Principal, slug: str, ports: Ports, renderer: DocumentRenderer) -> W
     # One at a time: two would both find that something is not there yet.
     with locks.exclusive(f"gallery {by.workspace_id}"):
         for kind, make in _MAKERS.items():
-            for name, wanted in chosen.source.get(kind, {}).items():
-                resources[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
+            for name, shape in chosen.source.get(kind, {}).items():
+                resources[f"@{kind}.{name}"] = make(by.workspace_id, shape, renderer)
     definition = {**_fill(chosen.definition, resources), "status": "DRAFT"}
     return workflows.create(by, definition, ports)
 
@@ -113,38 +113,38 @@ def _fill(value: Any, resources: Mapping[str, str]) -> Any:
     return value
 
 
-def _table(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
-    shape = TableShape.model_validate(wanted)
+def _table(workspace_id: str, source: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    shape = TableShape.model_validate(source)
     for table in tables.list_all(workspace_id):
         if table.name == shape.name:
             return table.id
     return tables.create(workspace_id, shape).id
 
 
-def _form(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+def _form(workspace_id: str, source: Mapping[str, Any], renderer: DocumentRenderer) -> str:
     for existing in forms.list_all(workspace_id):
-        if existing.title == wanted["title"]:
+        if existing.title == source["title"]:
             return existing.id
-    form = FormSchema.model_validate(wanted["schema"])
-    about = str(wanted.get("description", ""))
-    return forms.create(workspace_id, title=wanted["title"], description=about, form=form).id
+    form = FormSchema.model_validate(source["schema"])
+    about = str(source.get("description", ""))
+    return forms.create(workspace_id, title=source["title"], description=about, form=form).id
 
 
-def _board(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
-    board = Board.model_validate(wanted)
+def _board(workspace_id: str, source: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    board = Board.model_validate(source)
     for existing in boards.list_all(workspace_id):
         if existing.name == board.name:
             return existing.id
     return boards.create(workspace_id, board).id
 
 
-def _letter(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
-    name = str(wanted["name"])
+def _letter(workspace_id: str, source: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    name = str(source["name"])
     for letter in letters.list_all(workspace_id):
         if letter.name == name:
             return letter.id
-    content = (_FOLDER / str(wanted["file"])).read_bytes()
-    kind = str(wanted["file"]).rpartition(".")[2]
+    content = (_FOLDER / str(source["file"])).read_bytes()
+    kind = str(source["file"]).rpartition(".")[2]
     return letters.create(
         renderer, workspace_id, name=name, template_format=kind, content=content
     ).id

@@ -52,8 +52,8 @@ def _security(connection: HostConnection) -> str:
 
 def _is_set(connection: HostConnection, name: str) -> bool:
     value: Any = connection.extra.get(name, False)
-    said = {"": False, "false": False, "0": False, "true": True, "1": True}
-    flag = value if isinstance(value, bool) else said.get(str(value).strip().lower())
+    flags = {"": False, "false": False, "0": False, "true": True, "1": True}
+    flag = value if isinstance(value, bool) else flags.get(str(value).strip().lower())
     if flag is None:
         raise _unusable(connection, f"has a {name} in its extra that is neither true nor false")
     return flag

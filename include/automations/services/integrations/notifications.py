@@ -92,13 +92,13 @@ class WorkspaceNotifier:
 
     def notify(self, notice: Notice) -> NoticeReceipt:
         with unit_of_work() as session:
-            told = once(session, notice.key, lambda: _tell(session, notice))
-        return NoticeReceipt(tuple(told["notificationIds"]), tuple(told["userIds"]))
+            receipt = once(session, notice.key, lambda: _tell(session, notice))
+        return NoticeReceipt(tuple(receipt["notificationIds"]), tuple(receipt["userIds"]))
 
 
 def _tell(session: Session, notice: Notice) -> dict[str, Any]:
     users = _users(session, notice)
-    told = [
+    rows = [
         NotificationRow(
             workspace_id=notice.workspace_id,
             user_id=user,
@@ -109,9 +109,9 @@ def _tell(session: Session, notice: Notice) -> dict[str, Any]:
         )
         for user in users
     ]
-    session.add_all(told)
+    session.add_all(rows)
     session.flush()
-    return {"notificationIds": [row.id for row in told], "userIds": users}
+    return {"notificationIds": [row.id for row in rows], "userIds": users}
 
 
 def _users(session: Session, notice: Notice) -> list[str]:
@@ -124,9 +124,9 @@ def _users(session: Session, notice: Notice) -> list[str]:
                 kind="config",
             )
         return owners
-    wanted = list(dict.fromkeys(notice.user_ids))
-    unknown = set(wanted) - members.lock_existing(session, notice.workspace_id, wanted)
+    user_ids = list(dict.fromkeys(notice.user_ids))
+    unknown = set(user_ids) - members.lock_existing(session, notice.workspace_id, user_ids)
     if unknown:
         named = ", ".join(sorted(unknown))
         raise StepError(f"userIds: no member of the workspace has the id {named}", kind="config")
-    return wanted
+    return user_ids

@@ -28,7 +28,7 @@ def cipher() -> Cipher:
         ) from error
 
 
-def decrypt(what: str, ciphertext: str) -> str:
+def decrypt(name: str, ciphertext: str) -> str:
     """What was encrypted.
 
     Raises:
@@ -38,6 +38,6 @@ def decrypt(what: str, ciphertext: str) -> str:
         return cipher().decrypt(ciphertext)
     except UnreadableError as error:
         raise Unavailable(
-            f"{what} was encrypted with a key that is not in AUTOMATIONS_ENCRYPTION_KEY; "
+            f"{name} was encrypted with a key that is not in AUTOMATIONS_ENCRYPTION_KEY; "
             "add that key, or set the value again."
         ) from error

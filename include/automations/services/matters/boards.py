@@ -11,17 +11,17 @@ from automations.kit.values import from_attributes
 from automations.services.matters import templates
 
 
-def lanes(workspace_id: str, template_id: str, most: int) -> tuple[MatterTemplate, list[Lane]]:
+def lanes(workspace_id: str, template_id: str, limit: int) -> tuple[MatterTemplate, list[Lane]]:
     """A board with its lanes, and behind them those of steps that it has no more.
 
     Args:
-        most: cards of one lane.
+        limit: cards of one lane.
     """
     with reading() as session:
         template = from_attributes(
             MatterTemplate, templates.find(session, workspace_id, template_id)
         )
-        rows = matters.cards(session, workspace_id, template_id, most)
+        rows = matters.cards(session, workspace_id, template_id, limit)
         cards: dict[str, list[Card]] = {}
         counts: dict[str, int] = {}
         for matter, step, assignee, total in rows:

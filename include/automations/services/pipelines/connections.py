@@ -158,7 +158,7 @@ def as_given(row: Connection | ConnectionRow) -> dict[str, Any]:
 
 def mappings_of(row: ConnectionRow) -> list[TableMapping]:
     """The tables that a connection's records go to."""
-    return [TableMapping.model_validate(kept) for kept in row.tables]
+    return [TableMapping.model_validate(mapping) for mapping in row.tables]
 
 
 def _write(session: Session, row: ConnectionRow, shape: ConnectionShape) -> None:

@@ -252,9 +252,9 @@ def _error_of(response: HttpResponse, masker: Masker) -> StepError:
         delay = _until(response.headers.get("x-ratelimit-reset"), now)
     media = response.headers.get("content-type", "")
     excerpt = legible(response.content[: 4 * _MAX_EXCERPT], media)
-    said = masker.text(excerpt)[:_MAX_EXCERPT].replace("\0", "\ufffd").strip()
+    detail = masker.text(excerpt)[:_MAX_EXCERPT].replace("\0", "\ufffd").strip()
     return StepError(
-        f"The source answered {response.status}{': ' if said else '.'}{said}",
+        f"The source answered {response.status}{': ' if detail else '.'}{detail}",
         kind="status",
         # GitHub refuses with 403 who asks too often.
         retryable=response.status in _RETRYABLE or (response.status == 403 and delay is not None),

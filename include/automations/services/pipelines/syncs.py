@@ -166,7 +166,7 @@ def write(
         NotFound, Conflict: a table is not any more what its mapping was made for.
     """
     keyed_rows.lock_keys(session, [mapping.table_id for mapping in mappings])
-    by_table = {kept["tableId"]: kept for kept in run.tables}
+    by_table = {table["tableId"]: table for table in run.tables}
     errors = list(run.errors)
     for part in _parts(records):
         failed: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ _MAX_PAUSES = 500
 def page_after(
     workspace_id: str,
     workflow_id: str | None,
-    wanted: RunFilter,
+    criteria: RunFilter,
     cursor: str | None,
     size: int,
 ) -> tuple[Sequence[ListedRun], str | None]:
@@ -31,7 +31,7 @@ def page_after(
     """
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        listed = run_lists.list_page(session, workspace_id, workflow_id, wanted, after, size + 1)
+        listed = run_lists.list_page(session, workspace_id, workflow_id, criteria, after, size + 1)
     return cursors.page(listed, size, lambda item: (item.run.started_at, item.run.id))
 
 

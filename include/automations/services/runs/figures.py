@@ -13,24 +13,24 @@ _MAX_STEPS = 12
 
 
 def compute(
-    workspace_id: str, workflow_id: str | None, period: Period, most: int = MAX_RUNS
+    workspace_id: str, workflow_id: str | None, period: Period, limit: int = MAX_RUNS
 ) -> Figures:
     """The figures of a period.
 
     Args:
         workflow_id: None for those of all automations.
-        most: so many runs are counted, the newest.
+        limit: so many runs are counted, the newest.
     """
     with reading() as session:
-        runs = figures.outcomes(session, workspace_id, workflow_id, period, most)
+        runs = figures.outcomes(session, workspace_id, workflow_id, period, limit)
         failing = figures.failing_steps(
             session,
             workspace_id,
             workflow_id,
             period,
-            most=most,
-            most_failed=_MAX_FAILED,
-            most_steps=_MAX_STEPS,
+            limit=limit,
+            max_failed=_MAX_FAILED,
+            max_steps=_MAX_STEPS,
         )
-        waits = figures.waits(session, workspace_id, workflow_id, most)
-    return Figures(period, runs, runs.whole.runs >= most, failing, waits)
+        waits = figures.waits(session, workspace_id, workflow_id, limit)
+    return Figures(period, runs, runs.whole.runs >= limit, failing, waits)

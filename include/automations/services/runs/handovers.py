@@ -74,7 +74,7 @@ class HandoverConsumer:
             taken = [handover.id for handover in claimed if self._mark(handover.marks)]
             if taken:
                 handovers.remove(session, taken)
-        kept = {
+        delayed = {
             handover.id: self._put_off(handover.id)
             for handover in claimed
             if handover.id not in taken
@@ -87,8 +87,8 @@ class HandoverConsumer:
             for handover_id in left
             if handover_id not in taken
         }
-        self._aside = waiting | kept
-        return full or any(pause == 0 for _, pause in kept.values())
+        self._aside = waiting | delayed
+        return full or any(pause == 0 for _, pause in delayed.values())
 
     def _put_off(self, handover_id: int) -> tuple[float, float]:
         if handover_id not in self._aside:

@@ -16,41 +16,41 @@ from automations.services.workflows.definitions import load
 class RunSpending:
     """Counts in the run's own row; of several that ask at once, none overdraws the budget."""
 
-    def reserve(self, run_id: str, most: TokenUsage | None) -> None:
+    def reserve(self, run_id: str, reservation: TokenUsage | None) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, run_id)
             budget = load(session, run.workflow_id, run.version).definition.budget
             if budget is None:
-                wanted = NOTHING if most is None else most
-                runs.spend(session, run_id, wanted.tokens, wanted.cost or Decimal(0))
+                amount = NOTHING if reservation is None else reservation
+                runs.spend(session, run_id, amount.tokens, amount.cost or Decimal(0))
                 return
-            if most is None:
+            if reservation is None:
                 raise StepError(
                     "config.maxTokens is needed to keep the budget of the run.", kind="budget"
                 )
             limit = None if budget.max_cost is None else Decimal(str(budget.max_cost))
-            cost = most.cost or Decimal(0)
-            if not runs.spend(session, run_id, most.tokens, cost, budget.max_tokens, limit):
+            cost = reservation.cost or Decimal(0)
+            if not runs.spend(session, run_id, reservation.tokens, cost, budget.max_tokens, limit):
                 session.refresh(run)
-                raise StepError(_too_much(run, budget, most), kind="budget")
+                raise StepError(_too_much(run, budget, reservation), kind="budget")
 
-    def settle(self, run_id: str, most: TokenUsage | None, spent: TokenUsage) -> None:
-        reserved = NOTHING if most is None else most
+    def settle(self, run_id: str, reservation: TokenUsage | None, spent: TokenUsage) -> None:
+        reserved = NOTHING if reservation is None else reservation
         cost = (spent.cost or Decimal(0)) - (reserved.cost or Decimal(0))
         with unit_of_work() as session:
             runs.spend(session, run_id, spent.tokens - reserved.tokens, cost)
 
 
-def _too_much(run: Run, budget: Budget, most: TokenUsage) -> str:
+def _too_much(run: Run, budget: Budget, reservation: TokenUsage) -> str:
     tokens = budget.max_tokens
-    if tokens is not None and run.model_tokens + most.tokens > tokens:
+    if tokens is not None and run.model_tokens + reservation.tokens > tokens:
         left = max(tokens - run.model_tokens, 0)
         return (
-            f"The answer could take {most.tokens} tokens, and of the run's budget of {tokens} "
-            f"(budget.maxTokens) {left} are left."
+            f"The answer could take {reservation.tokens} tokens, and of the run's budget of "
+            f"{tokens} (budget.maxTokens) {left} are left."
         )
     dollars = Decimal(str(budget.max_cost))
     return (
-        f"The answer could cost ${most.cost:.6f}, and of the run's budget of ${dollars:f} "
+        f"The answer could cost ${reservation.cost:.6f}, and of the run's budget of ${dollars:f} "
         f"(budget.maxCost) ${max(dollars - run.model_cost, Decimal(0)):.6f} are left."
     )

@@ -18,9 +18,9 @@ _MAX_NAME = 200
 
 def origin(session: Session, run: Run) -> str:
     """What started it, and by whom: the note of its DagRun."""
-    what = _BY.get(run.trigger_type)
-    who = f" by {_plain(run.started_by)}" if run.started_by else ""
-    note = f"Started through {what}{who}" if what else f"Started{who}"
+    source = _BY.get(run.trigger_type)
+    starter = f" by {_plain(run.started_by)}" if run.started_by else ""
+    note = f"Started through {source}{starter}" if source else f"Started{starter}"
     if run.event_id is not None:
         note += f" (event {run.event_id})"
     parent = session.get(Run, run.parent_run_id) if run.parent_run_id else None
@@ -36,13 +36,13 @@ def dag_call_note(run: Run) -> str:
     return f"Started by a step of run {_run_link(run)}."
 
 
-def strip_origin(note: str | None, ours: str) -> str | None:
+def strip_origin(note: str | None, own_note: str) -> str | None:
     """What somebody has written beside an act: Airflow's dialogs send the note with what it had.
 
     Args:
-        ours: the note as it was made here.
+        own_note: the note as it was made here.
     """
-    return (note or "").removeprefix(ours).strip() or None
+    return (note or "").removeprefix(own_note).strip() or None
 
 
 def _run_link(run: Run) -> str:

@@ -23,30 +23,32 @@ MAX_EXPORTED = 500
 
 
 def page(
-    workspace_id: str, workflow_id: str, wanted: RunFilter, number: int, size: int
+    workspace_id: str, workflow_id: str, criteria: RunFilter, number: int, size: int
 ) -> tuple[Sequence[RunSummary], int]:
     """One page of an automation's runs, newest first, and how many there are."""
     with reading() as session:
         page_runs = run_queries.page(
-            session, workspace_id, workflow_id, wanted, (number - 1) * size, size
+            session, workspace_id, workflow_id, criteria, (number - 1) * size, size
         )
         if not page_runs:
             require_any(session, workspace_id, workflow_id)
-        if wanted.since or wanted.until or wanted.trigger_type:
-            return page_runs, run_queries.count(session, workflow_id, wanted)
+        if criteria.since or criteria.until or criteria.trigger_type:
+            return page_runs, run_queries.count(session, workflow_id, criteria)
         numbers = run_counts.by_status(session, workspace_id, workflow_id)
-        total = sum(numbers.values()) if wanted.status is None else numbers.get(wanted.status, 0)
+        total = (
+            sum(numbers.values()) if criteria.status is None else numbers.get(criteria.status, 0)
+        )
         return page_runs, total
 
 
 def page_after(
-    workspace_id: str, workflow_id: str, wanted: RunFilter, cursor: str | None, size: int
+    workspace_id: str, workflow_id: str, criteria: RunFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[RunSummary], str | None]:
     """The runs after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         require_any(session, workspace_id, workflow_id)
-        page_runs = run_queries.page_after(session, workflow_id, wanted, after, size + 1)
+        page_runs = run_queries.page_after(session, workflow_id, criteria, after, size + 1)
     return cursors.page(page_runs, size, lambda run: (run.started_at, run.id))
 
 

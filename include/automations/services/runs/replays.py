@@ -46,14 +46,14 @@ def replay(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
 
 
 def replay_many(
-    by: Principal, workflow_id: str, wanted: RunFilter, limit: int
+    by: Principal, workflow_id: str, criteria: RunFilter, limit: int
 ) -> Sequence[RunSummary]:
     """Replay the newest runs that fit a filter, all or none, in their original order."""
     with unit_of_work() as session:
         workflow = _startable(session, by.workspace_id, workflow_id)
         # One request at a time: otherwise two could deadlock on the keys of limits.
         workflows.lock(session, workflow.id)
-        newest = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
+        newest = run_queries.newest(session, workflow_id, criteria, limit, without=runs.TEST)
         return [_replay(session, workflow, run, by) for run in reversed(newest)]
 
 
@@ -171,8 +171,8 @@ def _replay(session: Session, workflow: Workflow, run: Run, by: Principal) -> Ru
         starters=list(dict.fromkeys([*run.starters, people.identity_of(by)])),
         replay_of=run.id,
     )
-    fresh = start_run(session, workflow, new)
-    if fresh is None:
+    new_run = start_run(session, workflow, new)
+    if new_run is None:
         raise Conflict("The run exists already.")
-    audit.record(session, "run.replay", run, workflowId=workflow.id, runId=fresh.id)
-    return from_attributes(RunSummary, fresh)
+    audit.record(session, "run.replay", run, workflowId=workflow.id, runId=new_run.id)
+    return from_attributes(RunSummary, new_run)

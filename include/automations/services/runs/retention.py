@@ -118,7 +118,9 @@ def _forget(orchestrator: Orchestrator, page: Sequence[Run]) -> list[Run]:
         )
 
     with ThreadPoolExecutor(_MAX_CONCURRENT) as pool:
-        return [run for run, gone in zip(page, pool.map(forget, page), strict=True) if gone]
+        return [
+            run for run, is_deleted in zip(page, pool.map(forget, page), strict=True) if is_deleted
+        ]
 
 
 def _effects(before: datetime, counts: Counter[str], going: Callable[[], bool]) -> None:

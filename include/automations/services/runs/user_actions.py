@@ -138,12 +138,12 @@ def _log(
     nodes: list[str],
     status: AttemptStatus,
 ) -> None:
-    said: dict[str, JSON] = {"by": f"{IN_AIRFLOW}{action.by}"}
+    details: dict[str, JSON] = {"by": f"{IN_AIRFLOW}{action.by}"}
     if action.state:
-        said["state"] = action.state
+        details["state"] = action.state
     if action.note:
-        said["note"] = action.note
-    output = json.dumps(said, ensure_ascii=False)
+        details["note"] = action.note
+    output = json.dumps(details, ensure_ascii=False)
     lines = (
         run_steps.LogLine(loaded.plan.nodes[node].step, status, action.at, action.at, output)
         for node in nodes

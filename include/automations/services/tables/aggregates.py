@@ -43,11 +43,11 @@ def answer(workspace_id: str, table_id: str, question: Question) -> Answer:
     """
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        wanted = validate(question.filter, columns)
+        criteria = validate(question.filter, columns)
         aggregate = aggregates.validate(
             question.function, question.column, question.group_by, columns
         )
         whole, groups = row_aggregates.aggregates(
-            session, table_id, wanted, aggregate, question.limit + 1
+            session, table_id, criteria, aggregate, question.limit + 1
         )
     return Answer(whole, groups[: question.limit], len(groups) > question.limit)

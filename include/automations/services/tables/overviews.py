@@ -28,8 +28,8 @@ class TableOverview:
 def page(workspace_id: str, q: str, offset: int, size: int) -> tuple[Sequence[TableOverview], bool]:
     """The tables whose name has a text in it, newest first, from one on; whether there are more."""
     with reading() as session:
-        wanted = data_tables.list_page(session, workspace_id, None, q, offset, size + 1)
-        shown = wanted[:size]
+        rows = data_tables.list_page(session, workspace_id, None, q, offset, size + 1)
+        shown = rows[:size]
         stats = data_tables.stats_of_each(session, [table.id for table in shown])
     page_tables = []
     for row in shown:
@@ -38,4 +38,4 @@ def page(workspace_id: str, q: str, offset: int, size: int) -> tuple[Sequence[Ta
         page_tables.append(
             TableOverview(table, count, max(changed or row.updated_at, row.updated_at))
         )
-    return page_tables, len(wanted) > size
+    return page_tables, len(rows) > size

@@ -47,7 +47,7 @@ class WorkspaceTables:
     def query(
         self,
         table_id: str,
-        wanted: RowFilter | None,
+        criteria: RowFilter | None,
         *,
         sort: str | None,
         limit: int,
@@ -55,11 +55,11 @@ class WorkspaceTables:
         zone: str = "UTC",
     ) -> list[FoundRow]:
         with _step_errors():
-            if wanted is not None:
+            if criteria is not None:
                 with unit_of_work() as session:
                     columns = _columns(session, workspace_id, table_id)
-                wanted = filters.from_step(wanted, columns, zone)
-            page_rows, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
+                criteria = filters.from_step(criteria, columns, zone)
+            page_rows, _ = rows.page(workspace_id, table_id, Query(criteria, sort, limit))
         return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in page_rows]
 
 

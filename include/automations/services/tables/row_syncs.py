@@ -40,9 +40,9 @@ class Synced:
     unchanged: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
-    def fail(self, place: int, wrong: Mapping[str, Sequence[str]]) -> None:
+    def fail(self, place: int, problems: Mapping[str, Sequence[str]]) -> None:
         """Note what is wrong with a record; its own keys may hold what cannot be kept."""
-        first = islice(wrong.items(), _MAX_NAMED_FIELDS)
+        first = islice(problems.items(), _MAX_NAMED_FIELDS)
         named: Any = {path[:_MAX_PATH_LENGTH]: list(messages) for path, messages in first}
         error = {"record": place, "tableId": self.table_id, "fieldErrors": sanitize(named)}
         self.errors.append(error)
@@ -72,25 +72,25 @@ def sync(
             f"connection. {', '.join(misfits)}."
         )
     synced = Synced(table.id, table.name)
-    wanted = _by_hash(mapping, columns, enumerate(records, first), synced)
-    keys = {hashed: record.keys for hashed, record in wanted.items()}
+    records_by_hash = _by_hash(mapping, columns, enumerate(records, first), synced)
+    keys = {hashed: record.keys for hashed, record in records_by_hash.items()}
     existing = keyed_rows.find_all(session, table.id, mapping.key_columns, keys)
     new: dict[str, dict[str, JSON]] = {}
     changed: list[StoredRow] = []
     marked: list[StoredRow] = []
-    for hashed, incoming in wanted.items():
+    for hashed, incoming in records_by_hash.items():
         row = existing.get(hashed)
-        kept, wrong = validate(columns, incoming.values, before=row.data if row else None)
-        if wrong:
-            synced.fail(incoming.place, wrong)
+        row_values, problems = validate(columns, incoming.values, before=row.data if row else None)
+        if problems:
+            synced.fail(incoming.place, problems)
         elif row is None:
-            new[hashed] = kept
-        elif not same(kept, row.data):
-            changed.append(StoredRow(row.id, kept, hashed))
+            new[hashed] = row_values
+        elif not same(row_values, row.data):
+            changed.append(StoredRow(row.id, row_values, hashed))
         else:
             synced.unchanged += 1
             if row.hashed != hashed:
-                marked.append(StoredRow(row.id, kept, hashed))
+                marked.append(StoredRow(row.id, row_values, hashed))
     synced.created = data_rows.add_many(session, table.id, list(new.values()), list(new))
     keyed_rows.change_many(session, changed)
     keyed_rows.mark_many(session, marked)
@@ -105,17 +105,17 @@ def _by_hash(
     synced: Synced,
 ) -> dict[str, _Given]:
     """What is given for each row; a later record is laid over an earlier one."""
-    wanted: dict[str, _Given] = {}
+    by_hash: dict[str, _Given] = {}
     for place, record in records:
         if not isinstance(record, Mapping):
             synced.fail(place, {"record": ["must be an object"]})
             continue
         values = mapping.values_of(record)
-        keys, wrong = key_values(columns, mapping.key_columns, values)
-        if wrong:
-            synced.fail(place, wrong)
+        keys, problems = key_values(columns, mapping.key_columns, values)
+        if problems:
+            synced.fail(place, problems)
             continue
         hashed = key_hash(keys, keys)
-        before = wanted.get(hashed)
-        wanted[hashed] = _Given(place, keys, {**before.values, **values} if before else values)
-    return wanted
+        before = by_hash.get(hashed)
+        by_hash[hashed] = _Given(place, keys, {**before.values, **values} if before else values)
+    return by_hash

@@ -71,10 +71,10 @@ def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str
     """The rows after a cursor, and the next cursor."""
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        wanted, order = validate(query.filter, columns), order_of(query.sort, columns)
+        criteria, order = validate(query.filter, columns), order_of(query.sort, columns)
         after = _place(query.cursor, order) if query.cursor else None
         listed = data_rows.page(
-            session, table_id, wanted, order, after, query.limit + 1, query.offset
+            session, table_id, criteria, order, after, query.limit + 1, query.offset
         )
     rows = listed[: query.limit]
     following = _cursor(rows[-1], order) if len(listed) > len(rows) else None
@@ -82,7 +82,7 @@ def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str
 
 
 def export(
-    workspace_id: str, table_id: str, wanted: RowFilter | None, sort: str | None
+    workspace_id: str, table_id: str, criteria: RowFilter | None, sort: str | None
 ) -> Iterator[Mapping[str, JSON]]:
     """The values of every row that a filter lets through, as they are kept, of one moment.
 
@@ -91,7 +91,7 @@ def export(
     """
     with unit_of_work() as session:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
-        checked_filter, order = validate(wanted, columns), order_of(sort, columns)
+        checked_filter, order = validate(criteria, columns), order_of(sort, columns)
         for row in data_rows.all_of(session, table_id, checked_filter, order=order):
             yield row.data
 
@@ -200,9 +200,9 @@ def upsert(
     """
     table = tables.writable(session, workspace_id, table_id)
     columns = columns_of(table.columns)
-    values, wrong = key_values(columns, keys, data)
-    if wrong:
-        raise ValidationFailed(wrong)
+    values, problems = key_values(columns, keys, data)
+    if problems:
+        raise ValidationFailed(problems)
     existing = keyed_rows.find_one(session, table_id, list(values), values)
     hashed = key_hash(values, values)
     if existing is not None:
@@ -262,11 +262,11 @@ def _merge(
     cause: str | None,
 ) -> Row:
     columns = columns_of(table.columns)
-    kept = row_of(columns, data, row.data)
-    if same(kept, row.data):
+    merged = row_of(columns, data, row.data)
+    if same(merged, row.data):
         row.key_hash = hashed or row.key_hash
         return _to_row(columns, row)
-    data_rows.change(session, row, kept, hashed)
+    data_rows.change(session, row, merged, hashed)
     return announce(session, table, columns, row, "RECORD_UPDATED", cause)
 
 

@@ -112,12 +112,12 @@ def replace(
                 raise Conflict(
                     f"Rows have values in the {kind} column '{key}': add a new column instead."
                 )
-        gone = [key for key in before if key not in after]
-        if gone:
-            data_tables.drop_values(session, table_id, gone)
+        dropped = [key for key in before if key not in after]
+        if dropped:
+            data_tables.drop_values(session, table_id, dropped)
         table.updated_at = common_clock.now()
         _write(session, table, shape)
-        audit.record(session, "table.update", table, name=table.name, removedColumns=gone)
+        audit.record(session, "table.update", table, name=table.name, removedColumns=dropped)
         return from_attributes(Table, table)
 
 
@@ -173,32 +173,32 @@ def check_not_filled(table: DataTable, data: Mapping[str, JSON]) -> None:
         ValidationFailed: names those that are given.
     """
     filled = set(table.form_columns.values())
-    wrong = {
+    problems = {
         f"data.{key}": ["is filled by a form: change the submission"]
         for key in data
         if key in filled
     }
-    if wrong:
-        raise ValidationFailed(wrong)
+    if problems:
+        raise ValidationFailed(problems)
 
 
 def _check_filled_columns(table: DataTable, shape: TableShape) -> None:
     """Check that the columns that a form fills stay, and that the others may be empty."""
     if table.form_id is None:
         return
-    wrong: Errors = {}
+    errors: Errors = {}
     if shape.category != table.category:
-        wrong["category"] = [f"must be {table.category}: the rows are the submissions of a form"]
+        errors["category"] = [f"must be {table.category}: the rows are the submissions of a form"]
     filled = set(table.form_columns.values())
     by_key = {column.key: _without_name(column) for column in shape.columns}
     for column in columns_of(table.columns):
         if column.key in filled and by_key.get(column.key) != _without_name(column):
-            wrong["columns"] = [f"must have '{column.key}' as it is: it is filled by a form"]
+            errors["columns"] = [f"must have '{column.key}' as it is: it is filled by a form"]
     for place, column in enumerate(shape.columns):
         if column.required:
-            wrong[f"columns.{place}.required"] = ["must be false: a form adds the rows"]
-    if wrong:
-        raise ValidationFailed(wrong)
+            errors[f"columns.{place}.required"] = ["must be false: a form adds the rows"]
+    if errors:
+        raise ValidationFailed(errors)
 
 
 def _without_name(column: Column) -> Column:

@@ -103,10 +103,10 @@ class Accepted:
     @property
     def details(self) -> dict[str, Any]:
         """Its details for the audit log."""
-        said: dict[str, Any] = {"decision": self.decision}
+        details: dict[str, Any] = {"decision": self.decision}
         if self.reason is not None:
-            said["reason"] = self.reason
-        return {**said, "override": True} if self.override else said
+            details["reason"] = self.reason
+        return {**details, "override": True} if self.override else details
 
 
 def options(wait: Wait) -> tuple[str, ...]:
@@ -181,8 +181,8 @@ def _going_on(wait: Wait, answer: SubmittedAnswer) -> Accepted:
 
 
 def _check_open(run: Run, wait: Wait, answer: SubmittedAnswer) -> None:
-    if wrong := faults(answer.data, "data") | faults(answer.reason, "reason"):
-        raise ValidationFailed(wrong)
+    if problems := faults(answer.data, "data") | faults(answer.reason, "reason"):
+        raise ValidationFailed(problems)
     if answer.reason is not None and len(answer.reason) > MAX_REASON:
         raise ValidationFailed({"reason": [f"may have {MAX_REASON} characters at most"]})
     match closed_reason(run, wait, answer.at):

@@ -139,8 +139,8 @@ def decide(
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
         address, now = approver.address, common_clock.now()
-        who = people.mailbox(address)
-        answer = SubmittedAnswer(decision, data, address, who, now, sent=sent, reason=reason)
+        identity = people.mailbox(address)
+        answer = SubmittedAnswer(decision, data, address, identity, now, sent=sent, reason=reason)
         accepted = answers.take(session, run, wait, answer)
         uploads.keep(session, run.workspace_id, sent, run_id=run.id)
         audit.record(
@@ -163,8 +163,8 @@ def receive(token: str, data: JSON) -> str:
         Gone: it was called before, or its run no longer waits.
         ValidationFailed: what was sent cannot be stored.
     """
-    if wrong := faults(data, "body"):
-        raise ValidationFailed(wrong)
+    if problems := faults(data, "body"):
+        raise ValidationFailed(problems)
     with unit_of_work() as session:
         callback = callbacks.find(session, hash_token(token))
         if callback is None:

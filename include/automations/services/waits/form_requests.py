@@ -56,28 +56,28 @@ class SentForms:
             ]
 
 
-def _make(session: Session, wanted: Wanted) -> dict[str, Any]:
-    expires_at = common_clock.now() + wanted.expires_in
-    remind = wanted.remind_every
+def _make(session: Session, form_request: Wanted) -> dict[str, Any]:
+    expires_at = common_clock.now() + form_request.expires_in
+    remind = form_request.remind_every
     ids = []
-    for recipient in wanted.recipients:
+    for recipient in form_request.recipients:
         request = FormRequest(
-            workspace_id=wanted.workspace_id,
-            form_id=wanted.form_id,
-            run_id=wanted.run_id,
-            key=wanted.key,
+            workspace_id=form_request.workspace_id,
+            form_id=form_request.form_id,
+            run_id=form_request.run_id,
+            key=form_request.key,
             recipient=recipient,
-            subject=wanted.subject,
-            message=wanted.message,
-            prefill=dict(wanted.prefill),
-            wait_for=wanted.wait_for,
+            subject=form_request.subject,
+            message=form_request.message,
+            prefill=dict(form_request.prefill),
+            wait_for=form_request.wait_for,
             remind_seconds=remind.total_seconds() if remind else None,
-            token_hash=hash_token(form_token(wanted.key, recipient)),
+            token_hash=hash_token(form_token(form_request.key, recipient)),
             expires_at=expires_at,
         )
         session.add(request)
         session.flush()
-        jobs.enqueue(session, JobKind.SEND_FORM, request.id, workspace_id=wanted.workspace_id)
+        jobs.enqueue(session, JobKind.SEND_FORM, request.id, workspace_id=form_request.workspace_id)
         ids.append(request.id)
     return {"formRequestIds": ids}
 
@@ -224,10 +224,10 @@ def _of_page(form_id: str, page: str, data: Mapping[str, Any], sent: Sequence[Up
     """What a submission is known again by: somebody may go back to a page, and send other data."""
     # A file has another id each time that it is sent.
     same = {file.id: hashlib.sha256(file.content).hexdigest() for file in sent}
-    said = re.sub(
+    text = re.sub(
         "|".join(same) or "(?!)", lambda match: same[match[0]], canonical([page, data]).decode()
     )
-    return f"page:{form_id}:{hashlib.sha256(said.encode()).hexdigest()}"
+    return f"page:{form_id}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _public(session: Session, form_id: str) -> Form:

@@ -75,11 +75,11 @@ def _to_open_decision(
 ) -> OpenDecision:
     question = Question.of(wait.question or {})
     approvers = waits.approvers(session, wait.id)
-    mine = [approver for approver in approvers if mailbox(approver.address) in person]
+    own = [approver for approver in approvers if mailbox(approver.address) in person]
     starters = people.identities(session, by.workspace_id, run.starters)
     barred = not question.allow_self_approval and not person.isdisjoint(starters)
-    waits_for_them = any(approver.used_at is None for approver in mine)
-    asked_for = waits_for_them if mine else not approvers or by.administers
+    waits_for_them = any(approver.used_at is None for approver in own)
+    asked_for = waits_for_them if own else not approvers or by.administers
     may = by.may("MEMBER") and asked_for and not barred
     return OpenDecision(
         run_id=run.id,
@@ -96,6 +96,6 @@ def _to_open_decision(
         started_by=run.started_by,
         asked_at=wait.created_at,
         due_at=wait.due_at,
-        mine=bool(mine) and may,
+        mine=bool(own) and may,
         may=may,
     )

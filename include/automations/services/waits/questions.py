@@ -63,15 +63,15 @@ def _entitled_users(
     addresses = (*question.approvers, *question.escalate_to)
     if wait.kind != WaitKind.DECISION or not addresses:
         return ()
-    wanted = {people.mailbox(address) for address in addresses}
+    mailboxes = {people.mailbox(address) for address in addresses}
     workspace_id = session.get_one(Run, wait.run_id).workspace_id
     admins = get_settings().airflow_admins
     entitled, is_asked = [], False
     for user in users:
-        who = [people.airflow_user(user)]
-        is_one = not wanted.isdisjoint(identities(session, workspace_id, who))
+        identity = [people.airflow_user(user)]
+        is_one = not mailboxes.isdisjoint(identities(session, workspace_id, identity))
         is_asked |= is_one
-        if is_one or user in admins or administer(session, workspace_id, who):
+        if is_one or user in admins or administer(session, workspace_id, identity):
             entitled.append(user)
     # Where none of those who were asked is a user there, nobody is to be shown as asked.
     return tuple(entitled) if is_asked else ()

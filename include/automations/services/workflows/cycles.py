@@ -61,9 +61,9 @@ def _calls(steps: list[Any], path: str) -> Iterator[tuple[str, str]]:
     for index, step in enumerate(steps):
         if step.disabled:
             continue
-        here = f"{path}.{index}"
+        step_path = f"{path}.{index}"
         called = step.config.workflow_id if step.type == "run_workflow" else None
         if called is not None and not is_template(called):
-            yield f"{here}.config.workflowId", called
+            yield f"{step_path}.config.workflowId", called
         for _, field, nested in nested_lists(step):
-            yield from _calls(nested, f"{here}.{field}")
+            yield from _calls(nested, f"{step_path}.{field}")

@@ -73,11 +73,11 @@ def read(session: Session, workflow_id: str, version: int) -> Definition:
     return parse(stored, f"automation {workflow_id}, version {version},")
 
 
-def parse(stored: Mapping[str, Any], what: str) -> Definition:
+def parse(stored: Mapping[str, Any], resource: str) -> Definition:
     """Parse a stored definition.
 
     Args:
-        what: whose it is, for the error.
+        resource: whose it is, for the error.
 
     Raises:
         Unreadable: this release does not accept it any more.
@@ -86,15 +86,15 @@ def parse(stored: Mapping[str, Any], what: str) -> Definition:
         return DEFINITION.validate_python(stored)
     except ValidationError as error:
         place, problems = next(iter(field_errors(error, stored).items()))
-        raise Unreadable(what, f"{place}: {problems[0]}") from error
+        raise Unreadable(resource, f"{place}: {problems[0]}") from error
 
 
 def load(session: Session, workflow_id: str, version: int) -> Loaded:
     """A committed version's definition and plan."""
     key = (workflow_id, version)
-    kept = _kept.get(key)
-    if kept is not None:
-        return kept
+    cached = _kept.get(key)
+    if cached is not None:
+        return cached
     definition = read(session, workflow_id, version)
     loaded = Loaded(workflow_id, version, definition, Plan(definition.steps))
     _kept.put(key, loaded)

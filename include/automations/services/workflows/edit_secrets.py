@@ -26,10 +26,10 @@ def begin(stored: Mapping[str, Any]) -> editing.Draft:
     return draft
 
 
-def as_seen(kept: Mapping[str, Any]) -> editing.Draft:
+def as_seen(stored: Mapping[str, Any]) -> editing.Draft:
     """What is kept of an edit, as its editor sees it."""
-    secret = _secret_of(kept)
-    return _with(kept, HIDDEN) if _is_new(secret) else dict(kept)
+    secret = _secret_of(stored)
+    return _with(stored, HIDDEN) if _is_new(secret) else dict(stored)
 
 
 def seal(draft: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
@@ -45,9 +45,9 @@ def seal(draft: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
     if not typed or webhook_secrets.is_reference(typed):
         return draft
     trigger = before.get("trigger")
-    kept = trigger.get("secret", HIDDEN) if isinstance(trigger, dict) else HIDDEN
-    if typed == HIDDEN or _holds(kept, typed):
-        return _with(draft, kept)
+    stored_secret = trigger.get("secret", HIDDEN) if isinstance(trigger, dict) else HIDDEN
+    if typed == HIDDEN or _holds(stored_secret, typed):
+        return _with(draft, stored_secret)
     if len(typed) > webhook_secrets.MAX_LENGTH:
         raise ValidationFailed(
             {"trigger.secret": [f"may have {webhook_secrets.MAX_LENGTH} characters at most"]}
@@ -55,12 +55,12 @@ def seal(draft: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
     return _with(draft, _NEW + webhook_secrets.seal_text(typed))
 
 
-def unseal(workspace_id: str, kept: editing.Draft) -> editing.Draft:
+def unseal(workspace_id: str, stored: editing.Draft) -> editing.Draft:
     """What is kept of an edit, as it is saved: with the secret that was typed."""
-    secret = _secret_of(kept)
+    secret = _secret_of(stored)
     if secret is None or not _is_new(secret):
-        return kept
-    return _with(kept, webhook_secrets.value_of(workspace_id, secret.removeprefix(_NEW)))
+        return stored
+    return _with(stored, webhook_secrets.value_of(workspace_id, secret.removeprefix(_NEW)))
 
 
 def _secret_of(definition: Mapping[str, Any]) -> str | None:
@@ -77,6 +77,6 @@ def _is_new(secret: Any) -> bool:
     return isinstance(secret, str) and secret.startswith(_NEW)
 
 
-def _holds(kept: Any, typed: str) -> bool:
+def _holds(stored: Any, typed: str) -> bool:
     """Whether a secret is the one that was typed before: sealed once more it would be another."""
-    return _is_new(kept) and webhook_secrets.same(kept.removeprefix(_NEW), typed)
+    return _is_new(stored) and webhook_secrets.same(stored.removeprefix(_NEW), typed)

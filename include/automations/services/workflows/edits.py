@@ -87,8 +87,8 @@ def apply(
         edit = _find_or_begin(session, by, workflow, base_version, number)
         before = workflow_edits.draft(session, edit)
         after = edit_secrets.seal(editing.lay_out(alter(edit_secrets.as_seen(before))), before)
-        if wrong := faults(after, "") or _too_long(after):
-            raise ValidationFailed(wrong)
+        if problems := faults(after, "") or _too_long(after):
+            raise ValidationFailed(problems)
         if not same(before, after):
             edits.keep(workflow_edits, session, edit, what, after)
         return _to_edit(session, workflow, edit)
@@ -236,10 +236,10 @@ def _begin_anew(
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     session.expunge(edit)
     workflow_edits.remove(session, workflow.id, by.editor)
-    fresh = _begin(session, by, workflow, workflow.version, stored)
-    fresh.sample, fresh.changes = sample, seen
-    workflow_edits.touch(session, fresh)
-    return fresh
+    new_edit = _begin(session, by, workflow, workflow.version, stored)
+    new_edit.sample, new_edit.changes = sample, seen
+    workflow_edits.touch(session, new_edit)
+    return new_edit
 
 
 def _too_long(definition: editing.Draft) -> Errors:
@@ -275,11 +275,11 @@ def _to_edit(session: Session, workflow: Workflow, edit: WorkflowEdit | None) ->
     if edit is not None and _is_over(session, workflow, edit):
         edit = None
     if edit is None:
-        kept, changed = _load_draft(session, workflow), False
+        draft, changed = _load_draft(session, workflow), False
     else:
-        kept = workflow_edits.draft(session, edit)
-        changed = not same(_base(session, edit), kept)
-    definition = edit_secrets.as_seen(kept)
+        draft = workflow_edits.draft(session, edit)
+        changed = not same(_base(session, edit), draft)
+    definition = edit_secrets.as_seen(draft)
     _, errors = checking.parse(definition)
     ids = [str(located.step.get("id")) for located in editing.walk(definition)]
     in_flight = InFlight(*run_queries.in_flight(session, workflow.id, workflow.version + 1, ids))

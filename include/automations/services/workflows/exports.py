@@ -98,10 +98,10 @@ def serialize(stored: Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
     Raises:
         Unreadable: it could not be read from a file again.
     """
-    definition, what = dict(stored.definition), f"automation {stored.workflow_id}"
+    definition, resource = dict(stored.definition), f"automation {stored.workflow_id}"
     if (problem := fault(definition)) is not None:
-        raise Unreadable(what, problem)
-    trigger = serialize_trigger(parse(definition, what).trigger, None)
+        raise Unreadable(resource, problem)
+    trigger = serialize_trigger(parse(definition, resource).trigger, None)
     rest = {
         name: value
         for name, value in references.by_key(definition, keys).items()

@@ -32,9 +32,9 @@ class Existing:
     """What there is so far of what the automations of a file may mean, read at once and locked."""
 
     def __init__(self, session: Session, workspace_id: str, payloads: Sequence[Any]) -> None:
-        said = [payload for payload in payloads if isinstance(payload, dict)]
-        ids = {str(entry["id"]) for entry in said if entry.get("id") is not None}
-        by_name = [_key_and_name(entry) for entry in said if entry.get("id") is None]
+        objects = [payload for payload in payloads if isinstance(payload, dict)]
+        ids = {str(entry["id"]) for entry in objects if entry.get("id") is not None}
+        by_name = [_key_and_name(entry) for entry in objects if entry.get("id") is None]
         names = {name for _, name in by_name if name is not None}
         keys = {key for key, _ in by_name if key is not None}
         matches = workflows.matching(session, workspace_id, ids, keys, names)

@@ -17,12 +17,12 @@ RECENT_RUNS = 20
 
 
 def page_after(
-    workspace_id: str, wanted: WorkflowFilter, cursor: str | None, size: int
+    workspace_id: str, criteria: WorkflowFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[WorkflowOverview], str | None]:
     """The automations after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        listed = workflows.list_all(session, workspace_id, after, size + 1, wanted)
+        listed = workflows.list_all(session, workspace_id, after, size + 1, criteria)
         ids = [workflow.id for workflow in listed[:size]]
         owners = workflows.owners(session, ids)
         recent = run_lists.newest_of_each(session, ids, RECENT_RUNS)

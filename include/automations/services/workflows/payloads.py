@@ -172,8 +172,8 @@ def check_input(stored: Mapping[str, Any], input_data: Mapping[str, JSON]) -> No
         ValidationFailed: it cannot, or does not.
         Conflict: the schema cannot be used for it.
     """
-    if wrong := faults(dict(input_data), "input"):
-        raise ValidationFailed(wrong)
+    if problems := faults(dict(input_data), "input"):
+        raise ValidationFailed(problems)
     schema = trigger_of(stored).get("inputSchema")
     if schema is None:
         return

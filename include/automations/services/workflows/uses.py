@@ -32,8 +32,8 @@ def of_step_types(
     workspace_id: str, step_types: Sequence[str]
 ) -> Mapping[str, Sequence[NamedWorkflow]]:
     """The automations with a step of each of some types, by the type."""
-    wanted = [f'"{step_type}"' for step_type in step_types]
-    by_type = _by(workspace_id, wanted, uses.step_types_of)
+    patterns = [f'"{step_type}"' for step_type in step_types]
+    by_type = _by(workspace_id, patterns, uses.step_types_of)
     return {step_type: by_type[step_type] for step_type in step_types if step_type in by_type}
 
 
@@ -42,11 +42,11 @@ def of_integrations(workspace_id: str) -> Mapping[str, Sequence[NamedWorkflow]]:
     by_step = of_step_types(workspace_id, [step for steps in NEEDED_BY.values() for step in steps])
     by_integration: dict[str, Sequence[NamedWorkflow]] = {}
     for kind, steps in NEEDED_BY.items():
-        each = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
+        users = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
         acted_by = integrations.acting_id(workspace_id, kind)
         if acted_by is not None:
             by_integration[acted_by] = sorted(
-                each.values(), key=lambda workflow: workflow.name.lower()
+                users.values(), key=lambda workflow: workflow.name.lower()
             )
     return by_integration
 

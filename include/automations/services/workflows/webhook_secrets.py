@@ -31,17 +31,17 @@ def seal(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger:
     Raises:
         ValueError: the secret cannot be used, and why.
     """
-    secret, kept = trigger.secret, before.get("secret")
+    secret, previous = trigger.secret, before.get("secret")
     if secret is None:
         return trigger
     secret = _strip_breaks(secret)
-    if kept is not None and same(str(kept), secret):
-        secret = str(kept)
+    if previous is not None and same(str(previous), secret):
+        secret = str(previous)
     elif secret == HIDDEN:
-        if kept is None:
+        if previous is None:
             raise ValueError("is required: this one only stands for a secret in answers")
-        secret = str(kept)
-    elif secret != kept:
+        secret = str(previous)
+    elif secret != previous:
         secret = _new(trigger.verification, secret)
     return trigger.model_copy(update={"secret": secret})
 

@@ -177,8 +177,8 @@ def check_references(
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
-    kept = [step.id for _, step in walk(definition.steps)]
-    return InFlight(*run_queries.in_flight(session, workflow.id, workflow.version, kept))
+    node_ids = [step.id for _, step in walk(definition.steps)]
+    return InFlight(*run_queries.in_flight(session, workflow.id, workflow.version, node_ids))
 
 
 def delete(by: Principal, workflow_id: str) -> None:
