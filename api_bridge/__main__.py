@@ -7,7 +7,7 @@ import resource
 import uvicorn
 
 from api_bridge import processes
-from api_bridge.connections import MAX_CONNECTIONS
+from api_bridge.server.connections import MAX_CONNECTIONS
 from automations.settings import get_settings
 
 
@@ -23,7 +23,7 @@ def main() -> None:
         workers=settings.bridge_processes,
         host=settings.host,
         port=settings.bridge_port,
-        http="api_bridge.connections:Connection",
+        http="api_bridge.server.connections:Connection",
         # There is no route for any; without, a request to upgrade is one like others.
         ws="none",
         # Who asks is found out by client_address, from the proxies that a setting names.

@@ -8,15 +8,16 @@ from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 
-from api_bridge import errors, reference_pages, trailing_slashes
-from api_bridge.airflow_client import AirflowClient
+from api_bridge import errors, trailing_slashes
+from api_bridge.airflow.client import AirflowClient
 from api_bridge.console import error_pages
 from api_bridge.console.routes import ROUTERS as CONSOLE
 from api_bridge.metrics import Metrics
 from api_bridge.middleware.cross_origin import CrossOrigin
 from api_bridge.middleware.gate import Gate
 from api_bridge.middleware.request_telemetry import Observation
-from api_bridge.openapi import description
+from api_bridge.openapi import reference_pages
+from api_bridge.openapi.description import description
 from api_bridge.routes import (
     api_keys,
     audit_logs,

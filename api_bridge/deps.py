@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from api_bridge import cookies, scopes
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.kit.ids import new_id

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations import wiring
 from automations.dispatch.dispatcher import Dispatcher
 from automations.kit import logs

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from api_bridge.bodies import json_of
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from automations.definitions.field_errors import MAX_FAULTS, too_many_message
 from automations.errors import ValidationFailed
 from automations.kit.json_text import is_json

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations.errors import OrchestratorError
 from automations.services.runs import retention
 from automations.settings import get_settings

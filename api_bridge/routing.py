@@ -22,7 +22,7 @@ from api_bridge.endpoint_marks import marks_of
 from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import (
+from api_bridge.server.threads import (
     in_change_thread,
     in_password_thread,
     in_search_thread,

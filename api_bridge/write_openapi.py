@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from api_bridge.openapi import description
+from api_bridge.openapi.description import description
 
 
 def text(app: FastAPI) -> str:

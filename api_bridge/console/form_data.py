@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
-from api_bridge import pages
 from api_bridge.console import csrf
-from api_bridge.form_inputs import SentFile
+from api_bridge.public_pages import pages
+from api_bridge.public_pages.form_inputs import SentFile
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON
 

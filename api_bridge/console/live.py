@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from api_bridge.permits import Permits
-from api_bridge.threads import in_thread
+from api_bridge.server.permits import Permits
+from api_bridge.server.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, TooManyRequests
 from automations.services.runs import browsing

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api_bridge.console import assets, csrf, navigation, texts, urls
 from api_bridge.console.views import plots, timestamps, words
 from api_bridge.downloads import download
-from api_bridge.pages import SHARED_GLOBALS, STYLE_SOURCE
+from api_bridge.public_pages.pages import SHARED_GLOBALS, STYLE_SOURCE
 from automations.domain.principals import Principal
 from automations.kit.networks import LOOPBACK
 from automations.settings import get_settings

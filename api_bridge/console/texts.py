@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from api_bridge import public_texts
 from api_bridge.console import (
     builder_texts,
     document_texts,
@@ -14,6 +13,7 @@ from api_bridge.console import (
     table_texts,
     workspace_texts,
 )
+from api_bridge.public_pages import public_texts
 
 SAID: Mapping[str, str] = {
     **workspace_texts.SAID,

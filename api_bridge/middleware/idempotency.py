@@ -17,10 +17,10 @@ from starlette.responses import Response
 from api_bridge.cookies import COOKIE
 from api_bridge.endpoint_marks import Marks
 from api_bridge.errors import domain_error
-from api_bridge.fair_semaphore import FairSemaphore
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.middleware.request_guard import replay
-from api_bridge.threads import MAX_OF_A_WORKSPACE, SLOW_THREADS, in_thread
+from api_bridge.server.fair_semaphore import FairSemaphore
+from api_bridge.server.threads import MAX_OF_A_WORKSPACE, SLOW_THREADS, in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins

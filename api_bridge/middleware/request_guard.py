@@ -13,7 +13,7 @@ from api_bridge.deps import client_address
 from api_bridge.middleware.held_bodies import HeldBody
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from automations.errors import TooLarge
 from automations.kit.networks import network
 

@@ -10,11 +10,11 @@ from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData
 
-from api_bridge import form_groups, form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.endpoint_marks import any_query, behind
+from api_bridge.public_pages import form_groups, form_inputs, pages
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import DomainError, ValidationFailed
 from automations.kit.clock import timestamp

@@ -12,7 +12,7 @@ from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import download, response_docs
 from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from automations import wiring
 from automations.definitions.files import MAX_AUTOMATIONS, Format, automations_in, read, write
 from automations.errors import ValidationFailed

@@ -11,7 +11,7 @@ from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from api_bridge.views import events as views
 from api_bridge.views import pagination
 from automations.domain.events import EventFilter

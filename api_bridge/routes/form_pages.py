@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from api_bridge import form_inputs, pages, shown_form
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.endpoint_marks import any_query, behind
-from api_bridge.form_inputs import FormInput
+from api_bridge.public_pages import form_inputs, pages, shown_form
+from api_bridge.public_pages.form_inputs import FormInput
 from api_bridge.routing import Router
-from api_bridge.threads import in_change_thread
+from api_bridge.server.threads import in_change_thread
 from automations.errors import DomainError, ValidationFailed
 from automations.services.waits import form_requests
 from automations.services.waits.form_requests import FormView

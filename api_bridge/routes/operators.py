@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from api_bridge.deps import Viewer
 from api_bridge.endpoint_marks import slow
 from api_bridge.routing import Router

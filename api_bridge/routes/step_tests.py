@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api_bridge import scopes
-from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
+from api_bridge.airflow.connections import ASKED_OF_AIRFLOW
 from api_bridge.bodies import Body
 from api_bridge.deps import EffectId, Member
 from api_bridge.endpoint_marks import outside, slow

@@ -13,9 +13,9 @@ from fastapi.responses import JSONResponse
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.deps import Admin, client_address
 from api_bridge.endpoint_marks import any_query, behind, outside
-from api_bridge.permits import Permits
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
+from api_bridge.server.permits import Permits
+from api_bridge.server.threads import in_thread
 from automations import wiring
 from automations.services.events import webhooks
 from automations.services.events.webhooks import Result

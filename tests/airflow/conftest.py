@@ -20,7 +20,7 @@ import uvicorn
 from sqlalchemy import Engine, create_engine, text
 from starlette.testclient import TestClient
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations.settings import ROOT, Settings
 from tests.conftest import Server
 

@@ -15,8 +15,8 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.utils.session import create_session
 from sqlalchemy import delete, update
 
-from api_bridge.airflow_audit_log import OF_MANY
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.audit_log import OF_MANY
+from api_bridge.airflow.client import AirflowClient
 from automations.ports import ActionKind, DagRunFailure, NewDagRun, UserAction
 from automations_airflow.server.acts_on_many import EVENTS
 from tests.airflow.parsing import written

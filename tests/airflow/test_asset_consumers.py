@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Asset, BaseOperator
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, func, select, text
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations.definitions.published import dag_id
 from automations.ports import NewDagRun, SourceEvent
 from automations.services.events.assets import Listening

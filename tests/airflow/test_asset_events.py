@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Asset, BaseOperator
 from airflow.utils.session import create_session
 from sqlalchemy import select, text, update
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations.domain import assets
 from tests.airflow.parsing import written
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from api_bridge.airflow_client import AirflowClient
-from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
+from api_bridge.airflow.client import AirflowClient
+from api_bridge.airflow.connections import ASKED_OF_AIRFLOW
 from automations import wiring
 from automations.errors import StepError
 from automations.execution.engine import Engine
@@ -294,7 +294,7 @@ class TestTheBridge:
     def test_is_given_one_for_a_test_of_a_step_and_nobody_else_is(
         self, environment: Environment, client: AirflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("api_bridge.airflow_connections.AirflowHttp", lambda _: client.http)
+        monkeypatch.setattr("api_bridge.airflow.connections.AirflowHttp", lambda _: client.http)
         kept(environment, "house_crm", "http", "crm.example:80", login=USER, extra={"a": "b"})
         kept(environment, "airflow_db", "http", "db.example:80")
         found = ASKED_OF_AIRFLOW.connection("house_crm")

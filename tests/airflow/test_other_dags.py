@@ -17,7 +17,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run
 from automations.dispatch.jobs.registry import Handlers

@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperator
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.client import AirflowClient
 from automations_airflow.dags.provider_operators import Refused, list_operators, make
 from tests.environment import Environment
 

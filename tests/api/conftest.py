@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
-from api_bridge.connections import Connection
+from api_bridge.server.connections import Connection
 from automations.db.access import api_keys
 from automations.db.session import unit_of_work
 from automations.services.access.api_keys import create_key

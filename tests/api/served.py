@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import uvicorn
 from fastapi import FastAPI
 
-from api_bridge.connections import Connection
+from api_bridge.server.connections import Connection
 
 TIMEOUT = 60.0
 """Seconds: a machine may be as busy as it likes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api_bridge.airflow_audit_log import actions_of
+from api_bridge.airflow.audit_log import actions_of
 from automations.ports import ActionKind
 
 WHEN = datetime(2026, 3, 1, 9, tzinfo=UTC)

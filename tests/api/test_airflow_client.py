@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from api_bridge.airflow_audit_log import OF_MANY
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow.audit_log import OF_MANY
+from api_bridge.airflow.client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.ports import DagRunFailure, DagStatus, NewDagRun
 from automations.settings import Settings

@@ -15,8 +15,9 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api_bridge import __main__, connections
-from api_bridge.connections import MAX_HEAD_BYTES, MAX_PIPELINED, Connection
+from api_bridge import __main__
+from api_bridge.server import connections
+from api_bridge.server.connections import MAX_HEAD_BYTES, MAX_PIPELINED, Connection
 from tests.api.served import HEALTH, TIMEOUT, asked, heard, serving
 from tests.environment import Environment
 from tests.hostile.connections import ENDLESS, SILENT

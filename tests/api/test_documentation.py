@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api_bridge.app import create_app
-from api_bridge.openapi import description
+from api_bridge.openapi.description import description
 from api_bridge.write_openapi import text
 from automations.definitions.reference_docs import steps_page, triggers_page
 from automations.launcher.settings_file import OF_THE_ENVIRONMENT

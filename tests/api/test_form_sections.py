@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from starlette.datastructures import FormData
 
-from api_bridge import form_inputs
+from api_bridge.public_pages import form_inputs
 from automations.db.session import unit_of_work
 from automations.db.tables import Wait
 from tests.api.approvals import ask

@@ -58,6 +58,13 @@ def test_every_module_and_folder_of_a_part_is_in_its_table_once(what: str, folde
     assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(names)
 
 
+def test_every_module_and_folder_at_the_top_of_the_bridge_is_in_its_table_once() -> None:
+    part = MAP.partition("### Inside the bridge")[2].partition("\n##")[0]
+    rows = "\n".join(line for line in part.splitlines() if line.startswith("|"))
+    top = [path for path in (ROOT / "api_bridge").iterdir() if path.stem[0] != "_"]
+    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(path.stem for path in top)
+
+
 def test_every_layer_of_the_product_is_in_the_table() -> None:
     table = MAP[MAP.index("## The layers") : MAP.index("## Start here")]
     folders = {

@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
-from api_bridge import form_inputs
 from api_bridge.console.views import form_parts, schema_fields, step_inputs
+from api_bridge.public_pages import form_inputs
 from tests.growth import growth
 
 

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from api_bridge.endpoint_marks import hashing, heavy, slow
 from api_bridge.routing import Router
-from api_bridge.threads import (
+from api_bridge.server.threads import (
     MAX_HEAVY,
     MAX_HEAVY_OF_A_CALLER,
     MAX_HEAVY_OF_A_WORKSPACE,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api_bridge import shown_values
+from api_bridge.public_pages import shown_values
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge import form_groups, form_inputs
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import csrf, responses, urls
 from api_bridge.console.form_data import Posted, text, texts
 from api_bridge.deps import Member, Viewer
+from api_bridge.public_pages import form_groups, form_inputs
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.domain.statuses import DECISIONS

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
+from api_bridge.airflow.connections import ASKED_OF_AIRFLOW
 from api_bridge.console import form_data, responses, urls
 from api_bridge.console.form_data import Posted, text
 from api_bridge.console.queries import Text

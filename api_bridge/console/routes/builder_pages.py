@@ -11,7 +11,6 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge import shown_values
 from api_bridge.console import responses, texts, urls
 from api_bridge.console.form_data import text
 from api_bridge.console.views import (
@@ -30,6 +29,7 @@ from api_bridge.console.views.available_data import Preview
 from api_bridge.console.views.open_panel import OpenPanel
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.step_inputs import Input
+from api_bridge.public_pages import shown_values
 from automations.definitions import editing
 from automations.definitions.triggers import TRIGGER_TYPES
 from automations.domain.principals import Principal

@@ -8,13 +8,13 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from api_bridge import form_groups, pages, shown_form
 from api_bridge.console import queries, responses, texts
 from api_bridge.console.form_data import Posted, check_sure, text, yes_or_no
 from api_bridge.console.queries import Text
 from api_bridge.console.routes.form_designer_pages import ROOT, address
 from api_bridge.deps import Admin, Viewer
 from api_bridge.endpoint_marks import changing
+from api_bridge.public_pages import form_groups, pages, shown_form
 from api_bridge.routing import Router
 from automations.definitions.field_errors import field_errors
 from automations.domain.forms.schema import FormSchema, WrittenForm

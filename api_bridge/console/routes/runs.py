@@ -17,7 +17,7 @@ from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import download
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
+from api_bridge.server.threads import in_thread
 from api_bridge.views import runs as run_views
 from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter, RunStory, TriggerType

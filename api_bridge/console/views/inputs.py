@@ -9,9 +9,9 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from api_bridge import shown_values
 from api_bridge.console.form_data import text
 from api_bridge.console.views.typed_values import object_of
+from api_bridge.public_pages import shown_values
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.line_breaks import as_it_was

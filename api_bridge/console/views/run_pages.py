@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from api_bridge import shown_values
 from api_bridge.console import texts
 from api_bridge.console.views import charts, flow, words
+from api_bridge.public_pages import shown_values
 from automations.domain.overviews import NamedResource
 from automations.domain.principals import Principal
 from automations.domain.runs import PastPause, RunStory, StepLog, Vote

@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from api_bridge import shown_values
 from api_bridge.console import texts
 from api_bridge.console.views import words
 from api_bridge.console.views.draft_texts import ANSWERS
+from api_bridge.public_pages import shown_values
 from automations.domain.statuses import Decision, WaitKind
 from automations.execution.pauses import Pause, pause_of
 from automations.execution.trial_steps import SampleAnswer, TriedStep

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from api_bridge import form_groups, pages
+from api_bridge.public_pages import form_groups, pages
 from automations.services.waits.form_requests import FormView
 
 TEMPLATE = "form.html"

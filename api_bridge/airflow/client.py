@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from api_bridge import run_batches, xcom_values
-from api_bridge.airflow_audit_log import (
+from api_bridge.airflow import run_batches, xcom_values
+from api_bridge.airflow.audit_log import (
     CLEARS,
     EVENTS,
     OF_MANY,
@@ -27,7 +27,7 @@ from api_bridge.airflow_audit_log import (
     pauses,
     trouble,
 )
-from api_bridge.airflow_http import CONFLICT, AirflowHttp
+from api_bridge.airflow.http import CONFLICT, AirflowHttp
 from automations.errors import (
     NotVisibleYet,
     OrchestratorError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Set
 
-from api_bridge.airflow_http import AirflowHttp
+from api_bridge.airflow.http import AirflowHttp
 from automations.errors import OrchestratorError, StepError
 from automations.ports import HostConnection
 from automations.services.integrations import vault

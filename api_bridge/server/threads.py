@@ -14,8 +14,8 @@ from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from api_bridge.fair_semaphore import FairSemaphore
-from api_bridge.permits import Permits
+from api_bridge.server.fair_semaphore import FairSemaphore
+from api_bridge.server.permits import Permits
 from automations.domain.principals import Principal
 from automations.errors import TooManyRequests
 from automations.settings import get_settings

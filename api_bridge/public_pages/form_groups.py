@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api_bridge.form_inputs import ANSWERS, LISTS, NUMBERS, max_items
+from api_bridge.public_pages.form_inputs import ANSWERS, LISTS, NUMBERS, max_items
 from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
 
 _AS_IT_IS = (*LISTS, *NUMBERS, *FILES, "yesno", "signature")

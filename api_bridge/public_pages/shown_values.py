@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from api_bridge import public_texts
+from api_bridge.public_pages import public_texts
 from automations.kit.storable import showable
 
 MAX_SHOWN = 8_000

@@ -15,13 +15,14 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from api_bridge import denied_requests, form_inputs, public_texts, shown_values
+from api_bridge import denied_requests
 from api_bridge.bodies import json_of
 from api_bridge.deps import client_address
 from api_bridge.error_bodies import PROBLEM
 from api_bridge.errors import STATUSES, domain_error
-from api_bridge.form_inputs import SentFile
-from api_bridge.threads import in_thread
+from api_bridge.public_pages import form_inputs, public_texts, shown_values
+from api_bridge.public_pages.form_inputs import SentFile
+from api_bridge.server.threads import in_thread
 from automations.domain.forms import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
 from automations.kit import form_bodies

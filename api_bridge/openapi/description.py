@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api_bridge import definition_schemas, response_schemas, scopes
+from api_bridge import scopes
 from api_bridge.cloud_events import CloudEvent
 from api_bridge.error_bodies import PROBLEM
+from api_bridge.openapi import definition_schemas, response_schemas
 
 ERROR = {
     "type": "object",

@@ -1,0 +1,1 @@
+"""Pages that need no account: decisions and forms."""

@@ -1,0 +1,1 @@
+"""How the bridge's processes serve: connections, threads, and what limits them."""
