@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from automations.ports import ActionKind, UserAction
+from automations.ports import ActionKind, Reach, UserAction
 
 CLEARS = ("clear_dag_run", "post_clear_task_instances")
 """What clears steps of a run."""
@@ -15,13 +15,31 @@ CLEARS = ("clear_dag_run", "post_clear_task_instances")
 OF_MANY = ("bulk_dag_runs", "bulk_task_instances", "clear_dag_runs")
 """What is done to several at once, which the entry alone names: it is found by no run's id."""
 
+CANCEL_BACKFILL = "cancel_backfill"
+
+_OF_BACKFILLS: Mapping[str, ActionKind] = {
+    "pause_backfill": ActionKind.PAUSE_BACKFILL,
+    "unpause_backfill": ActionKind.UNPAUSE_BACKFILL,
+    CANCEL_BACKFILL: ActionKind.CANCEL_BACKFILL,
+}
+"""What is done to a backfill, which the entry names by its number alone."""
+
+_OF_COMMANDS = ("cli_dags", "cli_backfill", "cli_tasks")
+"""What is done by Airflow's command line, whose user is that of the machine."""
+
+BACKFILL = "backfillId"
+"""The further detail that says which backfill is meant."""
+
 EVENTS = (
     "patch_dag",
     "patch_dag_run",
     "delete_dag_run",
+    "delete_task_instance",
     "patch_task_instance",
     "patch_task_group_instances",
     "create_backfill",
+    *_OF_BACKFILLS,
+    *_OF_COMMANDS,
     *OF_MANY,
     *CLEARS,
 )
@@ -30,7 +48,10 @@ EVENTS = (
 TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries exceeded")
 """What Airflow's scheduler notes of a task that did not come to its own end."""
 
-_MARKS = ("patch_dag_run", "patch_task_instance", "patch_task_group_instances")
+MARKS_OF_TASKS = ("patch_task_instance", "patch_task_group_instances")
+"""What marks tasks of a run, and perhaps the same ones of others."""
+
+_MARKS = ("patch_dag_run", *MARKS_OF_TASKS)
 """What marks a run, or tasks of one."""
 
 _ALL = "~"
@@ -68,7 +89,10 @@ def _actions_of(event: Mapping[str, Any]) -> Iterator[UserAction]:
         case "create_backfill":
             dates = {"from": str(extra.get("from_date")), "to": str(extra.get("to_date"))}
             yield _action(event, ActionKind.BACKFILL, more=dates)
-        case "delete_dag_run":
+        case "pause_backfill" | "unpause_backfill" | "cancel_backfill" as name:
+            which = {BACKFILL: str(extra["backfill_id"])}
+            yield _action(event, _OF_BACKFILLS[name], more=which)
+        case "delete_dag_run" | "delete_task_instance":
             yield _action(event, ActionKind.DELETE)
         case "clear_dag_run" | "post_clear_task_instances":
             named = [
@@ -84,10 +108,8 @@ def _actions_of(event: Mapping[str, Any]) -> Iterator[UserAction]:
         case "patch_task_group_instances" if extra.get("new_state"):
             group = {"group": extra["group_id"]}
             yield _action(event, ActionKind.MARK, extra, state=extra["new_state"], more=group)
-        case "clear_dag_runs":
-            yield from _clear_actions(event, extra)
-        case "bulk_dag_runs" | "bulk_task_instances":
-            yield from _of_many(event, extra)
+        case name if name in _SEVERAL:
+            yield from _SEVERAL[name](event, extra)
 
 
 def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,17 +131,43 @@ def _clear_actions(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterat
 
 
 def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
+    named_by = "task_id" if event["event"] == "bulk_task_instances" else "dag_run_id"
     for action in extra.get("actions") or ():
         for entity in action.get("entities") or ():
-            target = entity if isinstance(entity, dict) else {"dag_run_id": entity}
+            target = entity if isinstance(entity, dict) else {named_by: entity}
             named = _target_of(event, target)
             state = target.get("new_state") or target.get("state")
             if _ALL in named.values():
                 continue
             if action.get("action") == "update" and state:
                 yield _action({**event, **named}, ActionKind.MARK, target, state=state)
-            elif action.get("action") == "delete" and not named["task_id"]:
+            elif action.get("action") == "delete":
                 yield _action({**event, **named}, ActionKind.DELETE)
+
+
+def _of_command(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
+    """What a command does to a DAG that it names; to several, by a pattern, is not followed."""
+    command: Sequence[str] = extra["full_command"]
+    given = {"command": " ".join(["airflow", *command[1:]])}
+    match command[1:3]:
+        case "dags", "pause":
+            yield _action(event, ActionKind.PAUSE, more=given)
+        case "dags", "unpause":
+            yield _action(event, ActionKind.UNPAUSE, more=given)
+        case "backfill", "create" if "--dry-run" not in command:
+            yield _action(event, ActionKind.BACKFILL, more=given)
+        case "tasks", "clear" if {"-y", "--yes"}.intersection(command):
+            # Otherwise it asks first, and nobody knows what was answered.
+            yield _action({**event, "task_id": None}, ActionKind.CLEAR, more=given)
+
+
+_SEVERAL: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[UserAction]]] = {
+    "clear_dag_runs": _clear_actions,
+    "bulk_dag_runs": _of_many,
+    "bulk_task_instances": _of_many,
+    **dict.fromkeys(_OF_COMMANDS, _of_command),
+}
+"""How those are read of which one entry may tell of several actions, or of none."""
 
 
 def _target_of(event: Mapping[str, Any], entity: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +190,7 @@ def _action(
 ) -> UserAction:
     if not tasks and event["task_id"]:
         tasks = [event["task_id"]]
+    details = extra or {}
     return UserAction(
         id=event["event_log_id"],
         at=datetime.fromisoformat(event["when"]),
@@ -151,7 +200,8 @@ def _action(
         run_id=event["run_id"],
         tasks=tuple(tasks or ()),
         state=state,
-        note=(extra or {}).get("note") or None,
+        note=details.get("note") or None,
+        reach=frozenset(one for one in Reach if details.get(f"include_{one}") is True),
         more=more or {},
     )
 
@@ -172,7 +222,11 @@ def mark_of(action: UserAction, task_id: str | None, *states: str) -> bool:
 
 def pauses(event: Mapping[str, Any]) -> bool:
     """Whether it pauses a DAG."""
-    return event["event"] == "patch_dag" and extra_of(event).get("is_paused") is True
+    extra = extra_of(event)
+    if event["event"] == "cli_dags":
+        command = extra.get("full_command")
+        return isinstance(command, list) and command[1:3] == ["dags", "pause"]
+    return event["event"] == "patch_dag" and extra.get("is_paused") is True
 
 
 def trouble(event: Mapping[str, Any]) -> str:

@@ -35,5 +35,6 @@ class AutomationsPlugin(AirflowPlugin):
         ChildLink(),
     ]
     fastapi_apps: list[Any] = server_apps.APPS
+    fastapi_root_middlewares: list[Any] = server_apps.MIDDLEWARES
     listeners: list[Any] = [listener]  # noqa: RUF012
     external_views: list[Any] = views()

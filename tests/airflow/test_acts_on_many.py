@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +12,17 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.models import Log
 from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG, BaseOperator
 from airflow.utils.session import create_session
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from api_bridge.airflow.audit_log import OF_MANY
 from api_bridge.airflow.client import AirflowClient
 from automations.ports import ActionKind, DagRunFailure, NewDagRun, UserAction
 from automations_airflow.server.acts_on_many import EVENTS
-from tests.airflow.parsing import written
+from tests.airflow.definitions import email, published
+from tests.airflow.parsing import parse, written
 
 ROUTE = "/automations/acts/all"
 DAG_ID = "etl_of_many"
@@ -73,6 +76,104 @@ def test_who_has_marked_several_runs_and_cleared_them_is_known(
     assert [(act.by, act.run_id) for act in clears] == [("ulla", "r1"), ("ulla", "r2")]
     # It does not fail any more by what was marked before.
     assert client.failure(DAG_ID, "r1").marked_by is None
+
+
+@pytest.fixture
+def automation(client: AirflowClient) -> str:
+    """The DAG of an automation, with two runs that have a task ``a``."""
+    dag = parse(published(email("a"), email("b", 1)))
+    with create_session() as session:
+        session.execute(update(DagModel).values(is_paused=False))
+        session.execute(delete(Log))
+    for run in ("r1", "r2"):
+        client.trigger(NewDagRun(dag, run, {}))
+    return dag
+
+
+def test_who_has_marked_several_tasks_or_deleted_some_is_known(
+    client: AirflowClient, airflow_url: str, automation: str
+) -> None:
+    """Airflow itself logs neither."""
+    every = "/api/v2/dags/~/dagRuns/~/taskInstances"
+    named = [{"dag_id": automation, "dag_run_id": run, "task_id": "a"} for run in ("r1", "r2")]
+    entities = [{**one, "new_state": "failed", "note": "no budget"} for one in named]
+    body = {"actions": [{"action": "update", "entities": entities}]}
+    assert asked(airflow_url, "ulla", "PATCH", every, body).ok
+    told = [(act.by, act.kind, act.run_id, act.tasks, act.note) for act in acts(client)]
+    assert told == [("ulla", ActionKind.MARK, run, ("a",), "no budget") for run in ("r1", "r2")]
+    assert client.failure(automation, "r2").marked_by == "ulla"
+    one = f"/api/v2/dags/{automation}/dagRuns/r1/taskInstances"
+    assert asked(airflow_url, "ulla", "DELETE", f"{one}/b").ok
+    body = {"actions": [{"action": "delete", "entities": ["a"]}]}
+    assert asked(airflow_url, "ulla", "PATCH", one, body).ok
+    deleted = [act for act in acts(client) if act.kind == ActionKind.DELETE]
+    assert [(act.by, act.run_id, act.tasks) for act in deleted] == [
+        ("ulla", "r1", ("b",)),
+        ("ulla", "r1", ("a",)),
+    ]
+
+
+def test_of_others_dags_no_more_is_logged_than_airflow_logs(
+    client: AirflowClient, airflow_url: str, runs: list[dict[str, str]]
+) -> None:
+    body = {"actions": [{"action": "delete", "entities": ["load"]}]}
+    one = f"/api/v2/dags/{DAG_ID}/dagRuns/r1/taskInstances"
+    assert asked(airflow_url, "ulla", "PATCH", one, body).ok
+    assert acts(client) == []
+
+
+@pytest.mark.parametrize(
+    ("reach", "reached"),
+    [("past", ["r1"]), ("future", ["r3"]), (None, [])],
+)
+def test_who_has_marked_a_task_with_those_of_earlier_or_later_runs_is_known_for_each(
+    client: AirflowClient, airflow_url: str, automation: str, reach: str | None, reached: list[str]
+) -> None:
+    days = {"r1": 1, "r2": 2, "r3": 3}
+    with create_session() as session:
+        session.execute(delete(DagRun))
+    for run, day in days.items():
+        body = {"dag_run_id": run, "logical_date": f"2026-03-0{day}T00:00:00Z", "conf": {}}
+        runs = f"/api/v2/dags/{automation}/dagRuns"
+        assert asked(airflow_url, "ulla", "POST", runs, body).ok
+    path = f"{runs}/r2/taskInstances/a"
+    mark = {"new_state": "failed", **({f"include_{reach}": True} if reach else {})}
+    assert asked(airflow_url, "vera", "PATCH", path, mark).ok
+    found = {run: client.failure(automation, run).marked_by for run in days}
+    assert found == {run: "vera" if run in ("r2", *reached) else None for run in days}
+    failed = {run for run in days if client.task_state(automation, run, "a") == "failed"}
+    assert failed == {"r2", *reached}
+    past, future = reach == "past", reach == "future"
+    assert client.runs_beside(automation, "r2", past=past, future=future) == reached
+
+
+def test_who_has_paused_and_cancelled_a_backfill_is_known_and_that_its_runs_failed_by_that(
+    client: AirflowClient, airflow_url: str
+) -> None:
+    schedule = {"type": "schedule", "cron": "0 9 * * *"}
+    one = replace(published(email("a"), trigger=schedule), scheduled_since="2026-03-01T00:00:00Z")
+    dag = parse(one)
+    with create_session() as session:
+        session.execute(update(DagModel).values(is_paused=False))
+        session.execute(delete(Log))
+    span = {"from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T23:00:00Z"}
+    made = asked(airflow_url, "ulla", "POST", "/api/v2/backfills", {"dag_id": dag, **span})
+    assert made.ok, made.text
+    backfill = f"/api/v2/backfills/{made.json()['id']}"
+    for verb in ("pause", "unpause", "cancel"):
+        assert asked(airflow_url, "vera", "PUT", f"{backfill}/{verb}").ok
+    told = [(act.by, act.kind, act.dag_id, act.more["from"][:10]) for act in acts(client)]
+    assert told == [
+        ("ulla", ActionKind.BACKFILL, dag, "2026-01-01"),
+        ("vera", ActionKind.PAUSE_BACKFILL, dag, "2026-01-01"),
+        ("vera", ActionKind.UNPAUSE_BACKFILL, dag, "2026-01-01"),
+        ("vera", ActionKind.CANCEL_BACKFILL, dag, "2026-01-01"),
+    ]
+    with create_session() as session:
+        runs = list(session.scalars(select(DagRun.run_id).where(DagRun.dag_id == dag)))
+    assert len(runs) == 2
+    for run in runs:
+        assert client.failure(dag, run).backfill_cancelled_by == "vera"
 
 
 def test_they_are_told_to_the_bridge_alone(

@@ -128,8 +128,12 @@ def test_the_column_of_schedules_says_what_starts_it(trigger: dict[str, Any], wo
 
 
 def test_a_task_says_what_its_step_does_and_no_value_of_its_configuration() -> None:
-    doc = str(build(published(email("a"))).get_task("a").doc_md)
+    dag = build(published(email("a"), email("b", 1, retry={"maxAttempts": 3})))
+    doc = str(dag.get_task("a").doc_md)
     assert "email" in doc
+    # Beside it Airflow shows its own number of retries, which is larger.
+    assert "It is attempted once;" in doc
+    assert "It is attempted 3 times at most;" in str(dag.get_task("b").doc_md)
     assert doc.endswith("Configured: to, subject, body.")
     assert "ada@b.example" not in doc
 
@@ -216,6 +220,17 @@ def test_the_same_definition_is_stored_the_same() -> None:
         for _ in range(2)
     )
     assert one == other
+
+
+@pytest.mark.parametrize("status", list(WorkflowStatus))
+def test_airflow_starts_an_automation_unless_it_is_archived(status: WorkflowStatus) -> None:
+    timetable = reread(build(replace(published(email("a")), status=status))).timetable
+    facts = {"run_type": DagRunType.MANUAL, "run_after": None, "data_interval": None}
+    if status == WorkflowStatus.ARCHIVED:
+        with pytest.raises(ValueError, match="An archived automation cannot be executed"):
+            timetable.generate_run_id(**facts)
+    else:
+        assert timetable.generate_run_id(**facts)
 
 
 def test_a_run_started_by_hand_gets_an_id_like_the_apis() -> None:

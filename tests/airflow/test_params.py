@@ -25,6 +25,7 @@ from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.validation import violations
 from automations_airflow.dags.dag_builder import build
 from automations_airflow.ui import limits
+from automations_airflow.ui.field_validation import OURS
 from automations_airflow.ui.params import NOTHING, params_of
 from tests.airflow.definitions import email, published
 
@@ -60,18 +61,19 @@ def test_a_field_has_its_title_help_limits_and_section() -> None:
         "type": "number", "title": "Amount", "section": "What",
         # Not beside it: Airflow's form would make 500 of 1000, and say nothing.
         "allOf": [{"minimum": 1, "maximum": 500}],
+        "$schema": OURS,
     }  # fmt: skip
     described = {name: param.description for name, param in params_of(SCHEMA).items()}
     assert described["amount"] == "In euros. 1 to 500."
     assert described["note"] == "At most 9 characters."
     assert described["day"] is None
-    assert shown("day") == {"type": "string", "format": "date"}
+    assert shown("day") == {"type": "string", "format": "date", "$schema": OURS}
 
 
 def test_choices_have_their_labels() -> None:
     assert shown("kind") == {
         "type": "string", "title": "Kind", "enum": ["a", "b"],
-        "values_display": {"a": "First", "b": "Second"},
+        "values_display": {"a": "First", "b": "Second"}, "$schema": OURS,
     }  # fmt: skip
     assert shown("size")["enum"] == [1, 2, None]
     assert shown("size")["values_display"] == {"1": "Small", "2": "Large", **NOTHING}
@@ -86,11 +88,50 @@ def test_what_may_be_left_out_may_be_left_empty_and_what_is_required_may_not() -
         params["amount"].resolve()
 
 
-def test_what_airflow_would_check_otherwise_than_we_do_is_left_to_us() -> None:
+def test_no_form_is_given_what_it_would_change_or_has_no_input_for() -> None:
     for name in ("note", "mail", "more"):
-        assert not {"pattern", "properties"} & shown(name).keys()
+        assert not {"pattern", "properties", "maxLength"} & shown(name).keys()
     assert "format" not in shown("mail")
-    assert "pattern" not in str(params_of({"properties": {"a": {"items": {"pattern": "x"}}}}))
+
+
+@pytest.mark.parametrize("optional", [False, True])
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ({"type": "string", "pattern": "^[A-Z]{3}$"}, "abc", "does not match '^[A-Z]{3}$'"),
+        ({"type": "string", "pattern": "^(a+)+$"}, "a" * 5_000 + "b", "does not match"),
+        ({"type": "array", "uniqueItems": True}, ["a", "a"], "an item of the list is there twice"),
+        ({"type": "number", "multipleOf": 0.1}, 0.25, "0.25 is not a multiple of 0.1"),
+        ({"type": "string", "not": {"const": "x"}}, "x", "not"),
+        ({"type": "array", "items": {"pattern": "^x"}}, ["xa", "b"], "1: does not match '^x'"),
+        ({"type": "object", "propertyNames": {"maxLength": 1}}, {"ab": 1}, "ab"),
+        ({"type": "string", "enum": ["a", "b"]}, "c", "'c' is not one of 'a', 'b'"),
+    ],
+)
+def test_whatever_a_field_asks_for_is_checked_as_we_check_it_in_one_sentence(
+    part: dict[str, Any], value: Any, said: str, optional: bool
+) -> None:
+    param = params_of({"properties": {"a": part}, "required": [] if optional else ["a"]})["a"]
+    with pytest.raises(ParamValidationError) as refused:
+        param.resolve(value)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    if optional:
+        # The form sends null for what is left empty.
+        assert param.resolve(None) is None
+    else:
+        with pytest.raises(ParamValidationError):
+            param.resolve(None)
+
+
+def test_a_fraction_that_is_a_multiple_is_taken() -> None:
+    assert only({"type": "number", "multipleOf": 0.1}).resolve(0.3) == 0.3
+
+
+def test_a_field_whose_rules_are_too_many_twice_over_is_checked_when_the_run_is_recorded() -> None:
+    choices = [f"choice {number}" for number in range(4_000)]
+    param = only({"type": "string", "oneOf": [{"const": one} for one in choices]})
+    assert param.resolve("choice 7") == "choice 7"
 
 
 def only(part: dict[str, Any], **schema: Any) -> Param:
@@ -171,12 +212,12 @@ NUMBER = {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
     ("part", "value", "said"),
     [
         (INNER, {}, "'street' is a required property"),
-        (INNER, {"street": "S"}, "is too short"),
-        (INNER, {"street": "So", "number": 0}, "less than or equal to the minimum of 0"),
-        (INNER, {"street": "So", "town": "T"}, "'town' was unexpected"),
+        (INNER, {"street": "S"}, "street: 'S' is shorter than 2"),
+        (INNER, {"street": "So", "number": 0}, "number: 0 is not greater than 0"),
+        (INNER, {"street": "So", "town": "T"}, "'town' is not allowed here"),
         ({"type": "array", "items": INNER}, [{}], "'street' is a required property"),
-        ({"$ref": "#/$defs/number"}, 100, "greater than or equal to the maximum of 100"),
-        ({"allOf": [{"minItems": 1}]}, [], "should be non-empty"),
+        ({"$ref": "#/$defs/number"}, 100, "100 is not less than 100"),
+        ({"allOf": [{"minItems": 1}]}, [], "has fewer items than 1"),
     ],
 )
 def test_what_is_inside_of_a_field_is_checked_too(part: Any, value: Any, said: str) -> None:
@@ -303,7 +344,7 @@ def airflow(airflow_database: Engine) -> Airflow:
 
 def test_a_run_is_given_what_was_sent_and_no_default(airflow: Airflow) -> None:
     assert airflow.start(FITS) == FITS
-    with_more = {**FITS, "unknown": {"a": [1]}, "mail": "no address", "note": "no x"}
+    with_more = {**FITS, "unknown": {"a": [1]}, "mail": "no address", "note": "x is"}
     assert airflow.start(with_more) == with_more
 
 
@@ -311,10 +352,11 @@ def test_a_run_is_given_what_was_sent_and_no_default(airflow: Airflow) -> None:
     ("conf", "said"),
     [
         ({}, "amount: No value passed"),
-        ({**FITS, "amount": 1000}, "1000 is greater than the maximum of 500"),
+        ({**FITS, "amount": 1000}, "amount: 1000 is greater than 500"),
         ({**FITS, "kind": "c"}, "'c' is not one of"),
         ({**FITS, "day": "tomorrow"}, "'tomorrow' is not a 'date'"),
-        ({**FITS, "note": "0123456789"}, "is too long"),
+        ({**FITS, "note": "x123456789"}, "is longer than 9"),
+        ({**FITS, "note": "no x"}, "note: does not match '\\^x'"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(
@@ -345,6 +387,8 @@ def test_an_automation_that_is_started_otherwise_has_no_form() -> None:
         ({"minLength": 2, "maxLength": 5}, "2 to 5 characters."),
         ({"minItems": 1, "maxItems": 3}, "1 to 3 items."),
         ({"exclusiveMinimum": 0, "exclusiveMaximum": 1.5}, "More than 0. Less than 1.5."),
+        ({"multipleOf": 5}, "A multiple of 5."),
+        ({"minItems": 2, "uniqueItems": True}, "At least 2 items. None twice."),
         ({"minimum": "a", "maximum": True}, ""),
         ({}, ""),
     ],

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api_bridge.airflow.audit_log import actions_of
-from automations.ports import ActionKind
+from api_bridge.airflow.audit_log import actions_of, pauses
+from automations.ports import ActionKind, Reach
 
 WHEN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -45,6 +45,7 @@ def event(name: str, extra: Any, **more: Any) -> dict[str, Any]:
             None,
         ),
         (event("delete_dag_run", {}), ActionKind.DELETE, (), None),
+        (event("delete_task_instance", {}, task_id="a"), ActionKind.DELETE, ("a",), None),
         (event("patch_dag", {"is_paused": True}, run_id=None), ActionKind.PAUSE, (), None),
         (event("patch_dag", {"is_paused": False}, run_id=None), ActionKind.UNPAUSE, (), None),
     ],
@@ -114,6 +115,52 @@ def test_runs_that_are_cleared_together_are_each_told_of() -> None:
         assert actions_of(event("clear_dag_runs", {**said, **shown}, run_id=None)) == []
 
 
+def test_a_mark_says_what_it_extends_to() -> None:
+    said = {"new_state": "failed", "include_past": True, "include_downstream": True}
+    (act,) = actions_of(event("patch_task_instance", {**said, "include_future": False}))
+    assert act.reach == {Reach.PAST, Reach.DOWNSTREAM}
+    one = {**said, "task_id": "a", "dag_run_id": "x"}
+    actions = {"actions": [{"action": "update", "entities": [one]}]}
+    (act,) = actions_of(event("bulk_task_instances", actions))
+    assert act.reach == {Reach.PAST, Reach.DOWNSTREAM}
+
+
+def test_tasks_that_are_deleted_by_their_ids_alone_are_of_the_run_that_the_address_names() -> None:
+    actions = {"actions": [{"action": "delete", "entities": ["a"]}]}
+    (act,) = actions_of(event("bulk_task_instances", actions))
+    assert (act.kind, act.run_id, act.tasks) == (ActionKind.DELETE, "c2", ("a",))
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "kind"),
+    [
+        ("cli_dags", "dags pause automation_c1", ActionKind.PAUSE),
+        ("cli_dags", "dags unpause automation_c1", ActionKind.UNPAUSE),
+        ("cli_dags", "dags list", None),
+        ("cli_backfill", "backfill create --dag-id automation_c1", ActionKind.BACKFILL),
+        ("cli_backfill", "backfill create --dag-id automation_c1 --dry-run", None),
+        ("cli_tasks", "tasks clear -y automation_c1", ActionKind.CLEAR),
+        ("cli_tasks", "tasks clear automation_c1", None),
+    ],
+)
+def test_what_is_done_by_airflows_command_line_is_told_with_the_command(
+    name: str, command: str, kind: ActionKind | None
+) -> None:
+    said = {"host_name": "h", "full_command": ["/opt/airflow/bin/airflow", *command.split()]}
+    told = [(act.kind, dict(act.more)) for act in actions_of(event(name, said, run_id=None))]
+    assert told == ([] if kind is None else [(kind, {"command": f"airflow {command}"})])
+    assert pauses(event(name, said)) == (kind == ActionKind.PAUSE)
+
+
+def test_what_is_done_to_a_backfill_names_it_by_its_number() -> None:
+    (act,) = actions_of(event("cancel_backfill", {"backfill_id": "3"}, dag_id=None, run_id=None))
+    assert (act.kind, act.dag_id, act.more) == (
+        ActionKind.CANCEL_BACKFILL,
+        "",
+        {"backfillId": "3"},
+    )
+
+
 def test_a_group_that_is_marked_is_told_of_by_its_name() -> None:
     said = {"new_state": "failed", "group_id": "if__then", "note": "so"}
     (act,) = actions_of(event("patch_task_group_instances", said))
@@ -130,6 +177,8 @@ def test_a_group_that_is_marked_is_told_of_by_its_name() -> None:
         "patch_task_instance",
         "patch_task_group_instances",
         "clear_dag_runs",
+        "cancel_backfill",
+        "cli_dags",
         "other",
     ],
 )

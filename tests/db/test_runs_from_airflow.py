@@ -314,6 +314,10 @@ def fail_in_airflow(workflow: str, run_id: str, failure: DagRunFailure) -> None:
             DagRunFailure(None, ("Tell",)),
             "Tell: Airflow could not carry it out: its log in Airflow says why.",
         ),
+        (
+            DagRunFailure(backfill_cancelled_by="ada"),
+            "Its backfill was cancelled in Airflow by ada.",
+        ),
         (DagRunFailure(), "Airflow has ended it as failed, and knows of no step that did."),
     ],
 )

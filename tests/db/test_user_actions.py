@@ -11,17 +11,25 @@ import pytest
 from sqlalchemy import select
 
 from automations.db import counters
-from automations.db.runs import runs
+from automations.db.runs import new_runs, runs
+from automations.db.runs.new_runs import NewRun
 from automations.db.session import unit_of_work
-from automations.db.tables import AuditLog, Run, StepLog
+from automations.db.tables import AuditLog, Run, RunStep, StepLog, Workflow
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
 from automations.dispatch.user_actions import UserActions
-from automations.domain.statuses import RunStatus
+from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
-from automations.ports import ActionKind, DagRunFailure, DagRunState, DagRunStatus, UserAction
+from automations.ports import (
+    ActionKind,
+    DagRunFailure,
+    DagRunState,
+    DagRunStatus,
+    Reach,
+    UserAction,
+)
 from automations.services.runs import notes, reading
 from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
@@ -41,6 +49,7 @@ class Airflow(Unreachable):
         self._note = note
         self._stands = stands
         self.deleted: set[str] = set()
+        self.beside: list[str] = []
 
     def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
@@ -55,6 +64,9 @@ class Airflow(Unreachable):
 
     def failure(self, dag: str, run_id: str) -> DagRunFailure:
         return DagRunFailure("anna", ("Review",), None, self._note)
+
+    def runs_beside(self, dag: str, run_id: str, *, past: bool, future: bool) -> list[str]:
+        return self.beside if past and not future else []
 
     def run_state(self, dag: str, run_id: str) -> DagRunState | None:
         if run_id in self.deleted:
@@ -97,6 +109,16 @@ def waiting(engine: Engine) -> Run:
     run = begin(step("ask", "approval", 0, {"message": "OK?"}), step("after", "condition", 1, LOOK))
     assert isinstance(engine.run(task(run, "ask")), AskPeople)
     return run
+
+
+def another(run: Run) -> Run:
+    """Another run of a run's automation, which has not begun."""
+    with unit_of_work() as session:
+        workflow = session.get_one(Workflow, run.workflow_id)
+        new = NewRun(trigger_type="manual", trigger_data={}, input={}, started_by="test")
+        found = new_runs.insert_run(session, workflow, new)
+        assert found is not None
+        return found
 
 
 def test_each_act_is_on_record_once_however_often_the_log_is_read(engine: Engine) -> None:
@@ -256,6 +278,62 @@ def test_a_group_that_is_marked_is_each_of_its_steps(engine: Engine) -> None:
     assert audits == [["one"], ["two"]]
 
 
+def test_a_mark_with_those_that_follow_is_a_mark_of_each(engine: Engine) -> None:
+    run = begin(*(step(name, "condition", place, LOOK) for place, name in enumerate("abc")))
+    action = user_action(run, ActionKind.MARK, "b", state="success")
+    look(replace(action, reach=frozenset({Reach.DOWNSTREAM})), stands="success")
+    assert [details["stepIds"] for _, _, details in audited()] == [["b"], ["c"]]
+    for node in ("b", "c"):
+        stands = row(run, node)
+        assert stands is not None
+        assert stands.status == "DONE"
+    assert row(run, "a") is None
+
+
+@pytest.mark.parametrize("stands", ["success", "running"])
+def test_a_mark_with_earlier_runs_is_on_record_for_each_that_it_has_changed(
+    engine: Engine, stands: str
+) -> None:
+    named = waiting(engine)
+    earlier, done = another(named), another(named)
+    with unit_of_work() as session:
+        session.add(
+            RunStep(
+                run_id=done.id,
+                node_id="after",
+                status=StepStatus.DONE,
+                generation=0,
+                attempt=1,
+                started_at=NOW - timedelta(hours=2),
+                ended_at=NOW - timedelta(hours=2),
+            )
+        )
+    action = user_action(named, ActionKind.MARK, "after", state="success")
+    airflow = Airflow(replace(action, reach=frozenset({Reach.PAST})), stands=stands)
+    airflow.beside = [earlier.id, done.id]
+    UserActions(airflow).poll(NOW + timedelta(seconds=1))
+    told = [(details["stepIds"], details.get("namedRunId")) for _, _, details in audited()]
+    if stands != "success":
+        assert told == [(["after"], None)]
+        return
+    assert told == [(["after"], None), (["after"], named.id)]
+    changed = row(earlier, "after")
+    assert changed is not None
+    assert changed.output == {"decidedBy": "airflow:anna", "override": True}
+    assert [line for line in logged(done) if line[1] == "marked"] == []
+
+
+def test_a_task_that_is_deleted_is_on_record_and_its_run_is_not_said_to_be(
+    engine: Engine,
+) -> None:
+    run = waiting(engine)
+    look(user_action(run, ActionKind.DELETE, "ask"))
+    assert audited() == [
+        ("run.delete", "anna", {"workflowId": run.workflow_id, "stepIds": ["ask"]})
+    ]
+    assert reload(run).status == "PAUSED"
+
+
 def test_a_group_that_is_none_is_no_whole_run(engine: Engine) -> None:
     run = waiting(engine)
     look(user_action(run, ActionKind.MARK, state="failed", more={"group": "no__where"}))
@@ -300,11 +378,13 @@ def test_what_is_done_to_a_whole_dag_is_on_the_automations_record(engine: Engine
         UserAction(2, NOW, "ben", ActionKind.UNPAUSE, dag),
         UserAction(3, NOW, "ben", ActionKind.BACKFILL, dag, more=more),
         UserAction(4, NOW, "ben", ActionKind.PAUSE, "somebody_elses"),
+        UserAction(5, NOW, "cleo", ActionKind.CANCEL_BACKFILL, dag, more=more),
     )
     assert audited() == [
         ("workflow.pause", "anna", {}),
         ("workflow.unpause", "ben", {}),
         ("workflow.backfill", "ben", more),
+        ("workflow.cancel_backfill", "cleo", more),
     ]
 
 

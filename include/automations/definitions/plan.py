@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +110,24 @@ class Plan:
         """Ids of the nodes in a group, and in groups in that; none where there is no such group."""
         inside = {pair for pair, group in self.groups().items() if group == name}
         return [node.id for node in self.nodes.values() if inside.intersection(node.within)]
+
+    def before(self, nodes: Iterable[str]) -> list[str]:
+        """Ids of the nodes that these follow, directly or not."""
+        return self._along(nodes, lambda node: node.upstream)
+
+    def after(self, nodes: Iterable[str]) -> list[str]:
+        """Ids of the nodes that follow these, directly or not."""
+        return self._along(nodes, self._ways)
+
+    def _along(self, nodes: Iterable[str], ways: Callable[[Node], list[str]]) -> list[str]:
+        found: dict[str, None] = {}
+        left = [one for one in nodes if one in self.nodes]
+        while left:
+            for one in ways(self.nodes[left.pop()]):
+                if one not in found:
+                    found[one] = None
+                    left.append(one)
+        return [*found]
 
     def pending(self, settled: Mapping[str, Any] | set[str]) -> list[str]:
         """Ids of the nodes neither done nor left out, in order."""

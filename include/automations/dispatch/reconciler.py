@@ -274,6 +274,8 @@ def _describe(failure: DagRunFailure) -> str:
         noun = "steps" if len(failure.tasks) > 1 else "step"
         where = f": {noun} {', '.join(failure.tasks)}" if failure.tasks else ""
         return f"Marked as failed in Airflow by {failure.marked_by}{where}{note}."
+    if failure.backfill_cancelled_by is not None:
+        return f"Its backfill was cancelled in Airflow by {failure.backfill_cancelled_by}."
     if not failure.tasks:
         return "Airflow has ended it as failed, and knows of no step that did."
     steps = ", ".join(failure.tasks)

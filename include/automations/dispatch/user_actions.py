@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from automations.db import watermarks
@@ -12,7 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.dispatch.interval_timer import IntervalTimer
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.kit import common_clock
-from automations.ports import ActionKind, Orchestrator, UserAction
+from automations.ports import ActionKind, Orchestrator, Reach, UserAction
 from automations.services.runs import user_actions
 
 log = logging.getLogger(__name__)
@@ -46,15 +47,35 @@ class UserActions:
     def poll(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
         actions, seen = self._read(until)
-        new = self._each(action for action in actions if action.id not in seen)
+        unseen = [action for action in actions if action.id not in seen]
+        new = self._each([each for action in unseen for each in self._with_others(action)])
         new_actions = [
-            (action, self._state(action)) for action in new if not self._was_refused(action)
+            (action, state)
+            for action in new
+            if not self._was_refused(action) and _has_reached(action, state := self._state(action))
         ]
         with unit_of_work() as session:
             for action, state in new_actions:
                 _record_alone(session, action, state)
             recent = sorted({action.id for action in actions})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
+
+    def _with_others(self, action: UserAction) -> Iterator[UserAction]:
+        """An action on tasks of a run, and on the same ones of other runs that it extends to."""
+        yield action
+        past, future = Reach.PAST in action.reach, Reach.FUTURE in action.reach
+        if action.run_id is None or not (past or future):
+            return
+        try:
+            beside = self._orchestrator.runs_beside(
+                action.dag_id, action.run_id, past=past, future=future
+            )
+        except OrchestratorUnavailable:
+            raise
+        except OrchestratorError:  # whoever has named the run may have named none
+            return
+        for run_id in beside:
+            yield replace(action, run_id=run_id, named_run=action.run_id)
 
     @staticmethod
     def _each(actions: Iterable[UserAction]) -> list[UserAction]:
@@ -84,7 +105,7 @@ class UserActions:
 
     def _was_refused(self, action: UserAction) -> bool:
         """Whether a run that was to be deleted is there: Airflow deletes none that goes on."""
-        if action.kind != ActionKind.DELETE or action.run_id is None:
+        if action.kind != ActionKind.DELETE or action.run_id is None or action.tasks:
             return False
         try:
             return self._orchestrator.run_state(action.dag_id, action.run_id) is not None
@@ -103,6 +124,12 @@ class UserActions:
             raise
         except OrchestratorError:  # whoever has named the task may have named none
             return None
+
+
+def _has_reached(action: UserAction, state: str | None) -> bool:
+    """Whether an action extends to a run: Airflow changes none of runs that have no such task."""
+    is_mark = action.kind == ActionKind.MARK
+    return action.named_run is None or not is_mark or state == action.state
 
 
 def _record_alone(session: Session, action: UserAction, state: str | None) -> None:

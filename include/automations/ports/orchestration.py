@@ -81,12 +81,23 @@ class DagRunFailure:
         note: what they wrote with it.
         tasks: the names of tasks that have failed.
         error: the last error of a task that could not be carried out.
+        backfill_cancelled_by: who cancelled the backfill that it is a run of, before it began.
     """
 
     marked_by: str | None = None
     tasks: tuple[str, ...] = ()
     error: str | None = None
     note: str | None = None
+    backfill_cancelled_by: str | None = None
+
+
+class Reach(StrEnum):
+    """What an action on a task of a run extends to."""
+
+    UPSTREAM = "upstream"
+    DOWNSTREAM = "downstream"
+    PAST = "past"
+    FUTURE = "future"
 
 
 class ActionKind(StrEnum):
@@ -98,6 +109,9 @@ class ActionKind(StrEnum):
     PAUSE = "pause"
     UNPAUSE = "unpause"
     BACKFILL = "backfill"
+    PAUSE_BACKFILL = "pause_backfill"
+    UNPAUSE_BACKFILL = "unpause_backfill"
+    CANCEL_BACKFILL = "cancel_backfill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,8 @@ class UserAction:
         tasks: ids of tasks; empty for a whole run.
         state: the state that they, or the run, were marked as.
         note: what was written with it.
+        reach: what it extends to: other tasks of the run, the same ones of other runs.
+        named_run: the DagRun that was named, if this is one that the action extends to.
         more: further details.
     """
 
@@ -123,6 +139,8 @@ class UserAction:
     tasks: tuple[str, ...] = ()
     state: str | None = None
     note: str | None = None
+    reach: frozenset[Reach] = frozenset()
+    named_run: str | None = None
     more: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -325,6 +343,10 @@ class Orchestrator(Protocol):
 
         Also returns how many entries were read for it: fewer than the limit on the last page.
         """
+        ...
+
+    def runs_beside(self, dag_id: str, run_id: str, *, past: bool, future: bool) -> Sequence[str]:
+        """The DagRuns of logical dates before or after that of one, as is asked for; not itself."""
         ...
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:

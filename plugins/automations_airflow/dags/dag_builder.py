@@ -19,6 +19,7 @@ from automations.definitions.published import Published, dag_id
 from automations.definitions.triggers import Manual, ScheduleTrigger
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import WorkflowStatus
+from automations.services.runs import by_hand
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.dags.dag_docs import dag_doc, steps_table, task_doc, trigger_in_words
 from automations_airflow.dags.timetable import AutomationTimetable, ScheduleTimetable
@@ -124,7 +125,9 @@ def _scheduling(published: Published, definition: Definition, words: str) -> _Sc
         or published.status != WorkflowStatus.ACTIVE
         or not since
     ):
-        return _Scheduling(AutomationTimetable(words, published.version))
+        is_archived = published.status == WorkflowStatus.ARCHIVED
+        refusal = by_hand.ARCHIVED if is_archived else None
+        return _Scheduling(AutomationTimetable(words, published.version, refusal))
     due = trigger.schedule(definition.timezone)
     return _Scheduling(
         ScheduleTimetable(

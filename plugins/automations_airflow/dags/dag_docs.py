@@ -77,7 +77,18 @@ def task_doc(step: Any) -> str:
         if name in config.model_fields_set
     ]
     text = f"**{kind.title}** (`{step.type}`): {(kind.__doc__ or '').partition(chr(10))[0]}"
+    text = f"{text}\n\n{_attempts(step)}"
     return f"{text}\n\nConfigured: {', '.join(parameters)}." if parameters else text
+
+
+def _attempts(step: Any) -> str:
+    """How often it is tried, beside which Airflow shows how often it would begin a process."""
+    most = step.retry.max_attempts if step.retry else 1
+    times = "once" if most == 1 else f"{most} times at most"
+    return (
+        f"It is attempted {times}; the more retries that Airflow shows are for processes that are "
+        "lost and databases that are away."
+    )
 
 
 def _plain(text: str) -> str:

@@ -25,11 +25,12 @@ class AutomationTimetable(NullTimetable):
     Args:
         words: what starts the automation, for people.
         version: the automation's, by which the dispatcher knows what Airflow has parsed.
+        refusal: why nobody may start a run by hand in Airflow; None where people may.
     """
 
-    def __init__(self, words: str, version: int) -> None:
+    def __init__(self, words: str, version: int, refusal: str | None = None) -> None:
         super().__init__()
-        self._words, self._version = words, version
+        self._words, self._version, self._refusal = words, version, refusal
         self.description = describe(words, version)
 
     @property
@@ -37,13 +38,17 @@ class AutomationTimetable(NullTimetable):
         return self._words
 
     def serialize(self) -> dict[str, Any]:
-        return {"words": self._words, "version": self._version}
+        refusal = {"refusal": self._refusal} if self._refusal else {}
+        return {"words": self._words, "version": self._version, **refusal}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
         return cls(**data)
 
     def generate_run_id(self, *, run_type: DagRunType, **facts: Any) -> str:
+        # The bridge gives its runs their ids: what was started before goes on.
+        if self._refusal is not None:
+            raise ValueError(self._refusal)
         if run_type == DagRunType.MANUAL:
             return new_id()
         return super().generate_run_id(run_type=run_type, **facts)

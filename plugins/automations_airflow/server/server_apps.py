@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from automations_airflow import installation
+
 
 class ServerApp:
     """An application that is imported by the first request.
@@ -27,6 +29,21 @@ class ServerApp:
             self._app.state.dag_bag = scope["app"].state.dag_bag
         await self._app(scope, receive, send)
 
+
+class LoggedRoutes:
+    """Has those of Airflow's own routes logged that it does not log, as the server starts."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" and installation.publishes():
+            module = importlib.import_module(f"{__package__}.unlogged_routes")
+            module.log_them(scope["app"].routes)
+        await self._app(scope, receive, send)
+
+
+MIDDLEWARES = [{"middleware": LoggedRoutes, "name": "Automations: acts that are logged"}]
 
 APPS = [
     {

@@ -1,9 +1,10 @@
-"""The JSON schema by which Airflow validates a field, in addition to the one its form is made from.
+"""What is checked of a field beside the rules that its form is made from.
 
 A form looks at the top of a field's schema alone, and keeps limits by changing what is typed; what
-is under ``allOf`` is checked all the same, and refused in words. Only such keywords come there of
-which less than all are never stricter than the whole; patterns and uniqueness are left to us, since
-Airflow's validator may take forever over a stranger's.
+is under ``allOf`` is checked all the same, and refused in words. A field that refers to other parts
+of its schema is followed there, within limits: of what lies beyond these, nothing is checked before
+the run is recorded, so only such keywords are followed of which less than all are never stricter
+than the whole.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ MAX_PARTS = 200
 """Of the schemas in one field's."""
 _MAX_DEPTH = 12
 
-_OF_THE_FORM = ("type", "enum", "const")
-"""At the top of a field they are as its form wants them, and take null for what is left empty."""
+_OF_THE_FORM = ("type", "enum", "const", "format")
+"""At the top of a field they are as its form wants them."""
+_SHOWN = ("title", "description", "description_md", "section", "default", "examples")
+"""At the top of a field they are in its form, and ask for nothing."""
 _ALIKE = (
     "minimum",
     "maximum",
     "exclusiveMinimum",
     "exclusiveMaximum",
+    "multipleOf",
     "minLength",
     "maxLength",
+    "pattern",
     "minItems",
     "maxItems",
+    "uniqueItems",
     "minProperties",
     "maxProperties",
     "required",
@@ -39,8 +45,24 @@ def checks_of(part: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         schema: the whole one, to which references lead.
     """
-    reduced = _Reduced(schema).of(part, top=True)
-    return reduced if isinstance(reduced, dict) else {}
+    if isinstance(part, dict) and not _refers(part):
+        return {name: one for name, one in part.items() if name not in (*_OF_THE_FORM, *_SHOWN)}
+    found = _Reduced(schema).of(part, top=True)
+    return found if isinstance(found, dict) else {}
+
+
+def _refers(part: Any) -> bool:
+    """Whether a reference is anywhere in it."""
+    left = [part]
+    while left:
+        inner = left.pop()
+        if isinstance(inner, dict):
+            if "$ref" in inner:
+                return True
+            left.extend(inner.values())
+        elif isinstance(inner, list):
+            left.extend(inner)
+    return False
 
 
 def target(reference: Any, schema: Mapping[str, Any]) -> Any:

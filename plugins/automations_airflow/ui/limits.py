@@ -16,7 +16,11 @@ _PAIRS = (
     ("minItems", "maxItems", " items"),
 )
 _LIMITS = tuple(name for pair in _PAIRS for name in pair[:2])
-_OPEN = (("exclusiveMinimum", "More than"), ("exclusiveMaximum", "Less than"))
+_OPEN = (
+    ("exclusiveMinimum", "More than"),
+    ("exclusiveMaximum", "Less than"),
+    ("multipleOf", "A multiple of"),
+)
 
 
 def split_limits(rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +44,8 @@ def describe(rules: Mapping[str, Any]) -> str:
     sentences += [
         f"{words} {bound}." for name, words in _OPEN if (bound := _number(rules.get(name)))
     ]
+    if rules.get("uniqueItems") is True:
+        sentences.append("None twice.")
     return " ".join(sentences)
 
 

@@ -14,12 +14,11 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from automations.kit.json_schema.formats import DATES
-from automations.kit.json_schema.schemas import Schema, SchemaFault
-from automations.kit.json_schema.validation import violations
+from automations.kit.json_schema.schemas import SchemaFault
 from automations.kit.values import JSON
 from automations_airflow.ui import limits
 from automations_airflow.ui.checks import checks_of, target
+from automations_airflow.ui.field_validation import NAMED, OURS, fault
 
 MAX_FIELDS = 100
 """Of a form; nobody fills in more, and every parse makes them."""
@@ -64,9 +63,9 @@ def _param(field: _Field, checked: Mapping[str, Any], *, required: bool) -> Para
     empty = _SHOWN_EMPTY.get(str(rules.get("type"))) if required else None
     if not required:
         _allow_none(rules)
-    if checked:
-        rules["allOf"] = [checked]
-    more: dict[str, Any] = {"schema": rules}
+    if checked and _can_check(checked):
+        rules["allOf"] = [checked if required or _fits(checked, None) else _unless_null(checked)]
+    more: dict[str, Any] = {"schema": {NAMED: OURS, **rules} if _can_check(rules) else rules}
     described = part.get("description")
     # Airflow shows it instead of a description in Markdown.
     if isinstance(described, str) or "description_md" not in rules:
@@ -84,9 +83,23 @@ _SHOWN_EMPTY: Mapping[str, JSON] = {"boolean": False, "object": {}}
 """What an input shows that holds nothing: whoever leaves it so has said that."""
 
 
+def _unless_null(checked: Mapping[str, Any]) -> JSON:
+    """The form sends null for what is left empty."""
+    return {"if": {"not": {"const": None}}, "then": dict(checked)}
+
+
+def _can_check(rules: Mapping[str, Any]) -> bool:
+    """Whether they are not more than a schema may be."""
+    try:
+        fault(rules, None)
+    except SchemaFault:
+        return False
+    return True
+
+
 def _fits(rules: Mapping[str, Any], default: JSON) -> bool:
     try:
-        return not violations(Schema.read(dict(rules)), default, DATES)
+        return fault(rules, default) is None
     except SchemaFault:
         return False
 

@@ -15,7 +15,7 @@ from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import AttemptStatus, StepStatus
 from automations.errors import Unreadable
 from automations.kit.values import JSON
-from automations.ports import ActionKind, UserAction
+from automations.ports import ActionKind, Reach, UserAction
 from automations.services.audit import audit
 from automations.services.runs import notes
 from automations.services.workflows.definitions import Loaded, load
@@ -23,19 +23,33 @@ from automations.services.workflows.definitions import Loaded, load
 MARKED = "marked"
 """The kind of error of a step that somebody has marked as failed."""
 
+_OF_THE_RUN = frozenset({Reach.UPSTREAM, Reach.DOWNSTREAM})
+
 _UNDER_WAY = (StepStatus.RUNNING, StepStatus.WAITING)
 
 
 def each(session: Session, action: UserAction) -> list[UserAction]:
-    """An action on a group of steps as acts on each of them; any other as it is."""
+    """A mark of a group of steps, or of a step with others, as marks of each; any other as it is.
+
+    A clear with others stays one: which of them are cleared depends on how they stand.
+    """
     group, automation = action.more.get("group"), published.workflow_id(action.dag_id)
-    if group is None or automation is None or action.run_id is None:
+    beyond = action.reach & _OF_THE_RUN if action.kind == ActionKind.MARK else frozenset()
+    if (group is None and not beyond) or automation is None or action.run_id is None:
         return [action]
     run = run_queries.find(session, automation, published.run_id(automation, action.run_id))
     loaded = None if run is None else _readable(session, run)
     if loaded is None:
         return [action]
-    return [replace(action, tasks=(node,)) for node in loaded.plan.in_group(group)]
+    plan = loaded.plan
+    named = plan.in_group(group) if group is not None else [*action.tasks]
+    if not named:
+        return [] if group is not None else [action]
+    if Reach.UPSTREAM in beyond:
+        named += plan.before(named)
+    if Reach.DOWNSTREAM in beyond:
+        named += plan.after(named)
+    return [replace(action, tasks=(node,)) for node in dict.fromkeys(named)]
 
 
 def record(session: Session, action: UserAction, state: str | None) -> None:
@@ -60,14 +74,9 @@ def record(session: Session, action: UserAction, state: str | None) -> None:
     nodes = {} if loaded is None else loaded.plan.nodes
     rows = [row for row in run_steps.rows(session, run.id) if row.node_id in nodes]
     named = [task for task in action.tasks if task in nodes]
-    details: dict[str, JSON] = {"workflowId": workflow.id}
-    if named:
-        details["stepIds"] = list(named)
-    if action.state:
-        details["state"] = action.state
-    if action.note:
-        details["note"] = action.note
-    audit.record(session, f"run.{action.kind}", run, by=by, **details)
+    if not _concerns(action, [row for row in rows if row.node_id in named]):
+        return
+    audit.record(session, f"run.{action.kind}", run, by=by, **_details(workflow.id, action, named))
     if loaded is None:
         return
     if action.kind == ActionKind.MARK:
@@ -82,6 +91,32 @@ def record(session: Session, action: UserAction, state: str | None) -> None:
             _stand(session, run, action, named[0])
     elif action.kind == ActionKind.CLEAR:
         _log(session, run, loaded, action, named or _ids(rows)[:1], AttemptStatus.CLEARED)
+
+
+def _details(workflow_id: str, action: UserAction, steps: list[str]) -> dict[str, JSON]:
+    details: dict[str, JSON] = {"workflowId": workflow_id}
+    if steps:
+        details["stepIds"] = list(steps)
+    if action.state:
+        details["state"] = action.state
+    if action.note:
+        details["note"] = action.note
+    if action.named_run is not None:
+        details["namedRunId"] = published.run_id(workflow_id, action.named_run)
+    return details
+
+
+def _concerns(action: UserAction, rows: list[RunStep]) -> bool:
+    """Whether an action changes anything in a run that it extends to from another one."""
+    if action.named_run is None:
+        return True
+    if action.kind == ActionKind.CLEAR:
+        return bool(rows)
+    stands = {"success": StepStatus.DONE, "failed": StepStatus.FAILED}.get(action.state or "")
+    return not any(
+        row.status == stands and row.ended_at is not None and row.ended_at < action.at
+        for row in rows
+    )
 
 
 def _readable(session: Session, run: Run) -> Loaded | None:

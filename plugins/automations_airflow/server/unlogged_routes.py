@@ -1,0 +1,75 @@
+"""Has Airflow's api-server log what people do by routes of which Airflow logs nothing.
+
+Airflow notes in its audit log who marks, clears or deletes something, but not by the two routes
+with which its UI marks or deletes several tasks at once, and deletes one. Who did that to an
+automation would be known to nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.api_fastapi.logging.decorators import action_logging
+from fastapi import Depends, Request
+from fastapi.dependencies.utils import get_parameterless_sub_dependant
+from fastapi.routing import APIRoute
+
+from automations_airflow.own_dags import is_own
+
+_TASKS = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
+_UNLOGGED = {
+    ("PATCH", _TASKS): "bulk_task_instances",
+    ("DELETE", f"{_TASKS}/{{task_id}}"): "delete_task_instance",
+}
+"""By method and path, the name that Airflow would give to their entries."""
+
+
+def log_them(routes: Iterable[Any]) -> None:
+    """Have them logged, of our DAGs alone; one that Airflow itself logs is left as it is."""
+    for route in routes:
+        if not isinstance(route, APIRoute) or _is_logged(route):
+            continue
+        for (method, path), event in _UNLOGGED.items():
+            if method in route.methods and route.path.endswith(path):
+                _add(route, event)
+
+
+def _is_logged(route: APIRoute) -> bool:
+    logs = (action_logging().__qualname__, _logging("").__qualname__)
+    calls = (one.call for one in route.dependant.dependencies)
+    return any(getattr(call, "__qualname__", None) in logs for call in calls)
+
+
+def _add(route: APIRoute, event: str) -> None:
+    logged = Depends(_logging(event))
+    route.dependencies.append(logged)
+    # What a route asks for is read when it is made; later, it has to be told of in so many words.
+    route.dependant.dependencies.append(
+        get_parameterless_sub_dependant(depends=logged, path=route.path_format)
+    )
+
+
+def _logging(event: str) -> Callable[..., Any]:
+    log = action_logging(event)
+
+    async def log_ours(request: Request, session: SessionDep, user: GetUserDep) -> None:
+        if any(is_own(dag_id) for dag_id in await _named(request)):
+            await log(request, session, user)
+
+    return log_ours
+
+
+async def _named(request: Request) -> set[str]:
+    """The DAGs that a request names, in its address or its body."""
+    found = {str(request.path_params.get("dag_id"))}
+    try:
+        body: Any = json.loads(await request.body() or "{}")
+        entities = [one for action in body["actions"] for one in action["entities"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        # The route itself refuses what is none of its bodies.
+        return found
+    return found | {str(one.get("dag_id")) for one in entities if isinstance(one, dict)}
