@@ -85,7 +85,7 @@ def test_what_the_log_of_each_task_is_to_say_is_kept(engine: Engine, outbox: Out
     lead(engine)
     done = row(run, "b")
     assert done is not None
-    told = [text for _, _, _, text in done.told or []]
+    told = [text for _, _, _, text in done.log_lines or []]
     assert told[0].startswith("Step 'b'")
     assert told[1] == "Configuration:"
     assert not any("'a'" in text for text in told)
@@ -169,7 +169,7 @@ def test_a_step_that_is_tried_again_is_airflows_and_keeps_its_delay(
     tried = row(run, "b")
     assert tried is not None
     assert (tried.attempt, tried.retries) == (2, 1)
-    assert any("Failed after" in text for _, _, _, text in tried.told or [])
+    assert any("Failed after" in text for _, _, _, text in tried.log_lines or [])
     early = engine.run(task(run, "b"))
     assert isinstance(early, Retry)
     assert timedelta(minutes=4) < early.delay < timedelta(minutes=5)
@@ -286,7 +286,7 @@ def test_a_secret_that_is_known_here_is_used_and_hidden(
     done = row(run, "b")
     assert done is not None
     assert (done.input or {})["subject"] == "***"
-    assert "of the installation" not in str(done.told)
+    assert "of the installation" not in str(done.log_lines)
 
 
 def airflow_does(engine: Engine, run: Run, names: str) -> None:

@@ -76,7 +76,7 @@ def test_runs_end_while_airflow_is_away_and_are_shown_when_it_is_back(
     assert before.ended == "success"
     assert [(task.task_id, task.state) for task in before.tasks] == [("a", "done"), ("b", "done")]
     assert before.tasks[0].lines[0][3].startswith("Step 'a'")
-    assert count(RunStep.told.is_not(None)) == 0, "Airflow has the logs now"
+    assert count(RunStep.log_lines.is_not(None)) == 0, "Airflow has the logs now"
 
 
 def test_a_run_that_goes_on_comes_to_airflow_with_what_was_done(here: str, engine: Engine) -> None:

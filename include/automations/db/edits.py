@@ -26,7 +26,7 @@ class States(Protocol[OneKind]):
     def last(self, session: Session, edit: OneKind) -> int:
         """That of the newest one."""
 
-    def push(self, session: Session, edit: OneKind, what: str, draft: dict[str, Any]) -> None:
+    def push(self, session: Session, edit: OneKind, typed_into: str, draft: dict[str, Any]) -> None:
         """Add a state behind the one that the edit is in; those that were taken back are gone."""
 
     def replace(self, session: Session, edit: OneKind, draft: dict[str, Any]) -> None:
@@ -37,25 +37,25 @@ class States(Protocol[OneKind]):
 
 
 def keep(
-    states: States[Edit], session: Session, edit: Edit, what: str, draft: dict[str, Any]
+    states: States[Edit], session: Session, edit: Edit, typed_into: str, draft: dict[str, Any]
 ) -> None:
     """Keep a change; letters that are typed one after the other are one.
 
     Args:
-        what: what is typed, in a word; empty for what is none of typing.
+        typed_into: names the input that was typed into; empty where nothing was typed.
         draft: as it is after the change.
     """
     goes_on = (
-        bool(what)
+        bool(typed_into)
         and edit.place == states.last(session, edit)
         and is_typing_on(
-            what, states.last_typed(session, edit), edit.changed_at, common_clock.now()
+            typed_into, states.last_typed(session, edit), edit.changed_at, common_clock.now()
         )
     )
     if goes_on:
         states.replace(session, edit, draft)
     else:
-        states.push(session, edit, what, draft)
+        states.push(session, edit, typed_into, draft)
 
 
 def step_back(states: States[Edit], session: Session, edit: Edit, steps: int) -> None:

@@ -16,14 +16,14 @@ _UNDO_WINDOW = timedelta(seconds=8)
 """Changes of the same within this time are taken back together."""
 
 
-def is_typing_on(what: str, before: str, changed_at: datetime, now: datetime) -> bool:
+def is_typing_on(typed_into: str, before: str, changed_at: datetime, now: datetime) -> bool:
     """Whether a change is one more letter of the last one.
 
     Args:
-        what: what is typed, in a word.
-        before: what the last change was of.
+        typed_into: names the input that was typed into.
+        before: the same of the last change.
     """
-    return what == before and now - changed_at < _UNDO_WINDOW
+    return typed_into == before and now - changed_at < _UNDO_WINDOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

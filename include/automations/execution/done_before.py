@@ -38,7 +38,7 @@ def _task(row: RunStep, plan: Plan) -> DoneTask | None:
     node = plan.nodes.get(row.node_id)
     if node is None or row.generation:
         return None
-    kind, lines = node.step.type, tuple(map(tuple, row.told or ()))
+    kind, lines = node.step.type, tuple(map(tuple, row.log_lines or ()))
     if row.status == StepStatus.SKIPPED:
         return DoneTask(node.id, kind, "left_out", row.started_at, row.started_at)
     verdict = recorded_verdict(row)

@@ -110,7 +110,7 @@ class ExpressLeg:
         with unit_of_work() as session:
             claimed = runs.lock_claimed(session, self._job)
             if claimed is not None and claimed.mine:
-                recorded = {"input": config, "told": log.lines}
+                recorded = {"input": config, "log_lines": log.lines}
                 return self._record(session, claimed, begun, outcome, recorded)
         if claimed is not None:
             self._engine.record(entered, outcome)

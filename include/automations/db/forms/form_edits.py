@@ -32,7 +32,7 @@ def begin(
             base_version=base_version,
             states=[draft],
             place=0,
-            what="",
+            typed_into="",
             changes=0,
         )
         .on_conflict_do_nothing()
@@ -49,7 +49,7 @@ def draft(session: Session, edit: FormEdit) -> dict[str, Any]:
 
 def last_typed(session: Session, edit: FormEdit) -> str:
     """What was typed into by the last change; empty for a change that was none of typing."""
-    return edit.what
+    return edit.typed_into
 
 
 def first(session: Session, edit: FormEdit) -> int:
@@ -62,11 +62,11 @@ def last(session: Session, edit: FormEdit) -> int:
     return len(edit.states) - 1
 
 
-def push(session: Session, edit: FormEdit, what: str, draft: dict[str, Any]) -> None:
+def push(session: Session, edit: FormEdit, typed_into: str, draft: dict[str, Any]) -> None:
     """Add a state behind the one that the edit is in; those that were taken back are gone."""
     edit.states = [*edit.states[: edit.place + 1], draft][-MAX_STATES - 1 :]
     edit.place = len(edit.states) - 1
-    edit.what = what
+    edit.typed_into = typed_into
     touch(session, edit)
 
 

@@ -25,7 +25,7 @@ ENDED = (StepStatus.DONE, StepStatus.FAILED)
 """Final statuses of a node that was run, unless it is cleared in Airflow."""
 
 
-_JSON = ("output", "verdict", "input", "told")
+_JSON = ("output", "verdict", "input", "log_lines")
 _ENDED = ", ".join(f"'{status}'" for status in ENDED)
 _ALL_SETTLED = ", ".join(f"'{status}'" for status in SETTLED)
 
@@ -41,7 +41,7 @@ _BEGIN = select(RunStep).from_statement(
         deaths = CASE WHEN run_step.generation = :generation THEN run_step.deaths ELSE 0 END,
         unseen_deaths =
             CASE WHEN run_step.generation = :generation THEN run_step.unseen_deaths ELSE 0 END,
-        output = NULL, verdict = NULL, ended_at = NULL, retry_at = NULL, told = NULL
+        output = NULL, verdict = NULL, ended_at = NULL, retry_at = NULL, log_lines = NULL
     WHERE run_step.generation < :generation
         OR (run_step.generation = :generation AND run_step.status NOT IN ({_ENDED}))
     RETURNING *
@@ -56,7 +56,7 @@ _BEGIN_FIRST = select(RunStep).from_statement(
 )
 _END = text(f"""
 UPDATE run_step SET status = :status, output = :output, verdict = :verdict, ended_at = :now,
-    input = coalesce(:input, input), told = :told
+    input = coalesce(:input, input), log_lines = :log_lines
 WHERE run_id = :run AND node_id = :node AND generation = :generation
     AND status NOT IN ({_ENDED})
 RETURNING ARRAY(
@@ -116,12 +116,12 @@ def of_runs(session: Session, run_ids: Iterable[str]) -> dict[str, list[RunStep]
     return by_run
 
 
-def forget_told(session: Session, run_ids: Iterable[str]) -> None:
+def forget_log_lines(session: Session, run_ids: Iterable[str]) -> None:
     """Delete the log lines kept for tasks, once the orchestrator has them."""
     session.execute(
         update(RunStep)
-        .where(RunStep.run_id.in_(list(run_ids)), RunStep.told.is_not(None))
-        .values(told=null())
+        .where(RunStep.run_id.in_(list(run_ids)), RunStep.log_lines.is_not(None))
+        .values(log_lines=null())
     )
 
 
@@ -206,7 +206,7 @@ def end(
     Returns:
         Ids of the nodes that are done or skipped, itself included.
     """
-    columns = {"input": None, "told": None, **more}
+    columns = {"input": None, "log_lines": None, **more}
     others = session.connection().scalar(
         _END,
         {

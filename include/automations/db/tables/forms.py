@@ -59,7 +59,7 @@ class FormEdit(Base):
     """What it was after each change, the oldest first: some to go back to."""
     place: Mapped[int]
     """Which of its states it is in: those behind were taken back."""
-    what: Mapped[str]
+    typed_into: Mapped[str]
     """What was changed last, in a word: changes of the same come together while one types."""
     changes: Mapped[int]
     """How often it was changed: who has seen fewer changes has not seen what it is."""

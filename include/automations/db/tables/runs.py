@@ -164,7 +164,7 @@ class RunStep(Base):
     ended_at: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
     """When the attempt may begin that follows a failed one, however early a process comes."""
-    told: Mapped[list[Any] | None]
+    log_lines: Mapped[list[Any] | None]
     """Lines for the log of its task, until the orchestrator has them: when, how grave, what."""
 
 

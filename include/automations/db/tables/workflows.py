@@ -131,6 +131,6 @@ class WorkflowEditState(Base):
     workflow_id: Mapped[str] = mapped_column(primary_key=True)
     editor_id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    what: Mapped[str]
+    typed_into: Mapped[str]
     """What was changed, in a word: changes of the same come together while one types."""
     definition: Mapped[dict[str, Any]]

@@ -33,7 +33,7 @@ class ApiKey(Base):
     member_id: Mapped[str | None] = mapped_column(
         ForeignKey("member.id", ondelete="SET NULL"), index=True
     )
-    made_by: Mapped[str | None]
+    created_by: Mapped[str | None]
     """The identity of who made it; none when the launcher did."""
     name: Mapped[str]
     role: Mapped[str]

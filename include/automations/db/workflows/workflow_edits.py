@@ -69,13 +69,13 @@ def last(session: Session, edit: WorkflowEdit) -> int:
     return edit.last
 
 
-def push(session: Session, edit: WorkflowEdit, what: str, draft: dict[str, Any]) -> None:
+def push(session: Session, edit: WorkflowEdit, typed_into: str, draft: dict[str, Any]) -> None:
     """Add a state behind the one that the edit is in; those that were taken back are gone."""
     statement = delete(WorkflowEditState).where(*_of(edit), WorkflowEditState.number > edit.place)
     session.execute(statement)
     edit.place += 1
     edit.last = edit.place
-    _add(session, edit, edit.place, what, draft)
+    _add(session, edit, edit.place, typed_into, draft)
     old = WorkflowEditState.number <= edit.place - MAX_STATES
     session.execute(delete(WorkflowEditState).where(*_of(edit), old))
     touch(session, edit)
@@ -93,7 +93,7 @@ def replace(session: Session, edit: WorkflowEdit, draft: dict[str, Any]) -> None
 
 def last_typed(session: Session, edit: WorkflowEdit) -> str:
     """What was typed into by the last change; empty for a change that was none of typing."""
-    return _state(session, edit).what
+    return _state(session, edit).typed_into
 
 
 def touch(session: Session, edit: WorkflowEdit) -> None:
@@ -118,14 +118,14 @@ def _state(session: Session, edit: WorkflowEdit) -> WorkflowEditState:
 
 
 def _add(
-    session: Session, edit: WorkflowEdit, number: int, what: str, edited: Mapping[str, Any]
+    session: Session, edit: WorkflowEdit, number: int, typed_into: str, edited: Mapping[str, Any]
 ) -> None:
     session.add(
         WorkflowEditState(
             workflow_id=edit.workflow_id,
             editor_id=edit.editor_id,
             number=number,
-            what=what,
+            typed_into=typed_into,
             definition=dict(edited),
         )
     )

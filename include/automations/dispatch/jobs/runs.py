@@ -98,7 +98,7 @@ class StartRun(AirflowHandler):
                     self._dags.forget(start.dag_run.dag_id)
             started = (start for start in todo if start.job.id not in failures)
             if with_log := [start.run.id for start in started if start.dag_run.before is not None]:
-                run_steps.forget_told(session, with_log)
+                run_steps.forget_log_lines(session, with_log)
         for start in todo:
             if start.job.id not in failures:
                 began, trace = start.job.created_at, start.run.traceparent

@@ -81,7 +81,7 @@ def create(
             scopes=None if scopes is None else sorted(set(scopes)),
             expires_at=expires_at,
             member_id=member_id,
-            made_by=people.identity_of(by),
+            created_by=people.identity_of(by),
         )
         session.add(key)
         session.flush()

@@ -54,7 +54,7 @@ def _holder(session: Session, key_id: str, collected: set[str]) -> tuple[str, st
         key = api_keys.find(session, key_id)
         if key is None:
             break
-        holder = people.member(key.member_id) if key.member_id else key.made_by or OPERATOR
+        holder = people.member(key.member_id) if key.member_id else key.created_by or OPERATOR
         collected.add(holder)
         kind, _, key_id = holder.partition(":")
         if kind != "key":

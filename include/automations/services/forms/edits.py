@@ -61,15 +61,15 @@ def get(by: Principal, form_id: str) -> Edit:
 
 
 def apply(
-    by: Principal, form_id: str, base_version: int, number: int, what: str, alter: Change
+    by: Principal, form_id: str, base_version: int, number: int, typed_into: str, alter: Change
 ) -> Edit:
     """Change an edit, which begins with its first change.
 
     Args:
         base_version: what the editor has seen, where there is no edit yet.
         number: of the state that they have seen.
-        what: what is typed, in a word, so that its characters are one change; empty where nothing
-            is typed.
+        typed_into: names the input that was typed into, so that its characters count as one change;
+            empty where nothing was typed.
         alter: gives the new draft.
 
     Raises:
@@ -87,7 +87,7 @@ def apply(
         if len(json.dumps(after)) > MAX_LENGTH:
             raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} characters at most"]})
         if not same(before, after):
-            edits.keep(form_edits, session, edit, what, after)
+            edits.keep(form_edits, session, edit, typed_into, after)
         return _to_edit(session, form, edit)
 
 

@@ -66,14 +66,14 @@ def get(by: Principal, workflow_id: str) -> Edit:
 
 
 def apply(
-    by: Principal, workflow_id: str, base_version: int, number: int, what: str, alter: Change
+    by: Principal, workflow_id: str, base_version: int, number: int, typed_into: str, alter: Change
 ) -> Edit:
     """Change an edit; the first change creates it.
 
     Args:
         base_version: the version that the editor sees, if there is no edit yet.
         number: of the state that they see.
-        what: names the input that was typed into, so that its characters count as one change;
+        typed_into: names the input that was typed into, so that its characters count as one change;
             empty for other changes.
         alter: returns the new definition.
 
@@ -90,7 +90,7 @@ def apply(
         if problems := faults(after, "") or _too_long(after):
             raise ValidationFailed(problems)
         if not same(before, after):
-            edits.keep(workflow_edits, session, edit, what, after)
+            edits.keep(workflow_edits, session, edit, typed_into, after)
         return _to_edit(session, workflow, edit)
 
 
