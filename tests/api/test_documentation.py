@@ -11,8 +11,8 @@ from api_bridge.openapi.description import description
 from api_bridge.write_openapi import text
 from automations.definitions.reference_docs import steps_page, triggers_page
 from automations.launcher.settings_file import OF_THE_ENVIRONMENT
-from automations.launcher.settings_page import GROUPS, settings_page
-from automations.settings import Settings
+from automations.launcher.settings_page import settings_page
+from automations.settings import GROUPS, Settings
 from automations.steps.registry import STEP_TYPES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -33,7 +33,7 @@ def test_a_committed_page_is_what_the_code_says(name: str, current: object) -> N
 
 
 def test_every_setting_is_described_once() -> None:
-    grouped = [name for names in GROUPS.values() for name in names]
+    grouped = [name for group in GROUPS for name in group.model_fields]
     assert sorted(grouped) == sorted(Settings.model_fields)
     for name, field in Settings.model_fields.items():
         assert field.description, name

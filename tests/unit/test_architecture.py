@@ -16,7 +16,7 @@ import pytest
 from automations.db.tables.base import Base
 
 ROOT = Path(__file__).resolve().parents[2]
-AT_THE_TOP = {"__init__", "errors", "settings", "tokens", "wiring"}
+AT_THE_TOP = {"__init__", "errors", "tokens", "wiring"}
 
 
 def rows_in(hint: Any) -> set[str]:

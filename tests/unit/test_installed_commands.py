@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from automations import settings
 from automations.launcher import cli, parts
 from automations.launcher.commands import installed_parser, parser
+from automations.settings import home
 
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """As if there were no checkout around the code."""
-    for module in (settings, cli, parts):
+    for module in (home, cli, parts):
         monkeypatch.setattr(module, "IS_CHECKOUT", False)
     for name in ("AUTOMATIONS_HOME", "AUTOMATIONS_DATABASE_DSN"):
         monkeypatch.delenv(name, raising=False)
@@ -45,7 +45,7 @@ def test_a_command_of_the_checkout_is_none_there(word: str) -> None:
 
 
 def test_the_home_is_in_airflows_own(installed: Path) -> None:
-    assert settings.default_home() == installed / "automations"
+    assert home.default_home() == installed / "automations"
 
 
 def test_who_has_not_said_where_our_database_is_is_told_so(

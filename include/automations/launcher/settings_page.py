@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from itertools import starmap
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from automations.launcher.secrets import GENERATORS
-from automations.settings import PREFIX, Settings
+from automations.settings import GROUPS, PREFIX
+from automations.settings.groups import Secrets
 
-GROUPS: Mapping[str, Sequence[str]] = {
-    "Locations and ports": (
-        *("home", "host", "bridge_port", "airflow_port", "postgres_port"),
-        *("mail_smtp_port", "mail_web_port", "backend_port", "demo_port"),
-    ),
-    "Addresses and access": (
-        *("public_url", "allowed_hosts", "trusted_proxies", "cors_origins", "airflow_url"),
-        "metrics_token",
-    ),
-    "Databases": ("database_dsn", "airflow_database_dsn", "queue_url"),
-    "Outside services": (
-        *("smtp_host", "smtp_port", "smtp_username", "smtp_password", "smtp_security"),
-        *("mail_from", "mail_default", "http_allow", "dag_allow", "operator_allow"),
-        *("connection_allow", "slack_token", "slack_base_url"),
-        *("ai_provider", "ai_model", "ai_api_key", "ai_base_url"),
-    ),
-    "Behaviour": (
-        *("profile", "celery_workers", "bridge_processes", "bridge_threads", "dispatcher"),
-        "max_runs_in_airflow",
-        *("parking", "run_ahead_seconds", "express_seconds", "express_workers"),
-        *("retention", "retention_with", "log_format", "log_level"),
-    ),
-    "Limits": (
-        "mails_per_caller",
-        "mails_per_workspace",
-        "uploads_kept",
-        "uploads_daily",
-        "submissions_daily",
-    ),
-    "In Airflow": ("airflow_admins", "airflow_roles", "airflow_username", "airflow_tabs"),
-    "Secrets": tuple(GENERATORS),
-}
 _ABOUT = """\
 Set an environment variable, or add a line `NAME=value` to `<home>/settings.env`; the environment
 takes precedence. An empty value counts as unset. Separate several names with commas. `${NAME}` is
@@ -79,14 +48,14 @@ def settings_page() -> str:
     """The whole page, in Markdown."""
     parts = [
         "# Settings",
-        "Generated from `include/automations/settings.py` by `./automations docs`.",
+        "Generated from `include/automations/settings/groups.py` by `./automations docs`.",
         _ABOUT,
     ]
-    for title, names in GROUPS.items():
-        parts.append(f"## {title}")
-        if title == "Secrets":
+    for group in GROUPS:
+        parts.append(f"## {group.title}")
+        if group is Secrets:
             parts.append(_ABOUT_SECRETS)
-        parts.append(_HEAD + "\n".join(_line(name, Settings.model_fields[name]) for name in names))
+        parts.append(_HEAD + "\n".join(starmap(_line, group.model_fields.items())))
     parts += [
         "## Settings without a home",
         "Read from the environment only.",
