@@ -23,6 +23,7 @@ class Marks:
     changing: bool = False
     hashing: bool = False
     outside: bool = False
+    repeatable: bool = False
     any_query: bool = False
     look: Callable[[Request], Response | None] | None = None
 
@@ -64,6 +65,11 @@ def outside(endpoint: Endpoint) -> Endpoint:
     What any other endpoint does under an ``Idempotency-Key`` is one transaction with its answer.
     """
     return _mark(endpoint, outside=True)
+
+
+def repeatable(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that changes nothing: what a page sends it twice is answered anew."""
+    return _mark(endpoint, repeatable=True)
 
 
 def any_query(endpoint: Endpoint) -> Endpoint:

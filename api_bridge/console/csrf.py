@@ -1,4 +1,7 @@
-"""CSRF tokens: only a page of ours, shown to the same browser, has the right one."""
+"""CSRF tokens: only a page of ours, shown to the same browser, has the right one.
+
+A page's mark follows the token in most forms, so that what is sent twice is done once.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import secrets
 
 from fastapi import Request, Response
 
+from api_bridge import page_marks
+from api_bridge.page_marks import SEPARATOR
 from automations.domain.principals import Principal
 from automations.errors import NotAllowed
 from automations.settings import get_settings
 from automations.tokens import derive_token
 
-FIELD = "csrf"
+FIELD = page_marks.FIELD
 _VISITOR = "automations_visitor"
 
 
@@ -22,6 +27,11 @@ def token(request: Request) -> str:
     if caller is not None:
         return derive_token(f"form:{caller.session_id or caller.key_id}")
     return derive_token(f"form:visitor:{_visitor(request)}")
+
+
+def once(request: Request) -> str:
+    """The same with the page's own mark: for forms that are done once, however often sent."""
+    return f"{token(request)}{SEPARATOR}{page_marks.new()}"
 
 
 def remember(request: Request, response: Response) -> None:
@@ -47,9 +57,8 @@ def check(request: Request, given: object) -> None:
     caller: Principal | None = getattr(request.state, "caller", None)
     if caller is not None and caller.session_id is None:
         return  # The holder of an API key: no browser sends one by itself.
-    if not (
-        isinstance(given, str) and hmac.compare_digest(given.encode(), token(request).encode())
-    ):
+    own = given.partition(SEPARATOR)[0] if isinstance(given, str) else ""
+    if not hmac.compare_digest(own.encode(), token(request).encode()):
         raise NotAllowed(
             "This form is out of date: go back, load its page again, and send it anew."
         )

@@ -75,7 +75,7 @@ def page(
     theme = request.cookies.get(THEME)
     content = _templates.get_template(template).render(
         reader=caller,
-        csrf=csrf.token(request),
+        csrf=csrf.once(request),
         here=_here(request),
         said=said if said in texts.SAID else None,
         theme=theme if theme in THEMES else None,

@@ -1,4 +1,7 @@
-"""``Idempotency-Key``: a POST that is sent again gets the same answer as before."""
+"""``Idempotency-Key``: a POST that is sent again gets the same answer as before.
+
+A form of the console needs no such header: its page's mark and all that it holds are its key.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,6 +18,7 @@ from fastapi import Request as HttpRequest
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
+from api_bridge import page_marks
 from api_bridge.cookies import COOKIE
 from api_bridge.endpoint_marks import Marks
 from api_bridge.errors import domain_error
@@ -22,7 +27,13 @@ from api_bridge.middleware.request_guard import replay
 from api_bridge.server.fair_semaphore import FairSemaphore
 from api_bridge.server.threads import MAX_OF_A_WORKSPACE, SLOW_THREADS, in_thread
 from automations.domain.principals import Principal
-from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
+from automations.errors import (
+    DatabaseUnavailable,
+    DomainError,
+    InProgress,
+    NotAuthenticated,
+    Unavailable,
+)
 from automations.services.access import api_keys, idempotency, sign_ins
 from automations.services.access.idempotency import Claim, Request, Stored
 from automations.settings import get_settings
@@ -34,6 +45,26 @@ log = logging.getLogger(__name__)
 _REPLAYED = ("idempotent-replayed", "true")
 _NOT_STORED = (401, 403, 429)
 """Refusals that the same request may not meet again, so that they are not stored."""
+_FORM_WAITS, _FORM_LOOKS_EVERY = 20.0, 0.1
+"""Seconds that a form which was sent twice waits for the answer to the first, and between looks:
+a browser shows only the answer to the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What tells a request from others.
+
+    Args:
+        key: None for a form, whose own content is its key.
+    """
+
+    identify: Who
+    key: str | None
+    content: bytes
+
+    @property
+    def is_form(self) -> bool:
+        return self.key is None
 
 
 class Idempotency:
@@ -49,17 +80,20 @@ class Idempotency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
-        key, identify = headers.get(b"idempotency-key"), _who(headers)
-        if scope["type"] != "http" or scope["method"] != "POST" or key is None or identify is None:
+        identify = _who(headers)
+        if scope["type"] != "http" or scope["method"] != "POST" or identify is None:
             await self._app(scope, receive, send)
             return
         # In one piece, since the request guard has read it already.
         body = (await receive()).get("body", b"")
-        marks = self._marks
+        sent, marks = self._recognise(headers, identify, body), self._marks
+        if sent is None:
+            await self._app(scope, replay(body, receive), send)
+            return
         permits = _permits.setdefault(asyncio.get_running_loop(), _Permits())
         async with permits.of(marks).hold(_workspace(scope)):
             try:
-                begun = await in_thread(_begin, scope, key.decode("latin-1"), identify, body, marks)
+                begun = await _claim(scope, sent, marks)
             except NotAuthenticated:
                 # The route itself refuses the request, and logs that.
                 await self._app(scope, replay(body, receive), send)
@@ -68,11 +102,24 @@ class Idempotency:
                 await _refuse(error, scope, receive, send)
                 return
             if isinstance(begun, Claim):
-                await self._carry_out(begun, scope, replay(body, receive), send)
+                await self._carry_out(begun, sent, scope, replay(body, receive), send)
                 return
         await _response(begun)(scope, receive, send)
 
-    async def _carry_out(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+    def _recognise(
+        self, headers: dict[bytes, bytes], identify: Who, body: bytes
+    ) -> _Sent | None:
+        """What may be sent again; None for what is carried out whenever it comes."""
+        if (key := headers.get(b"idempotency-key")) is not None:
+            return _Sent(identify, key.decode("latin-1"), body)
+        if self._marks.repeatable:
+            return None
+        marked = page_marks.marked(headers.get(b"content-type", b"").decode("latin-1"), body)
+        return None if marked is None else _Sent(identify, None, marked)
+
+    async def _carry_out(
+        self, claim: Claim, sent: _Sent, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         started: MutableMapping[str, Any] = {}
         parts: list[bytes] = []
 
@@ -99,7 +146,7 @@ class Idempotency:
         )
         # Stored before it is sent, so that a client which has seen an answer gets the same again.
         try:
-            await in_thread(_end, claim, answer)
+            await in_thread(_end, claim, answer, sent)
         except DatabaseUnavailable as away:
             if not self._marks.outside:
                 # The transaction failed, so nothing of what the answer says has happened.
@@ -146,8 +193,20 @@ def _workspace(scope: Scope) -> str:
     return "" if caller is None else caller.workspace_id
 
 
-def _begin(scope: Scope, key: str, identify: Who, body: bytes, marks: Marks) -> Claim | Stored:
-    caller = identify()
+async def _claim(scope: Scope, sent: _Sent, marks: Marks) -> Claim | Stored:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (_FORM_WAITS if sent.is_form else 0)
+    while True:
+        try:
+            return await in_thread(_begin, scope, sent, marks)
+        except InProgress:
+            if loop.time() >= until:
+                raise
+        await asyncio.sleep(_FORM_LOOKS_EVERY)
+
+
+def _begin(scope: Scope, sent: _Sent, marks: Marks) -> Claim | Stored:
+    caller = sent.identify()
     digest = hashlib.sha256()
     # The caller is part of the request's identity: others might not be allowed to see the answer.
     for part in (
@@ -155,19 +214,20 @@ def _begin(scope: Scope, key: str, identify: Who, body: bytes, marks: Marks) -> 
         scope["method"].encode(),
         scope["path"].encode(),
         scope.get("query_string", b""),
-        body,
+        sent.content,
     ):
         digest.update(b"%d:" % len(part) + part)
-    request = Request(
-        caller.workspace_id, key, digest.hexdigest(), outside=marks.outside, slow=marks.slow
-    )
+    sha256 = digest.hexdigest()
+    key = f"form:{sha256}" if sent.key is None else sent.key
+    request = Request(caller.workspace_id, key, sha256, outside=marks.outside, slow=marks.slow)
     return idempotency.begin(request)
 
 
-def _end(claim: Claim, answer: Stored) -> None:
+def _end(claim: Claim, answer: Stored, sent: _Sent) -> None:
     if answer.status >= 500:
         claim.abandon()
-    elif answer.status in _NOT_STORED:
+    elif answer.status in _NOT_STORED or (sent.is_form and answer.status >= 400):
+        # A form that was refused is shown again, and what it says may be right a moment later.
         claim.refuse()
     else:
         claim.finish(answer)

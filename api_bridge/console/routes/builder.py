@@ -25,7 +25,7 @@ from api_bridge.console.views import (
 )
 from api_bridge.console.views.open_panel import OpenPanel
 from api_bridge.deps import Admin, EffectId
-from api_bridge.endpoint_marks import outside, slow
+from api_bridge.endpoint_marks import outside, repeatable, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions import checking, editing
@@ -85,6 +85,7 @@ def test(
 @router.post("/{workflow_id}/edit/try")
 @slow
 @outside
+@repeatable
 def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Go through the whole as it is written, with the data at hand; nothing is done outside."""
 

@@ -16,7 +16,7 @@ from api_bridge.console.views import conflicts, placeholders, timestamps
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import download, response_docs
-from api_bridge.endpoint_marks import heavy, outside
+from api_bridge.endpoint_marks import heavy, outside, repeatable
 from api_bridge.routing import Router
 from automations import wiring
 from automations.domain.principals import Principal
@@ -123,6 +123,7 @@ def delete(caller: Admin, template_id: str, form: Posted) -> Response:
 @router.post("/{template_id}/test")
 @heavy
 @outside
+@repeatable
 def test(request: Request, caller: Member, template_id: str, form: Posted) -> Response:
     """Fill a template in with sample data: the document itself, of which nothing is kept."""
     template, content = templates.content(caller.workspace_id, template_id)

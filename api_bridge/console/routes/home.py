@@ -9,7 +9,7 @@ from api_bridge.console import responses, urls
 from api_bridge.console.assets import ASSETS
 from api_bridge.console.form_data import Posted, text
 from api_bridge.deps import Viewer
-from api_bridge.endpoint_marks import any_query
+from api_bridge.endpoint_marks import any_query, repeatable
 from api_bridge.routing import Router
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import NotFound, ValidationFailed
@@ -56,6 +56,7 @@ def load(name: str) -> Response:
 
 
 @router.post("/theme")
+@repeatable
 def choose_theme(request: Request, caller: Viewer, form: Posted) -> Response:
     """Show pages light, dark, or as the reader's system is."""
     theme = text(form, "theme")

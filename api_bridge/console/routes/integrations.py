@@ -15,7 +15,7 @@ from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import conflicts, timestamps
 from api_bridge.console.views import integration_forms as forms
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import outside, slow
+from api_bridge.endpoint_marks import outside, repeatable, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.integrations import EMAIL, IntegrationType
@@ -129,6 +129,7 @@ def enable(caller: Admin, integration_id: str, form: Posted) -> Response:
 @router.post("/{integration_id}/test")
 @slow
 @outside
+@repeatable
 def test(request: Request, caller: Admin, integration_id: str, form: Posted) -> Response:
     """Connect to the service and sign in; nothing is sent."""
     found = integrations.get(caller.workspace_id, integration_id)

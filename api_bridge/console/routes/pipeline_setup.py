@@ -16,7 +16,7 @@ from api_bridge.console.queries import Text
 from api_bridge.console.views import conflicts, pipeline_forms, timestamps, words
 from api_bridge.console.views.typed_values import format_value
 from api_bridge.deps import Admin
-from api_bridge.endpoint_marks import outside, slow
+from api_bridge.endpoint_marks import outside, repeatable, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.pipelines import (
@@ -69,6 +69,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 @router.post("/new/fields")
 @slow
 @outside
+@repeatable
 def look_first(request: Request, caller: Admin, form: Posted) -> Response:
     """Read the first page of the source that was typed, and offer what its records have."""
     given = pipeline_forms.read(_empty(text(form, "type")), form)
@@ -103,6 +104,7 @@ def change(request: Request, caller: Admin, connection_id: str, form: Posted) ->
 @router.post("/{connection_id}/edit/fields")
 @slow
 @outside
+@repeatable
 def look(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Read the first page of the source as it was typed, and offer what its records have."""
     found = connections.get(caller.workspace_id, connection_id)

@@ -12,7 +12,7 @@ from api_bridge.console.form_data import Posted, text, yes_or_no
 from api_bridge.console.queries import Text
 from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Admin, Member, Viewer
-from api_bridge.endpoint_marks import outside, slow
+from api_bridge.endpoint_marks import outside, repeatable, slow
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.pipelines import PUSH
@@ -115,6 +115,7 @@ def stop(caller: Member, connection_id: str, sync_id: str, form: Posted) -> Resp
 @router.post("/{connection_id}/check")
 @slow
 @outside
+@repeatable
 def check(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Read the first page of the source; no row is written."""
     found = connections.get(caller.workspace_id, connection_id)

@@ -48,7 +48,9 @@ async function renew() {
   if (isOut(answer)) return { out: true, changed: false };
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("input[name=csrf]");
   const held = [...document.querySelectorAll("input[name=csrf]")];
-  const changed = Boolean(fresh) && held.some((one) => one.value !== fresh.value);
+  // Behind the dot is the mark of a page, of which each has its own.
+  const token = (one) => one.value.split(".")[0];
+  const changed = Boolean(fresh) && held.some((one) => token(one) !== token(fresh));
   if (changed) for (const one of held) one.value = fresh.value;
   return { out: false, changed };
 }
@@ -96,17 +98,19 @@ document.addEventListener("submit", async (event) => {
   form.requestSubmit(button);
 });
 
-// Parts of a page that follow what happens: only those that differ are exchanged.
+// Parts of a page that follow what happens: only those that differ are exchanged, and not for the
+// mark that each page has.
+const unmarked = (part) => part.innerHTML.replace(/(name="csrf" value="[\w-]+)\.[\w-]+/g, "$1");
 function exchange(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
     if (!other || part.contains(document.activeElement) && part.querySelector("textarea, input:not([type=hidden])")) continue;
-    if (part.dataset.source === undefined) part.dataset.source = part.innerHTML;
-    if (part.dataset.source === other.innerHTML) continue;
+    if (part.dataset.source === undefined) part.dataset.source = unmarked(part);
+    if (part.dataset.source === unmarked(other)) continue;
     const open = [...part.querySelectorAll("details[open]")].length > 0;
     if (open && part.tagName !== "DETAILS") continue;
     part.innerHTML = other.innerHTML;
-    part.dataset.source = other.innerHTML;
+    part.dataset.source = unmarked(other);
     localise(part);
   }
 }
