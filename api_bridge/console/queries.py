@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
@@ -21,6 +22,8 @@ Text = Annotated[str, Query(max_length=500)]
 Page = Annotated[int, Query(ge=1, le=100_000)]
 """Of a list whose pages have numbers."""
 PAGE_SIZE = 25
+MAX_OFFERED = 300
+"""Names that a filter offers; lists of what has others lead to the same."""
 MAX_EXPORTED = 10_000
 """Lines of a list in one file, which says where it ends: the API goes on from there."""
 _EXPORT_BATCH_SIZE = 1_000
@@ -40,6 +43,12 @@ def choice(kind: type[E], name: str, given: str) -> E | None:
         return kind(given)
     except ValueError as error:
         raise ValidationFailed({name: [f"must be one of {', '.join(kind)}"]}) from error
+
+
+def offered(names: Mapping[str, str], chosen: str) -> dict[str, str]:
+    """What one may choose from by name: as many as a page carries, and what is chosen."""
+    found = dict(islice(names.items(), MAX_OFFERED))
+    return found if chosen in found or chosen not in names else {**found, chosen: names[chosen]}
 
 
 def parse_since(given: str) -> datetime | None:

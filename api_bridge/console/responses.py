@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api_bridge.console import assets, csrf, navigation, texts, urls
 from api_bridge.console.views import plots, timestamps, words
 from api_bridge.downloads import download
+from api_bridge.public_pages import shown_values
 from api_bridge.public_pages.pages import SHARED_GLOBALS, STYLE_SOURCE
 from automations.domain.principals import Principal
 from automations.kit.networks import LOOPBACK
@@ -55,6 +56,9 @@ _templates.globals.update(
     source_word=words.source,
     size_word=words.size,
     format_word=words.file_format,
+    option_word=words.option,
+    event_word=words.event,
+    within=shown_values.within,
 )
 
 

@@ -9,6 +9,7 @@ from api_bridge.console import (
     document_texts,
     form_texts,
     matter_texts,
+    option_texts,
     run_texts,
     table_texts,
     workspace_texts,
@@ -50,6 +51,7 @@ _TEXTS: Mapping[str, str] = {
     **matter_texts.TEXTS,
     **public_texts.TEXTS,
     **table_texts.TEXTS,
+    **option_texts.TEXTS,
     **run_texts.TEXTS,
     "actions": "Actions",
     "approval.asked": "Asked",
@@ -67,7 +69,9 @@ _TEXTS: Mapping[str, str] = {
     "approvals.others": "Waiting for others",
     "approvals.pick": "Select “{subject}”",
     "approvals.reject": "Reject selected",
+    "approvals.more": "More of them wait: decided ones make room.",
     "approvals.title": "Approvals",
+    "approvals.total": "{n} waits.|{n} wait.",
     "audit.about": "Who changed what, and when.",
     "audit.details": "Details",
     "audit.none": "No entries match",
@@ -79,6 +83,7 @@ _TEXTS: Mapping[str, str] = {
     "bars.some": "The last {n} runs: {parts}",
     "cancel": "Cancel",
     "choose": "Select",
+    "choose.all": "All of this page",
     "definition.export": "Download",
     "definition.hint": "This automation as a definition file. Apply it with",
     "definition.title": "Definition",
@@ -191,7 +196,9 @@ _TEXTS: Mapping[str, str] = {
     "operator.notEquals": "is not",
     "operator.startsWith": "begins with",
     "pager.back": "Back",
+    "pager.begin": "First page",
     "pager.first": "Newest",
+    "pager.further": "Next page",
     "pager.label": "Pages",
     "pager.next": "Older",
     "pager.place": "Page {page} of {pages}",
@@ -336,6 +343,11 @@ def keys() -> Iterable[str]:
 def text(key: str, **values: object) -> str:
     """A text, with values in its places; they are escaped where it is shown."""
     return _TEXTS[key].format(**values)
+
+
+def first(wanted: Iterable[str]) -> str | None:
+    """The first of several texts that there is."""
+    return next((_TEXTS[key] for key in wanted if key in _TEXTS), None)
 
 
 def number(key: str, count: int) -> str:

@@ -106,9 +106,7 @@ class Idempotency:
                 return
         await _response(begun)(scope, receive, send)
 
-    def _recognise(
-        self, headers: dict[bytes, bytes], identify: Who, body: bytes
-    ) -> _Sent | None:
+    def _recognise(self, headers: dict[bytes, bytes], identify: Who, body: bytes) -> _Sent | None:
         """What may be sent again; None for what is carried out whenever it comes."""
         if (key := headers.get(b"idempotency-key")) is not None:
             return _Sent(identify, key.decode("latin-1"), body)

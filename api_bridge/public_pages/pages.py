@@ -78,6 +78,7 @@ SHARED_GLOBALS = {
     "columns_of": shown_values.columns,
     "label_of": shown_values.label,
     "plain_of": shown_values.plain,
+    "headline_of": shown_values.headline,
     "accepted": ",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
     "largest": uploads.MAX_BYTES // 1_000_000,
 }

@@ -38,6 +38,8 @@ TEXTS: Mapping[str, str] = {
     "public.undecided": "Some values need to be corrected; nothing was decided yet.",
     "public.unsent": "Some values need to be corrected; nothing was sent yet.",
     "value.cut": "… shortened: the API has all of it",
+    "value.empty": "Nothing.",
+    "value.json": "As JSON",
     "value.none": "none",
     "yes": "Yes",
 }

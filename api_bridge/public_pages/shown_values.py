@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from api_bridge.public_pages import public_texts
@@ -13,6 +14,10 @@ from automations.kit.storable import showable
 MAX_SHOWN = 8_000
 """Characters of a value that a page shows: whoever wants more of it has the API."""
 _MAX_COLUMNS = 8
+_PER_VALUE = 20
+"""Characters that a value counts for beside its own: what stands around it on a page."""
+_MAX_HEADING = 140
+_PARTS_AT_ONCE = 500
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}(?<!_)")
 _PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ABBREVIATIONS = ("api", "id", "url")
@@ -59,13 +64,54 @@ def plain(value: Any) -> str:
     return pretty(value)
 
 
+def within(value: Any, most: int = MAX_SHOWN) -> Any:
+    """A value as far as a page shows it: what is beyond so many characters is left out."""
+    return _cut(value, [most])
+
+
+def _cut(value: Any, left: list[int]) -> Any:
+    left[0] -= _PER_VALUE
+    match value:
+        case str():
+            shown = value if len(value) <= left[0] else f"{value[: max(left[0], 0)]}…"
+            left[0] -= len(shown)
+            return shown
+        case Mapping():
+            found = {}
+            for place, (key, one) in enumerate(value.items(), 1):
+                if left[0] <= 0:
+                    break
+                left[0] -= len(str(key))
+                # However long one is, those behind it are shown, too.
+                share = left[0] if place == len(value) else (left[0] + 1) // 2
+                rest = [share]
+                found[key] = _cut(one, rest)
+                left[0] -= share - rest[0]
+            return found
+        case list():
+            return [_cut(one, left) for one in value if left[0] > 0]
+    return value
+
+
+def headline(text: str, otherwise: str) -> tuple[str, str]:
+    """What a question is headed by, and what follows: its first line, where that is short."""
+    first, _, rest = text.strip().partition("\n")
+    if not first or len(first) > _MAX_HEADING:
+        return otherwise, text
+    return first.strip(), rest.strip()
+
+
 def _is_flat(value: Any) -> bool:
     return not isinstance(value, list | Mapping)
 
 
 def pretty(value: Any) -> str:
     """A JSON value as a person reads it, cut where a page would be too long."""
-    text = json.dumps(showable(value), indent=2, ensure_ascii=False)
+    parts = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(showable(value))
+    text = ""
+    # Of a long value no more is written than is shown.
+    while len(text) <= MAX_SHOWN and (part := "".join(islice(parts, _PARTS_AT_ONCE))):
+        text += part
     return (
         text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n{public_texts.text('value.cut')}"
     )

@@ -212,8 +212,9 @@ def _settle(made: Sample) -> None:
             session, made.runs["failed"], RunStatus.FAILED, "Look the company up: HTTP 503 from it."
         )
         question = {
-            "subject": "May we take on ACME GmbH?",
-            "body": "They ask for 25 000 EUR.\nTheir register entry is attached.",
+            "subject": "Approval needed: Ask compliance – KYC review",
+            "body": "May we take on ACME GmbH?\nThey ask for 25 000 EUR.\n"
+            "Their register entry is attached.",
             "data": {"company": "ACME GmbH", "amount": 25000, "directors": ["Ada", "Grace"]},
         }
         asked = waits.open_wait(

@@ -27,6 +27,34 @@ def test_a_key_is_a_label_where_it_is_a_name(key: object, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "heading", "more"),
+    [
+        ("May we?", "May we?", ""),
+        (" May we?\nThey ask for 5.\n\nIt is late. ", "May we?", "They ask for 5.\n\nIt is late."),
+        ("x" * 141, "Approval needed", "x" * 141),
+        ("", "Approval needed", ""),
+        ("x" * 141 + "\nmore", "Approval needed", "x" * 141 + "\nmore"),
+    ],
+)
+def test_a_question_is_headed_by_its_first_line_where_that_is_short(
+    text: str, heading: str, more: str
+) -> None:
+    assert shown_values.headline(text, "Approval needed") == (heading, more)
+
+
+def test_of_a_large_value_a_page_shows_as_much_as_is_read() -> None:
+    for large in (
+        "x" * 100_000,
+        ["x"] * 100_000,
+        {str(n): n for n in range(100_000)},
+        [{"a": ["x" * 1_000] * 1_000}] * 1_000,
+    ):
+        assert len(str(shown_values.within(large, 1_000))) < 2_000
+    small = {"a": [1, None, {"b": "text"}], "c": True, "d": {}, "e": []}
+    assert shown_values.within(small) == small
+
+
+@pytest.mark.parametrize(
     ("value", "shown"),
     [
         (True, "Yes"),

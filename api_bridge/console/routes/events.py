@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from api_bridge.console import queries, responses
 from api_bridge.console.form_data import Posted
 from api_bridge.console.queries import Text
+from api_bridge.console.views import words
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
 from automations.domain.events import EventFilter
@@ -47,6 +48,7 @@ def show_list(
         status=status,
         since=since,
         statuses=list(EventStatus),
+        event_types=words.EVENT_TYPES,
         periods=list(queries.PERIODS),
         following=queries.following(request, following),
         is_first=not cursor,

@@ -68,7 +68,7 @@ def show_list(
         status=status,
         trigger=trigger,
         since=since,
-        names=overviews.names(caller.workspace_id),
+        names=queries.offered(overviews.names(caller.workspace_id), workflow),
         statuses=list(RunStatus),
         trigger_types=TRIGGER_TYPES,
         periods=list(queries.PERIODS),

@@ -39,6 +39,7 @@ def show_list(
         caller.workspace_id, form or None, wanted, cursor or None, queries.PAGE_SIZE
     )
     schemas = submissions.schemas_of(found)
+    titles = forms.titles(caller.workspace_id)
     return responses.page(
         request,
         "submissions.html",
@@ -46,7 +47,8 @@ def show_list(
         rows=[(one, _rows(schemas, one)) for one in found],
         form=form,
         status=status,
-        titles=forms.titles(caller.workspace_id),
+        titles=titles,
+        offered=queries.offered(titles, form),
         statuses=list(SubmissionStatus),
         following=queries.following(request, following),
         is_first=not cursor,

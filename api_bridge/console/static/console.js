@@ -148,6 +148,7 @@ function filter(form) {
     for (const part of document.querySelectorAll("[data-beside]")) part.innerHTML = fresh.getElementById(part.id).innerHTML;
     history.replaceState(null, "", address);
     localise(results);
+    revealPickAll(results);
   };
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 200); });
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); show(); });
@@ -158,6 +159,17 @@ document.addEventListener("click", (event) => {
   const box = event.target;
   if (!event.shiftKey || !box.matches || !box.matches("[data-bulk] input[type=checkbox]")) return;
   for (const other of box.form.querySelectorAll("input[type=checkbox]")) other.checked = box.checked;
+});
+
+// The same by one box above the list, which is there only with scripts; it follows what is ticked.
+const others = (all) => [...all.closest("form").querySelectorAll("input[type=checkbox]")].filter((box) => !all.contains(box));
+const revealPickAll = (root) => { for (const all of root.querySelectorAll("[data-pick-all]")) all.hidden = false; };
+document.addEventListener("change", (event) => {
+  const form = event.target.closest && event.target.closest("[data-bulk]"), all = form && form.querySelector("[data-pick-all]");
+  if (!all) return;
+  const main = all.querySelector("input");
+  if (event.target === main) for (const box of others(all)) box.checked = main.checked;
+  else main.checked = others(all).every((box) => box.checked);
 });
 
 // One popup at a time; Escape and a click elsewhere close it. Escape closes the menu of a phone, too.
@@ -183,6 +195,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 localise(document);
+revealPickAll(document);
 setInterval(() => document.hidden || localise(document), 30000);
 document.querySelectorAll("[data-filters]").forEach(filter);
 document.querySelectorAll("[data-follow]:not([data-ended])").forEach(follow);

@@ -194,7 +194,7 @@ def summary(config: Any) -> str:
             if name == "duration":
                 return _duration(value)
             if name == "tableId":
-                return _cut(f"{value} · {config.get('operation')}")
+                return _cut(f"{value} · {words.option('operation', str(config.get('operation')))}")
             method = config.get("method") if name == "url" else None
             return _cut(f"{method} {value}" if isinstance(method, str) else value)
         if isinstance(value, list) and value and all(isinstance(one, str) for one in value):

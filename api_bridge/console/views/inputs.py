@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as default
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -40,6 +41,7 @@ class Field:
     Args:
         control: text, area, number, boolean, choice or json.
         known: what it was before anybody typed.
+        words: what options are called, where they are words of the product's own.
     """
 
     key: str
@@ -52,11 +54,18 @@ class Field:
     options: Sequence[str]
     value: str
     known: str
+    words: Mapping[str, str] = default(default_factory=dict)
 
 
 def fields(definition: Mapping[str, Any], typed_in: FormData | None = None) -> list[Field] | None:
     """The fields of an automation's input; None where it is to be written as JSON."""
     return fields_of((definition.get("trigger") or {}).get("inputSchema"), _PREFIX, typed_in)
+
+
+def labels(definition: Mapping[str, Any]) -> dict[str, str]:
+    """What the values of an automation's input are called, by their keys."""
+    known = fields(definition)
+    return {one.key: one.label for one in known or ()}
 
 
 def fields_of(schema: Any, prefix: str, typed_in: FormData | None = None) -> list[Field] | None:

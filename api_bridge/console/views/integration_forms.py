@@ -11,7 +11,7 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from api_bridge.console.form_data import text
-from api_bridge.console.views import inputs
+from api_bridge.console.views import inputs, words
 from api_bridge.console.views.inputs import Field
 from api_bridge.console.views.typed_values import object_of
 from automations.definitions.integrations import AI, EMAIL, SLACK, schemas
@@ -86,7 +86,10 @@ def _fields(
     for key, value in kept.items():
         if key in found["properties"]:
             found["properties"][key]["default"] = value
-    return inputs.fields_of(found, f"{prefix}.", typed_in) or []
+    return [
+        replace(one, words={value: words.option(one.key, value) for value in one.options})
+        for one in inputs.fields_of(found, f"{prefix}.", typed_in) or []
+    ]
 
 
 def _secret(schema: Mapping[str, Any]) -> list[Field]:

@@ -7,12 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api_bridge.console import texts
-from api_bridge.console.views import charts, flow, words
+from api_bridge.console.views import charts, flow, inputs, words
 from api_bridge.public_pages import shown_values
 from automations.domain.overviews import NamedResource
 from automations.domain.principals import Principal
 from automations.domain.runs import PastPause, RunStory, StepLog, Vote
-from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, RunStatus, WaitKind
+from automations.domain.statuses import (
+    DECISIONS,
+    UNFINISHED,
+    Decision,
+    RunStatus,
+    StepStatus,
+    WaitKind,
+)
+from automations.kit.values import JSON
 
 _MAX_LINES = 60
 """Lines of a step's log that a page shows, the newest; the API has them all."""
@@ -32,8 +40,8 @@ class StepPage:
     status: str | None
     retries: int
     config: str
-    given: str | None
-    output: str | None
+    given: JSON
+    output: JSON
     lines: Sequence[StepLog]
     more_lines: int
     pauses: Sequence[PastPause]
@@ -58,7 +66,9 @@ def build_context(
         "detail": detail,
         "story": story,
         "steps": steps,
+        "failed": _failed(steps) if run.status == RunStatus.FAILED else None,
         "decided": collect_votes(story),
+        "labels": inputs.labels(story.definition),
         "is_cut": flow.is_cut(story.definition),
         "names": names,
         "timeline": charts.timeline(story, names)[-flow.MAX_DRAWN :],
@@ -70,6 +80,12 @@ def build_context(
         and pause.kind not in (*_ENDED_BY_ITSELF, WaitKind.DECISION),
         "origin": texts.text(f"origin.{detail.trigger_type}"),
     }
+
+
+def _failed(steps: Sequence[flow.Step]) -> flow.Step | None:
+    """The step at which a run has failed: the innermost of those that have."""
+    found = [one for one in flow.walk(steps) if one.status == StepStatus.FAILED]
+    return found[-1] if found else None
 
 
 def collect_votes(story: RunStory) -> list[Vote]:
@@ -99,8 +115,8 @@ def step(story: RunStory, node_id: str) -> StepPage | None:
         status=str(state.status) if state else None,
         retries=state.retries if state else 0,
         config=shown_values.pretty(written.get("config") or {}),
-        given=shown_values.pretty(state.input) if state and state.input is not None else None,
-        output=shown_values.pretty(state.output) if state and state.output is not None else None,
+        given=state.input if state else None,
+        output=state.output if state else None,
         lines=[_cut(line) for line in lines[-_MAX_LINES:]],
         more_lines=max(len(lines) - _MAX_LINES, 0),
         pauses=[pause for pause in story.pauses if pause.node_id == node_id][-_MAX_LINES:],

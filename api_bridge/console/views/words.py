@@ -7,6 +7,7 @@ from typing import get_args
 from jinja2.filters import do_filesizeformat
 
 from api_bridge.console import texts
+from automations.definitions.triggers import RESERVED_TYPES
 from automations.kit.comparison import Operator
 
 _ICONS = {
@@ -29,6 +30,7 @@ _ICONS = {
     "slack": "chat",
     "table_operations": "table",
 }
+EVENT_TYPES: tuple[str, ...] = tuple(sorted(RESERVED_TYPES))
 OPERATORS: tuple[str, ...] = get_args(Operator)
 _MAX_ABBREVIATION = 4
 _MAX_VALUE_LENGTH = 60
@@ -78,6 +80,20 @@ def source(name: str) -> str:
 def operator(name: str) -> str:
     """How two values are compared; what is no way of that as it is written."""
     return texts.text(f"operator.{name}") if name in OPERATORS else name
+
+
+def event(name: str) -> str:
+    """A type of events in words, where the product tells of it; else as its sender has named it."""
+    return texts.text(f"event_type.{name}") if name in EVENT_TYPES else name
+
+
+def option(field: str, value: str) -> str:
+    """One of the values that a field may have, in words.
+
+    Args:
+        field: by its key; the same value may be another word elsewhere.
+    """
+    return texts.first((f"option.{field}.{value}", f"option.{value}")) or value
 
 
 def icon(step_type: str) -> str:
