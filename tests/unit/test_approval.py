@@ -51,6 +51,13 @@ def test_the_subject_of_its_mail_is_one_line_whatever_the_step_is_called(name: s
     assert outcome.question.subject == "Approval needed: Ask the boss"
 
 
+def test_the_subject_names_the_automation_too() -> None:
+    ctx = context({"workflow": {"name": "Large\norders"}}, step_name="Ask the boss")
+    outcome = Approval().run(configured(approvers=["a@b.example"]), ctx)
+    assert isinstance(outcome, WaitForDecision)
+    assert outcome.question.subject == "Approval needed: Ask the boss – Large orders"
+
+
 def test_it_asks_with_everything_that_the_deciders_need() -> None:
     form = {"sections": [{"id": "s", "fields": [{"id": "f", "key": "note", "type": "text"}]}]}
     config = configured(

@@ -7,8 +7,9 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.console import csrf, responses, urls
+from api_bridge.console import csrf, queries, responses, urls
 from api_bridge.console.form_data import Posted, text, texts
+from api_bridge.console.queries import Page
 from api_bridge.deps import Member, Viewer
 from api_bridge.public_pages import form_groups, form_inputs
 from api_bridge.routing import Router
@@ -27,9 +28,20 @@ _BESIDE = (csrf.FIELD, "decision", "next", "reason")
 
 
 @router.get("")
-def show_list(request: Request, caller: Viewer) -> Response:
+def show_list(request: Request, caller: Viewer, page: Page = 1) -> Response:
     """The decisions that are open, one's own first."""
-    return responses.page(request, "approvals.html", caller, asked=inbox.list_open(caller))
+    asked = inbox.list_open(caller)
+    shown, following = queries.paginate(request, asked, page)
+    return responses.page(
+        request,
+        "approvals.html",
+        caller,
+        asked=shown,
+        total=len(asked),
+        is_cut=len(asked) >= inbox.MAX_LISTED,
+        following=following,
+        is_first=page == 1,
+    )
 
 
 @router.post("/bulk")

@@ -177,10 +177,11 @@ class Approval(StepType[ApprovalConfig]):
         form: dict[str, Any] | None = None
         if config.form is not None:
             form = config.form.model_dump(mode="json", by_alias=True, exclude_none=True)
-        # A step's name may have line breaks, the subject of a mail may not.
-        named = " ".join(ctx.step_name.splitlines())
+        workflow = ctx.render("{{workflow.name}}", missing_ok=True)
+        named = f"{ctx.step_name} – {workflow}" if workflow else ctx.step_name
         question = Question(
-            subject=f"Approval needed: {named}",
+            # A name may have line breaks, the subject of a mail may not.
+            subject=f"Approval needed: {' '.join(named.splitlines())}",
             body=config.message,
             data=config.data,
             form=form,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -287,6 +287,15 @@ def approvers(session: Session, wait_id: str) -> list[Approver]:
             select(Approver).where(Approver.wait_id == wait_id).order_by(Approver.address)
         )
     )
+
+
+def approvers_of(session: Session, wait_ids: Collection[str]) -> dict[str, list[Approver]]:
+    """The same of several decisions, by their ids."""
+    found: dict[str, list[Approver]] = {wait_id: [] for wait_id in wait_ids}
+    query = select(Approver).where(Approver.wait_id.in_(wait_ids)).order_by(Approver.address)
+    for one in session.scalars(query):
+        found[one.wait_id].append(one)
+    return found
 
 
 def open_decisions(

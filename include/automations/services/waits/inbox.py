@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from automations.db.session import Session, reading
-from automations.db.tables import Run, Wait
+from automations.db.tables import Approver, Run, Wait
 from automations.db.waits import waits
 from automations.domain.people import identity_of, mailbox
 from automations.domain.principals import Principal
@@ -58,7 +58,11 @@ def list_open(by: Principal, run_id: str | None = None) -> Sequence[OpenDecision
     with reading() as session:
         person = people.identities(session, by.workspace_id, [identity_of(by)])
         rows = waits.open_decisions(session, by.workspace_id, run_id, MAX_LISTED)
-        decisions = [_to_open_decision(session, by, person, *row) for row in rows]
+        approvers = waits.approvers_of(session, [wait.id for wait, _, _ in rows])
+        decisions = [
+            _to_open_decision(session, by, person, approvers[wait.id], wait, run, name)
+            for wait, run, name in rows
+        ]
     return sorted(
         decisions, key=lambda decision: (not decision.mine, not decision.may, decision.asked_at)
     )
@@ -71,13 +75,19 @@ def count(workspace_id: str) -> int:
 
 
 def _to_open_decision(
-    session: Session, by: Principal, person: Set[str], wait: Wait, run: Run, name: str
+    session: Session,
+    by: Principal,
+    person: Set[str],
+    approvers: Sequence[Approver],
+    wait: Wait,
+    run: Run,
+    name: str,
 ) -> OpenDecision:
     question = Question.of(wait.question or {})
-    approvers = waits.approvers(session, wait.id)
     own = [approver for approver in approvers if mailbox(approver.address) in person]
-    starters = people.identities(session, by.workspace_id, run.starters)
-    barred = not question.allow_self_approval and not person.isdisjoint(starters)
+    barred = not question.allow_self_approval and not person.isdisjoint(
+        people.identities(session, by.workspace_id, run.starters)
+    )
     waits_for_them = any(approver.used_at is None for approver in own)
     asked_for = waits_for_them if own else not approvers or by.administers
     may = by.may("MEMBER") and asked_for and not barred
