@@ -20,6 +20,7 @@ TEXTS: Mapping[str, str] = {
     "designer.add_section": "Add a section",
     "designer.description": "Description",
     "designer.description_hint": "Shown below the page’s title.",
+    "designer.earlier": "{n} earlier field|{n} earlier fields",
     "designer.fields": "Fields",
     "designer.files": "One file, {size} MB at most: {kinds}. It must be what its name says.",
     "designer.folded": "{n} field: choose the section to see it.|{n} fields: choose the section to "
@@ -32,6 +33,7 @@ TEXTS: Mapping[str, str] = {
     "designer.key_hint": "Automations read the answer as {{{{submission.key}}}}. Changing it "
     "affects those that use it.",
     "designer.label": "Label",
+    "designer.later": "{n} further field|{n} further fields",
     "designer.max_items": "At most",
     "designer.min_items": "At least",
     "designer.more_options": "Add an option",
@@ -41,6 +43,8 @@ TEXTS: Mapping[str, str] = {
     "designer.option_value": "Value of option {number}",
     "designer.options": "Options",
     "designer.options_hint": "The value is what automations read; without one, it is the label.",
+    "designer.preview_part": "The form is long: this is the part around what is chosen.",
+    "designer.preview_whole": "The whole page",
     "designer.publish": "Save and publish",
     "designer.repeatable": "Can be filled in several times",
     "designer.repeatable_hint": "As a list: directors, items, addresses.",

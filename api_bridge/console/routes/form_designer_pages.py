@@ -76,6 +76,16 @@ def panel_at(draft: Draft, at: str) -> OpenPanel:
     return OpenPanel(FORM)
 
 
+def part_of(draft: Draft, at: str) -> Draft:
+    """The schema of a long form with no more than what is drawn of it beside a preview."""
+    place = panel_at(draft, at).place or FieldPosition(0, 0)
+    shown = []
+    for section in editing.sections(draft)[place.section : place.section + 1]:
+        start, end = form_parts.window(len(section["fields"]), place.field or 0)
+        shown.append({**section, "fields": section["fields"][start:end]})
+    return {**draft["schema"], "sections": shown}
+
+
 def _begin(draft: Draft) -> str:
     """What is open at first: the first field, or a place for it."""
     first = next(editing.walk(draft), None)
@@ -113,6 +123,7 @@ def page(
             title=str(edit.draft.get("title") or edit.title),
             opened=opened,
             part=opened.part,
+            is_long=form_parts.is_long(edit.draft),
             sections=form_parts.build_sections(edit.draft, errors, opened.place),
             form_problems=sum(1 for path in errors if not path.startswith("schema.sect")),
             own=own,

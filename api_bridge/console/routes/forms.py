@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api_bridge.console import queries, responses, texts
 from api_bridge.console.form_data import Posted, check_sure, text, yes_or_no
 from api_bridge.console.queries import Text
-from api_bridge.console.routes.form_designer_pages import ROOT, address
+from api_bridge.console.routes.form_designer_pages import ROOT, address, part_of
 from api_bridge.deps import Admin, Viewer
 from api_bridge.endpoint_marks import changing
 from api_bridge.public_pages import form_groups, pages, shown_form
@@ -83,11 +83,14 @@ def show(request: Request, caller: Viewer, form_id: str) -> Response:
 
 
 @router.get("/{form_id}/preview")
-def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") -> Response:
+def preview(
+    request: Request, caller: Viewer, form_id: str, draft: Text = "", at: Text = ""
+) -> Response:
     """The page that the form's public link shows, to be looked at only.
 
     Args:
         draft: anything, for what the reader has written and not saved yet.
+        at: what is open in the designer, for the part of a long form around it.
     """
     form = forms.get(caller.workspace_id, form_id)
     title, description, schema = form.title, form.description, form.schema
@@ -102,6 +105,8 @@ def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") ->
             )
         title, description = edit.draft["title"], edit.draft["description"]
         schema = edit.draft["schema"]
+        if at:
+            schema = part_of(edit.draft, at)
     # One item of each section that repeats, so that it is seen.
     sections = FormSchema.model_validate(schema).sections
     prefill: dict[str, Any] = {one.items_key: [{}] for one in sections if one.repeatable}

@@ -83,7 +83,8 @@ class Section:
 
     Args:
         problems: with itself, not with its fields.
-        folded: how many fields it has that are not drawn.
+        folded: how many fields it has, where none of them is drawn.
+        earlier, later: how many fields stand before and behind those that are drawn.
     """
 
     place: FieldPosition
@@ -92,11 +93,24 @@ class Section:
     problems: int
     fields: Sequence[Field]
     folded: int
+    earlier: int
+    later: int
 
     @property
     def end(self) -> FieldPosition:
         """Behind its last field."""
-        return FieldPosition(self.place.section, len(self.fields) + self.folded)
+        number = self.earlier + len(self.fields) + self.later + self.folded
+        return FieldPosition(self.place.section, number)
+
+    @property
+    def before(self) -> FieldPosition:
+        """The last of the fields before those that are drawn."""
+        return FieldPosition(self.place.section, self.earlier - 1)
+
+    @property
+    def behind(self) -> FieldPosition:
+        """The first of the fields behind those that are drawn."""
+        return FieldPosition(self.place.section, self.earlier + len(self.fields))
 
 
 def icon(kind: str) -> str:
@@ -112,12 +126,24 @@ def word(kind: str) -> str:
 
 def build_sections(draft: Draft, errors: Errors, opened: FieldPosition | None) -> list[Section]:
     """The sections of a form; of a very long one only the fields of what is open."""
-    is_long = sum(1 for _ in editing.walk(draft)) > MAX_DRAWN
     shown = opened.section if opened is not None else 0
+    at = (opened.field if opened is not None else None) or 0
     return [
-        _section(section, FieldPosition(number), errors, is_folded=is_long and number != shown)
+        _section(section, FieldPosition(number), errors, None if is_folded else at)
         for number, section in enumerate(editing.sections(draft))
+        for is_folded in (is_long(draft) and number != shown,)
     ]
+
+
+def is_long(draft: Draft) -> bool:
+    """Whether a form has more fields than one page."""
+    return sum(1 for _ in editing.walk(draft)) > MAX_DRAWN
+
+
+def window(count: int, at: int) -> tuple[int, int]:
+    """Which of the fields of a section are drawn: those around one."""
+    start = max(min(at - MAX_DRAWN // 2, count - MAX_DRAWN), 0)
+    return start, min(start + MAX_DRAWN, count)
 
 
 def problems_of(errors: Errors, path: str) -> Errors:
@@ -228,21 +254,27 @@ def _key(draft: Draft, saved: Draft, place: FieldPosition, given: str, label: st
 
 
 def _section(
-    section: Mapping[str, Any], place: FieldPosition, errors: Errors, *, is_folded: bool
+    section: Mapping[str, Any], place: FieldPosition, errors: Errors, at: int | None
 ) -> Section:
+    """A section as it is drawn.
+
+    Args:
+        at: around which of its fields; None when they are folded.
+    """
     fields = section["fields"]
+    start, end = (0, 0) if at is None else window(len(fields), at)
     return Section(
         place=place,
         title=str(section.get("title") or ""),
         repeatable=section.get("repeatable") is True,
         problems=len(problems_of(errors, place.path)),
-        fields=[]
-        if is_folded
-        else [
+        fields=[
             _field(field, FieldPosition(place.section, index), errors)
-            for index, field in enumerate(fields)
+            for index, field in enumerate(fields[start:end], start)
         ],
-        folded=len(fields) if is_folded else 0,
+        folded=len(fields) if at is None else 0,
+        earlier=start,
+        later=len(fields) - end if at is not None else 0,
     )
 
 
