@@ -283,6 +283,50 @@ def test_one_step_is_tested_as_it_was_saved(building: Building, there: Sample) -
     assert "Save first" in building.browser.text
 
 
+def test_a_step_that_is_not_saved_is_saved_and_tested_unless_it_is_in_use(
+    building: Building, there: Sample
+) -> None:
+    owner, draft = there.people["OWNER"], {"status": "DRAFT"}
+    building.open("step.risky")
+    building.do("keep:", {"f:name": "Changed"})
+    assert building.texts("//button[@value='test:']")
+    assert not building.texts("//button[@value='test:save']")
+    building.do("discard:")
+    workflows.update(owner, there.workflow, draft, ports())
+    building.open("step.risky")
+    building.do("at:sample")
+    given = '{"input": {"amount": 20000, "politicallyExposed": false}}'
+    building.do("at:step.risky", {"sample": given})
+    building.do("keep:", {"f:name": "Changed"})
+    (label,) = building.texts("//button[@value='test:save']")
+    assert label.strip() == "Save and test this step"
+    page = building.page
+    assert building.browser.press(page, to=f"{page}/test", do="test:save").status_code == 200
+    assert "Continues with: If so" in building.browser.text
+    assert "Changed" in str(workflows.get(there.workspace, there.workflow).definition)
+
+
+def test_steps_are_taken_to_another_automation_as_text(
+    building: Building, owner: Browser, there: Sample
+) -> None:
+    building.open("step.risky")
+    source = building.browser.root.get_element_by_id("step-source").text_content()
+    assert "May we take on {{input.company}}?" in source
+    other = Building(owner, there.digest)
+    other.open("step.mail")
+    # By the keyboard, from the clipboard; then by hand, before the first step.
+    other.do("paste:", {"clip": source})
+    pasted = ["Is it risky?", "Ask compliance", "Note that it is harmless"]
+    assert other.steps() == ["Mail the digest", *pasted]
+    other.do("at:add./steps/0")
+    other.do("paste:", {"pasted": "- {name: Mail the digest, type: email}\n- {type: delay}"})
+    assert other.steps()[:3] == ["Mail the digest 2", "delay", "Mail the digest"]
+    for wrong in ("", "just a text", "- {type: nothing}", "a: [", "{}", "[]"):
+        before = other.steps()
+        assert other.do("paste:", {"clip": wrong}).status_code == 400
+        assert other.steps() == before
+
+
 def test_a_member_and_a_viewer_see_no_way_to_edit(
     browsers: dict[str, Browser], there: Sample
 ) -> None:
@@ -429,15 +473,15 @@ def test_what_a_step_names_by_an_id_is_drawn_by_its_name(owner: Browser, there: 
     (invoices,) = [one for one in tables.list_all(there.workspace) if one.name == "Invoices"]
     flow, workflow = "//*[@data-flow]", owner.path.removesuffix("/edit")
     (drawn,) = owner.root.xpath(flow)
-    assert "Invoices · upsert" in drawn.text_content()
+    assert "Invoices · Add or change a row" in drawn.text_content()
     assert invoices.id not in drawn.text_content()
     owner.open(workflow)
-    assert "Invoices · upsert" in owner.text
+    assert "Invoices · Add or change a row" in owner.text
     owner.open(f"{workflow}/run")
     filled = {"input.number": "1", "input.supplier": "ACME", "input.amount": "5"}
     owner.press(f"{workflow}/execute", typed=filled)
     assert owner.path.startswith("/console/runs/")
-    assert "Invoices · upsert" in owner.text
+    assert "Invoices · Add or change a row" in owner.text
     tables.delete(there.workspace, invoices.id, force=True)
     owner.open(workflow)
-    assert "Invoices (deleted) · upsert" in owner.text
+    assert "Invoices (deleted) · Add or change a row" in owner.text

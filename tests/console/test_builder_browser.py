@@ -132,6 +132,52 @@ def test_what_is_typed_is_kept_without_a_button_and_shown_with_its_value(
     assert faults == []
 
 
+def test_a_template_is_completed_from_what_is_at_hand(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    page = opened(chromium, url, there.tokens["OWNER"], faults)
+    page.goto(f"{url}/console/workflows/{there.workflow}/edit?at=step.hello")
+    subject, keys = page.get_by_label("Subject *"), page.keyboard
+    subject.fill("")
+    subject.press_sequentially("For {{email")
+    offered = page.get_by_role("option")
+    expect(offered.first).to_contain_text("loop.item.email")
+    keys.press("Enter")
+    expect(subject).to_have_value("For {{loop.item.email}}")
+    expect(offered).to_have_count(0)
+    for _ in "}}":
+        keys.press("ArrowLeft")
+    subject.press_sequentially(" | upp")
+    expect(offered).to_have_count(1)
+    offered.first.click()
+    expect(subject).to_have_value("For {{loop.item.email | upper}}")
+    expect(page.locator("[id='about-f:config.subject']")).to_contain_text("For ADA@B.EXAMPLE")
+    subject.press_sequentially(" {{")
+    expect(offered.first).to_be_visible()
+    keys.press("Escape")
+    expect(offered).to_have_count(0)
+    assert faults == []
+
+
+def test_a_step_goes_to_another_automation_by_the_clipboard(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    page = opened(chromium, url, there.tokens["OWNER"], faults)
+    page.goto(f"{url}/console/workflows/{there.workflow}/edit?at=step.risky")
+    page.locator("[data-step=risky]").focus()
+    page.keyboard.press("Control+c")
+    page.goto(f"{url}/console/workflows/{there.digest}/edit?at=step.mail")
+    page.locator("[data-step=mail]").focus()
+    page.keyboard.press("Control+v")
+    expect(page.locator(".box[aria-current]")).to_contain_text("Is it risky?")
+    expect(page.locator("[data-step]")).to_have_count(4)
+    page.keyboard.press("Control+z")
+    expect(page.locator("[data-step]")).to_have_count(1)
+    assert faults == []
+
+
 def test_what_is_typed_while_the_server_is_away_is_kept_as_soon_as_it_is_back(
     chromium: Chromium, url: str, there: Sample
 ) -> None:
@@ -217,12 +263,9 @@ def test_steps_are_made_moved_and_saved_by_the_keyboard_alone(
     keys.press("ArrowUp")
     keys.press("Shift+Tab")
     keys.press("Enter")
-    expect(page.locator(".palette button").first).to_be_focused()
-    delay = page.locator(".palette button", has_text="Delay").first
-    kinds = page.locator(".palette button").all_inner_texts()
-    for _ in range(kinds.index(delay.inner_text())):
-        keys.press("Tab")
-    expect(delay).to_be_focused()
+    expect(page.get_by_placeholder("Search step types")).to_be_focused()
+    keys.type("delay")
+    expect(page.locator(".palette button:visible")).to_have_count(1)
     keys.press("Enter")
     expect(page.get_by_label("Name *")).to_be_focused()
     expect(page.get_by_label("Name *")).to_have_value("Delay")

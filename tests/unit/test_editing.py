@@ -131,6 +131,22 @@ def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_steps_from_elsewhere_have_free_names_and_name_each_other_by_these() -> None:
+    taken = [
+        {"id": "a", "name": "A", "type": "email", "config": {"to": "{{input.to}}"}},
+        {"id": "x", "name": "X", "type": "email", "config": {"to": "{{steps['A'].to}}"}},
+    ]
+    made, made_id = editing.insert(flow(), taken, editing.behind(Position("b", "then", 0)))
+    first, second = made["steps"][1]["config"]["then"][1:3]
+    assert (first["id"], first["name"], second["name"]) == (made_id, "A 2", "X")
+    assert second["config"] == {"to": "{{steps['A 2'].to}}"}
+    assert len(set(ids(made))) == 8
+    # What was taken stays as it was.
+    assert (taken[0]["id"], taken[0]["name"]) == ("a", "A")
+    with pytest.raises(NotFound):
+        editing.insert(flow(), taken, Position("b", "nothing", 0))
+
+
 @pytest.mark.slow
 def test_a_copy_of_many_steps_takes_a_time_that_grows_as_they_do() -> None:
     def copy(count: int) -> None:

@@ -42,6 +42,8 @@ from automations.services.workflows.edits import Edit
 
 router = Router(prefix="/console/workflows", tags=["workflows"])
 
+_PASTE, _SAVE_AND_TEST = "paste:", "test:save"
+
 
 @router.get("/{workflow_id}/edit")
 def show(request: Request, caller: Admin, workflow_id: str, at: Text = "") -> Response:
@@ -54,7 +56,11 @@ def change(request: Request, caller: Admin, workflow_id: str, form: Posted) -> R
     """Keep what was typed, then do what the button says."""
 
     def press(edit: Edit, at: str) -> Response:
-        return _apply_button(caller, edit, at, text(form, "do"))
+        do = text(form, "do")
+        if do == _PASTE:
+            # By the keyboard from the clipboard, or typed into the area.
+            do += text(form, "clip") or text(form, "pasted")
+        return _apply_button(caller, edit, at, do)
 
     return _keep_then(press, request, caller, workflow_id, form)
 
@@ -71,6 +77,9 @@ def test(
         step = open_panel.panel_at(edit.definition, at).placed
         if step is None:
             raise ValidationFailed({"at": ["choose a step first"]})
+        if edit.is_changed and text(form, "do") == _SAVE_AND_TEST:
+            edits.save(caller, workflow_id, edit.number, wiring.ports())
+            edit = edits.get(caller, workflow_id)
         if edit.is_changed:
             raise Conflict("Save first: what is tested is a step of what is saved.")
         engine, step_id = wiring.engine(ASKED_OF_AIRFLOW), str(step.step["id"])
@@ -242,6 +251,15 @@ def _copy(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     return made, open_panel.panel_name(copy_id)
 
 
+def _paste(definition: Draft, written: str, at: str) -> tuple[Draft, str]:
+    opened = open_panel.panel_at(definition, at)
+    spot = opened.spot or editing.end_of(definition)
+    if opened.placed is not None:
+        spot = editing.behind(opened.placed.spot)
+    made, step_id = editing.insert(definition, draft_texts.read_steps(written), spot)
+    return made, open_panel.panel_name(step_id)
+
+
 def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     spot = editing.find(definition, step_id).spot
     made = editing.remove(definition, step_id)
@@ -267,6 +285,7 @@ _CHANGES: Mapping[str, _Change] = {
     "kind": _kind,
     "move": _move,
     "copy": _copy,
+    "paste": _paste,
     "delete": _delete,
     "toggle": _toggle,
 }

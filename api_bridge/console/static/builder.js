@@ -58,7 +58,12 @@ function refused(fresh) {
   said.scrollIntoView({ block: "nearest" });
 }
 
+// What only works with scripts is hidden without them.
+const reveal = (root) => { for (const one of root.querySelectorAll("[data-finder]")) one.hidden = false; };
+reveal(form);
+
 function exchangeParts(fresh, quiet, doing) {
+  reveal(fresh);
   const focus = document.activeElement;
   const focused = focus && focus.closest("#part-flow, #part-head, #part-notes, .tools, .tabs") ? focus.value : null;
   const opened = part("part-open").dataset.open;
@@ -104,9 +109,9 @@ function exchangeParts(fresh, quiet, doing) {
   const moved = form.hasAttribute("data-places") && /^(move|copy|delete):/.test(doing);
   const inPlace = focused && !moved && form.querySelector(`button[name=do][value="${CSS.escape(focused)}"]:not(:disabled)`);
   if (doing.startsWith("new:")) (part("part-open").querySelector("input:not([type=hidden]), textarea, select") || part("part-open")).focus();
-  else if (doing.startsWith("at:add.")) part("part-open").querySelector(".palette button").focus();
+  else if (doing.startsWith("at:add.")) (part("part-open").querySelector("[data-finder] input") || part("part-open").querySelector(".palette button")).focus();
   else if (inPlace) inPlace.focus({ preventScroll: true });
-  else if (/^(move|copy|delete|toggle):/.test(doing)) (form.querySelector(".box[aria-current]") || form).focus();
+  else if (/^(move|copy|paste|delete|toggle):/.test(doing)) (form.querySelector(".box[aria-current]") || form).focus();
 }
 
 function later() {
@@ -135,6 +140,117 @@ form.addEventListener("click", (event) => {
   field.focus();
   field.setRangeText(offer.dataset.insert, field.selectionStart, field.selectionEnd, "end");
   field.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
+// What begins with two braces is completed from what is at hand; behind a bar, by what changes it.
+let asked = null;
+const list = document.createElement("ul");
+list.id = "completions";
+list.className = "completions";
+list.setAttribute("role", "listbox");
+
+function completing(field) {
+  const before = field.value.slice(0, field.selectionStart);
+  const from = before.lastIndexOf("{{");
+  if (from < 0 || before.indexOf("}}", from) >= 0) return null;
+  const bar = before.lastIndexOf("|");
+  const changes = bar > from;
+  return { from: changes ? before.slice(0, bar).trimEnd().length : from, changes, typed: before.slice(changes ? bar + 1 : from + 2).trim().toLowerCase() };
+}
+
+function offer(field) {
+  asked = completing(field);
+  const found = asked === null ? [] : [...form.querySelectorAll("[data-insert]")].filter((one) =>
+    one.dataset.insert.startsWith("{{") !== asked.changes && one.dataset.insert.toLowerCase().includes(asked.typed)).slice(0, 9);
+  if (!found.length) return closeOffers();
+  list.replaceChildren(...found.map((one, place) => {
+    const item = document.createElement("li");
+    item.id = `completion-${place}`;
+    item.setAttribute("role", "option");
+    item.dataset.text = one.dataset.insert;
+    item.append(...[...one.children].map((part) => part.cloneNode(true)));
+    return item;
+  }));
+  field.after(list);
+  list.style.top = `${field.offsetTop + field.offsetHeight}px`;
+  field.setAttribute("aria-controls", list.id);
+  point(field, 0);
+}
+
+function point(field, place) {
+  const items = [...list.children], chosen = items[(place + items.length) % items.length];
+  for (const item of items) item.setAttribute("aria-selected", item === chosen);
+  field.setAttribute("aria-activedescendant", chosen.id);
+  chosen.scrollIntoView({ block: "nearest" });
+}
+
+function closeOffers() {
+  for (const field of form.querySelectorAll("[aria-activedescendant]")) field.removeAttribute("aria-activedescendant");
+  list.remove();
+}
+
+function complete(field, item) {
+  const behind = field.value.slice(field.selectionEnd).match(/^\s*\}\}/);
+  // What is there already closes what is inserted; a whole template has its own end.
+  const text = asked.changes ? `${item.dataset.text}${behind ? "" : " }}"}` : item.dataset.text;
+  const end = field.selectionEnd + (behind && !asked.changes ? behind[0].length : 0);
+  field.setRangeText(text, asked.from, end, "end");
+  closeOffers();
+  later();
+}
+
+form.addEventListener("input", (event) => { if (event.target.matches("[data-template]")) offer(event.target); });
+form.addEventListener("focusout", closeOffers);
+form.addEventListener("pointerdown", (event) => {
+  const item = event.target.closest && event.target.closest("#completions li");
+  if (!item) return;
+  event.preventDefault();
+  complete(document.activeElement, item);
+});
+form.addEventListener("keydown", (event) => {
+  const field = event.target;
+  if (!list.isConnected || !field.matches("[data-template]")) return;
+  const items = [...list.children], place = items.findIndex((one) => one.getAttribute("aria-selected") === "true");
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") point(field, place + (event.key === "ArrowDown" ? 1 : -1));
+  else if (event.key === "Enter" || event.key === "Tab") complete(field, items[place]);
+  else if (event.key === "Escape") closeOffers();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}, { capture: true });
+
+// Step types are found while one types; Enter takes the first.
+form.addEventListener("input", (event) => {
+  const finder = event.target.closest("[data-finder]");
+  if (!finder) return;
+  event.stopImmediatePropagation();
+  const words = event.target.value.toLowerCase().split(/\s+/);
+  for (const one of form.querySelectorAll("[data-find]"))
+    one.hidden = !words.every((word) => `${one.dataset.find} ${one.textContent}`.toLowerCase().includes(word));
+  for (const group of form.querySelectorAll("[data-findable]")) group.hidden = !group.querySelector("[data-find]:not([hidden])");
+}, { capture: true });
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.closest("[data-finder]")) return;
+  event.preventDefault();
+  const first = form.querySelector("[data-find]:not([hidden]) button");
+  if (first) first.click();
+});
+
+// A step is taken elsewhere as text, by the clipboard.
+document.addEventListener("copy", (event) => {
+  const source = part("step-source"), at = document.activeElement;
+  if (!source || !getSelection().isCollapsed || !at || !at.matches(".box[aria-current][data-step]")) return;
+  event.clipboardData.setData("text/plain", source.textContent);
+  event.preventDefault();
+});
+document.addEventListener("paste", (event) => {
+  const at = document.activeElement, clip = form.elements.clip;
+  if (!clip || !at || at.matches("input, textarea, select")) return;
+  const text = event.clipboardData.getData("text/plain");
+  if (!text.trim()) return;
+  event.preventDefault();
+  clip.value = text;
+  send("paste:");
 });
 
 // The flow by the keyboard: arrows go through it, with Alt they move the step.

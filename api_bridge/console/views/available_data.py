@@ -27,6 +27,23 @@ _MAX_OFFERED = 60
 _MAX_DEPTH = 4
 _NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 _PLACE = re.compile(r"^(\d+)(?:\.\w+)?: ")
+_FILTERS = (
+    "default('')",
+    "upper",
+    "lower",
+    "title",
+    "trim",
+    "replace('a', 'b')",
+    "round(2)",
+    "length",
+    "join(', ')",
+    "first",
+    "last",
+    "sum",
+    "tojson",
+    "urlencode",
+)
+"""Those of the template language that are wanted most."""
 _AT_ONCE = ("input", "submission", "trigger")
 
 
@@ -135,6 +152,9 @@ def groups(
         for offer in _offers(root, root, names.get(root))
     ]
     found.append(Group(texts.text("offer.more"), more))
+    changes = [(one, texts.text(f"template_filter.{one}")) for one in _FILTERS]
+    filters = [Suggestion(f" | {one}", one, about) for one, about in changes]
+    found.append(Group(texts.text("offer.filters"), filters))
     return [replace(one, offers=one.offers[:_MAX_OFFERED]) for one in found if one.offers]
 
 

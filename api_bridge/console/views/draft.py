@@ -61,10 +61,38 @@ class Kind:
     about: str
 
 
+def _first_line(doc: str) -> str:
+    """The first line of a docstring, without the marks of code in it."""
+    return doc.strip().partition("\n")[0].replace("`", "")
+
+
 KINDS: Sequence[Kind] = [
-    Kind(name, kind.title, words.icon(name), (kind.__doc__ or "").strip().partition("\n")[0])
+    Kind(name, kind.title, words.icon(name), _first_line(kind.__doc__ or ""))
     for name, kind in STEP_TYPES.items()
 ]
+
+
+_GROUPS: Mapping[str, Sequence[str]] = {
+    "flow": ("condition", "loop", "delay", "run_workflow"),
+    "people": ("approval", "send_form", "notification", "email", "slack"),
+    "data": ("http_request", "table_operations", "create_matter"),
+    "documents": ("generate_document", "send_document", "evidence_snapshot"),
+}
+_OTHERS = "more"
+
+
+def _group_of(kind: str) -> str:
+    """Where people look for a type of steps."""
+    return next((name for name, kinds in _GROUPS.items() if kind in kinds), _OTHERS)
+
+
+def _in_group(name: str) -> list[Kind]:
+    found = [kind for kind in KINDS if _group_of(kind.type) == name]
+    order = _GROUPS.get(name, ())
+    return sorted(found, key=lambda kind: order.index(kind.type)) if order else found
+
+
+KIND_GROUPS: Mapping[str, Sequence[Kind]] = {name: _in_group(name) for name in (*_GROUPS, _OTHERS)}
 
 
 def build_nodes(definition: editing.Draft, errors: Errors) -> list[Node]:

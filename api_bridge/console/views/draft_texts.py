@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from api_bridge.console import texts
 from api_bridge.console.views.typed_values import object_of
 from automations.definitions import files
 from automations.definitions.editing import Draft
@@ -14,6 +15,7 @@ from automations.errors import ValidationFailed
 from automations.kit.line_breaks import normalise_breaks
 from automations.kit.storable import showable
 from automations.kit.values import JSON
+from automations.steps.registry import STEP_TYPES
 
 _FOUND = ("input", "trigger", "submission", "variables", "steps", "loop")
 """What templates find of a sample."""
@@ -67,6 +69,30 @@ def read_yaml(definition: Draft, written: str) -> Draft:
     if not isinstance(made["trigger"], dict):
         raise ValidationFailed({"body": ["trigger: must be an object"]})
     return made
+
+
+def step_yaml(step: Mapping[str, Any]) -> str:
+    """A step as text, to be taken elsewhere."""
+    return files.write([showable(dict(step))], "yaml")
+
+
+def read_steps(written: str) -> list[Draft]:
+    """Steps that were taken from elsewhere: one, several, or those of an automation.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    found: list[Any] = files.read(normalise_breaks(written)) if written.strip() else []
+    whole = found[0] if len(found) == 1 and isinstance(found[0], dict) else {}
+    if isinstance(whole.get("steps"), list):
+        found = whole["steps"]
+    if not found or not all(map(_is_step, found)):
+        raise ValidationFailed({"body": [texts.text("builder.no_steps")]})
+    return found
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, dict) and str(value.get("type")) in STEP_TYPES
 
 
 def sample(kept: Mapping[str, JSON]) -> dict[str, Any]:

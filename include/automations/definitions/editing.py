@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -164,15 +164,38 @@ def remove(definition: Draft, step_id: str) -> Draft:
 def duplicate(definition: Draft, step_id: str) -> tuple[Draft, str]:
     """The definition with a copy of a step behind it, and the copy's id."""
     placed = find(definition, step_id)
-    step = copy.deepcopy(placed.step)
-    for inner in walk({"steps": [step]}):
-        inner.step["id"] = new_id()
+    return insert(definition, [placed.step], behind(placed.spot))
+
+
+def insert(definition: Draft, steps: Sequence[Draft], spot: Position) -> tuple[Draft, str]:
+    """The definition with copies of steps, of its own or of others, and the id of the first.
+
+    They have ids of their own, and names that no other step has: where they name each other, they
+    do so by these.
+
+    Raises:
+        NotFound: there is no such place.
+    """
+    new: list[Draft] = lay_out({"steps": list(steps)})["steps"]
     taken = _names(definition)
-    for inner in walk({"steps": [step]}):
-        inner.step["name"] = _free(taken, str(inner.step.get("name")))
+    renamed: dict[str, str] = {}
+    for inner in walk({"steps": new}):
+        name = str(inner.step.get("name") or inner.step.get("type"))
+        inner.step["id"], inner.step["name"] = new_id(), _free(taken, name)
         taken.add(inner.step["name"])
-    position = Position(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
-    return _put(definition, step, position), step["id"]
+        renamed.setdefault(name, inner.step["name"])
+    for old, name in renamed.items():
+        if old != name and "'" not in f"{old}{name}":
+            new = _rename(new, re.compile(_NAMED.format(re.escape(old))), name)
+    changed = definition
+    for place, step in enumerate(new):
+        changed = _put(changed, step, Position(spot.owner, spot.name, spot.index + place))
+    return changed, str(new[0]["id"])
+
+
+def behind(spot: Position) -> Position:
+    """The place behind a step's."""
+    return Position(spot.owner, spot.name, spot.index + 1)
 
 
 def move(definition: Draft, step_id: str, to: Position) -> Draft:
