@@ -16,7 +16,7 @@ from api_bridge.console import assets, csrf, navigation, texts, urls
 from api_bridge.console.views import plots, timestamps, words
 from api_bridge.downloads import download
 from api_bridge.public_pages import shown_values
-from api_bridge.public_pages.pages import SHARED_GLOBALS, STYLE_SOURCE
+from api_bridge.public_pages.pages import SHARED_GLOBALS, STYLE_SOURCE, TEMPLATES
 from automations.domain.principals import Principal
 from automations.kit.networks import LOOPBACK
 from automations.settings import get_settings
@@ -29,7 +29,7 @@ THEMES = ("light", "dark")
 _HERE = Path(__file__).parent
 _templates = Environment(
     # Those of the public pages, too: forms look alike everywhere.
-    loader=FileSystemLoader([_HERE / "templates", _HERE.parent / "templates"]),
+    loader=FileSystemLoader([_HERE / "templates", TEMPLATES]),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,

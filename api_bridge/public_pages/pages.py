@@ -30,8 +30,8 @@ from automations.kit.json_text import is_json
 from automations.kit.networks import network
 from automations.services.access import rate_limits
 
-_TEMPLATES = Path(__file__).parent / "templates"
-_STYLE = (_TEMPLATES / "public.css").read_text()
+TEMPLATES = Path(__file__).parent / "templates"
+_STYLE = (TEMPLATES / "public.css").read_text()
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
 """The one style that the pages have, which stands in them: they load nothing."""
 HEADERS = {
@@ -68,7 +68,7 @@ def _utc(instant: datetime) -> str:
 
 
 _templates = Environment(
-    loader=FileSystemLoader(_TEMPLATES),
+    loader=FileSystemLoader(TEMPLATES),
     autoescape=select_autoescape(["html"]),
     trim_blocks=True,
     lstrip_blocks=True,

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api_bridge.console import texts, urls
 from api_bridge.cookies import COOKIE
+from api_bridge.public_pages import shown_values
 from automations.domain.principals import RANKS
 from automations.services.access import sign_ins
 from automations.services.workflows import workflows
@@ -96,7 +97,7 @@ FORMS = {
 
 TEMPLATES = [
     Path(texts.__file__).parent / "templates",
-    Path(texts.__file__).parents[1] / "templates",
+    Path(shown_values.__file__).parent / "templates",
 ]
 """Of the console, and of the pages that need no account."""
 SCRIPT = "<script>alert(1)</script>"
@@ -375,7 +376,7 @@ def test_every_text_is_said_somewhere() -> None:
     folder = Path(texts.__file__).parent
     files = [
         *TEMPLATES[1].glob("*.html"),
-        folder.parent / "shown_values.py",
+        Path(shown_values.__file__),
         *folder.rglob("*.html"),
         *folder.rglob("*.py"),
     ]
