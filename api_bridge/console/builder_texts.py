@@ -18,6 +18,7 @@ TEXTS: Mapping[str, str] = {
     "builder.add": "Add a step",
     "builder.add_before": "Add a step before {name}",
     "builder.add_end": "Add a step at the end",
+    "builder.at_step": "“{name}”, {rest}:",
     "builder.at_removed": "{n} of them waits at a step that you removed, and continues there on "
     "its own version:|{n} of them wait at steps that you removed, and continue there on their own "
     "version:",

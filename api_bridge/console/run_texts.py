@@ -102,6 +102,24 @@ TEXTS: Mapping[str, str] = {
     "runs.took": "Duration",
     "runs.why": "Why did nothing run?",
     "skip": "Skip to the content",
+    "starts.by_hand": "Start it by hand all the same",
+    "starts.curl": "curl -X POST {url} \\\n    -H 'Content-Type: application/json' "
+    "-d '{{\"id\": 1}}'",
+    "starts.event": "It starts whenever this happens, and the run is given what has happened.",
+    "starts.example": "To try it, as a program would:",
+    "starts.form_submission": "It starts whenever somebody submits the form, and the run is given "
+    "the answers.",
+    "starts.misses_event": "A run that is started by hand is given no event: steps that read "
+    "{{{{trigger.…}}}} or {{{{submission.…}}}} fail.",
+    "starts.misses_form_submission": "A run that is started by hand has no answers: steps that "
+    "read {{{{submission.…}}}} fail.",
+    "starts.misses_webhook": "A run that is started by hand is given no delivery: steps that read "
+    "{{{{trigger.…}}}} fail.",
+    "starts.not_active": "It is not active: only by hand it starts now.",
+    "starts.open_event": "Go to where it happens",
+    "starts.open_form_submission": "Go to the form",
+    "starts.webhook": "It starts whenever its address is called, and the run is given what was "
+    "sent.",
     "status.APPROVED": "Approved",
     "status.REJECTED": "Rejected",
     "status.ACTIVE": "Active",

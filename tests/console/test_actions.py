@@ -141,6 +141,36 @@ class TestRunForm:
         assert owner.press(f"{page}/execute", typed=typed).status_code == 400
         assert "must be true or false" in owner.text
 
+    def test_what_starts_by_itself_leads_there_and_warns_of_what_is_missing_by_hand(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        step = {"id": "a", "name": "Tell", "type": "notification"}
+        config = {"title": "{{submission.note}}", "message": "x"}
+        made = workflows.create(
+            there.people["OWNER"],
+            {
+                "name": "From a form",
+                "status": "ACTIVE",
+                "trigger": {"type": "form_submission", "formId": there.form},
+                "steps": [{**step, "config": config}],
+            },
+            ports(),
+        ).id
+        owner.open(f"/console/workflows/{made}/run")
+        assert owner.root.xpath(f"//main//a[@href='/console/forms/{there.form}']")
+        (folded,) = owner.root.xpath("//main//details[.//textarea]")
+        assert folded.get("open") is None
+        assert "has no answers" in folded.text_content()
+        # What reads nothing of it is started by hand as well.
+        workflows.update(
+            there.people["OWNER"],
+            made,
+            {"steps": [{**step, "config": {"title": "Hello", "message": "x"}}]},
+            ports(),
+        )
+        owner.open(f"/console/workflows/{made}/run")
+        assert not owner.root.xpath("//main//details[.//textarea]")
+
     def test_without_a_schema_it_is_json(self, owner: Browser, there: Sample) -> None:
         page = f"/console/workflows/{there.digest}"
         owner.open(f"{page}/run")

@@ -134,7 +134,7 @@ def test_every_problem_stands_at_its_field_in_the_words_of_the_api(
     assert "2 problems" in building.browser.text
     answer = building.do("save:")
     assert answer.status_code == 400
-    assert "steps.0.config.url" in building.browser.text
+    assert "“Look the company up”, url" in building.browser.text
     building.do("undo:")
     building.open("step.note")
     building.do("keep:", {"f:config.message": "{{steps.nothing.x}} {{nowhere}}"})
@@ -459,7 +459,7 @@ def test_what_is_not_whole_is_not_tried_and_says_where(building: Building) -> No
     building.do("keep:", {"f:config.url": ""})
     building.browser.press(building.page, to=f"{building.page}/try")
     assert building.browser.answer.status_code == 400
-    assert "steps.0.config.url" in building.browser.text
+    assert "“Look the company up”, url" in building.browser.text
 
 
 def _runs(there: Sample) -> int:

@@ -121,7 +121,8 @@ def accept_invitation(request: Request, token: str, form: Posted) -> Response:
     except DomainError as error:
         denied_requests.note(request, error, link=True)
         return _inviting(request, error)
-    return _session_answer(opened, urls.HOME)
+    # Whoever comes for the first time is led to what is to be done first.
+    return _session_answer(opened, urls.ROOT)
 
 
 @router.post("/sign-out")

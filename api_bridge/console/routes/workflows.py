@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from api_bridge.console import queries, responses, urls
 from api_bridge.console.form_data import Posted, text
 from api_bridge.console.queries import Text
-from api_bridge.console.views import flow, inputs
+from api_bridge.console.views import flow, inputs, starting
 from api_bridge.console.views import overviews as overview_views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import download
@@ -19,7 +19,7 @@ from automations.definitions.triggers import TRIGGER_TYPES
 from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter
 from automations.domain.statuses import WorkflowStatus
-from automations.domain.workflows import WorkflowFilter
+from automations.domain.workflows import WorkflowDetail, WorkflowFilter
 from automations.errors import ValidationFailed
 from automations.services.runs import browsing, by_hand
 from automations.services.workflows import (
@@ -73,9 +73,6 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
     found = overviews.get_one(caller.workspace_id, workflow_id)
     newest, _ = browsing.page_after(caller.workspace_id, workflow_id, RunFilter(), None, _MAX_RUNS)
     definition = found.workflow.definition
-    url = None
-    if caller.administers and (definition.get("trigger") or {}).get("type") == "webhook":
-        url = webhook_addresses.url(found.workflow.webhook_salt, found.workflow.webhook_hash)
     return responses.page(
         request,
         "workflow.html",
@@ -86,7 +83,7 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
         ),
         is_cut=flow.is_cut(definition),
         definition=definition,
-        webhook_url=url,
+        webhook_url=_webhook_url(caller, found.workflow),
         runs=newest,
         used=uses.of_workflow(caller.workspace_id, definition),
         tab="flow",
@@ -194,6 +191,14 @@ def duplicate(caller: Admin, workflow_id: str, form: Posted) -> Response:
     return responses.redirect(f"{urls.HOME}/{made.id}", "workflow.copied")
 
 
+def _webhook_url(caller: Principal, workflow: WorkflowDetail) -> str | None:
+    """The address that starts an automation, for those who may know it."""
+    trigger = workflow.definition.get("trigger") or {}
+    if not caller.administers or trigger.get("type") != "webhook":
+        return None
+    return webhook_addresses.url(workflow.webhook_salt, workflow.webhook_hash)
+
+
 def _asking(
     request: Request,
     caller: Principal,
@@ -204,6 +209,7 @@ def _asking(
     found = overviews.get_one(caller.workspace_id, workflow_id)
     fields = inputs.fields(found.workflow.definition, form)
     problems = error.field_errors if error else {}
+    start = starting.start_of(found.workflow.definition)
     at_inputs = {f"input.{field.key}" for field in fields or ()}
     return responses.page(
         request,
@@ -215,5 +221,7 @@ def _asking(
         elsewhere={path: said for path, said in problems.items() if path not in at_inputs},
         whole=text(form, inputs.WHOLE) if form is not None else "{}",
         problems=problems,
+        start=start,
+        webhook_url=_webhook_url(caller, found.workflow),
         tab="run",
     )

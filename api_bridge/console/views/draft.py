@@ -122,6 +122,22 @@ def errors_of(errors: Errors, path: str, inside: Sequence[str] = ()) -> Errors:
     return found
 
 
+def named_errors(errors: Errors, definition: editing.Draft) -> Errors:
+    """What is wrong, by the names of steps and the paths within them, for where all is listed."""
+    paths = {located.path: str(located.step.get("name")) for located in editing.walk(definition)}
+    return {_named(path, paths): said for path, said in errors.items()}
+
+
+def _named(path: str, paths: Mapping[str, str]) -> str:
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        if (name := paths.get(".".join(parts[:length]))) is not None:
+            rest = ".".join(parts[length:]).removeprefix("config.")
+            # The path is kept behind it: two steps may have one name.
+            return texts.text("builder.at_step", name=name, rest=rest or path)
+    return path
+
+
 def own_errors(errors: Errors, placed: LocatedStep) -> Errors:
     """What is wrong with a step itself, not with those inside of it."""
     return errors_of(errors, placed.path, _lists(placed.step))
