@@ -29,11 +29,19 @@ from tests.waiting import until
 pytestmark = pytest.mark.slow  # each starts workers, and waits for them
 
 
+def workers() -> int:
+    with unit_of_work() as session:
+        return jobs.express_workers(session)
+
+
 @contextmanager
 def working(engine: Engine, name: str = "express") -> Iterator[ExpressWorker]:
+    before = workers()
     worker = ExpressWorker(engine, name)
     worker.start()
     try:
+        # A dispatcher that sees none gives their runs to Airflow.
+        until("the worker to be known", lambda: workers() > before)
         yield worker
     finally:
         worker.stop()
@@ -118,20 +126,16 @@ def test_runs_whose_claim_was_never_answered_wait_for_no_lease(here: str, engine
 
 
 def test_workers_are_counted_and_known_by_their_names(here: str, engine: Engine) -> None:
-    def there() -> int:
-        with unit_of_work() as session:
-            return jobs.express_workers(session)
-
     def known(name: str) -> bool:
         with unit_of_work() as session:
             return jobs.is_registered(session, name, 0.0)
 
-    assert there() == 0
+    assert workers() == 0
     with working(engine, "one"), working(engine, "two"):
-        until("both to be there", lambda: there() == 2)
+        until("both to be there", lambda: workers() == 2)
         assert known("one")
         assert not known("three")
-    until("both to be gone", lambda: there() == 0)
+    until("both to be gone", lambda: workers() == 0)
 
 
 def test_a_dispatcher_with_a_name_is_known_and_counts_as_no_express_worker(

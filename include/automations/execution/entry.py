@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from automations.db.runs import run_steps, runs
 from automations.db.session import Session
@@ -66,14 +67,32 @@ def enter_ahead(
         run: its row locked.
         outputs: of the nodes that are done, by node; None to read them here.
     """
-    if run.status != RunStatus.RUNNING or run.generation != ref.generation:
+    if not is_underway(run, ref):
         return None
-    row = run_steps.begin_first(session, ref.run_id, ref.node_id, ref.generation)
+    now = common_clock.now()
+    row = run_steps.begin_first(session, ref.run_id, ref.node_id, ref.generation, now)
     if row is None:
         return None
     return _build_entered(
         session, ref, run, load(session, ref.workflow_id, ref.version), row, outputs
     )
+
+
+def is_underway(run: Run, ref: TaskRef) -> bool:
+    """Whether a run still runs, and was not cleared since."""
+    return run.status == RunStatus.RUNNING and run.generation == ref.generation
+
+
+def begin_unrecorded(
+    run: Run, loaded: Loaded, ref: TaskRef, outputs: Mapping[str, JSON]
+) -> Entered:
+    """Begin a node without a record of it: see ``batch``.
+
+    Args:
+        run: as it was read in the transaction before.
+        outputs: of the nodes that are done, by node.
+    """
+    return _entered_first(ref, run, loaded, outputs, common_clock.now())
 
 
 def enter_express(
@@ -212,22 +231,32 @@ def _build_entered(
 ) -> Entered:
     if outputs is None:
         outputs = run_steps.outputs(session, ref.run_id)
-    entered = Entered(
-        ref=ref,
-        loaded=loaded,
-        step=loaded.plan.nodes[ref.node_id].step,
-        workspace_id=run.workspace_id,
-        traceparent=run.traceparent,
+    entered = replace(
+        _entered_first(ref, run, loaded, outputs, row.started_at),
         attempt=row.attempt,
-        started_at=row.started_at,
-        names=names_of(run, loaded, outputs, common_clock.now()),
         kept=row.output or {},
-        outputs=outputs,
     )
     if STEP_TYPES[entered.step.type].calls_back(entered.step.config):
         url = callbacks.hand_out(session, run.id, entered.key)
         entered.names["callback"] = {"url": url}
     return entered
+
+
+def _entered_first(
+    ref: TaskRef, run: Run, loaded: Loaded, outputs: Mapping[str, JSON], started_at: datetime
+) -> Entered:
+    return Entered(
+        ref=ref,
+        loaded=loaded,
+        step=loaded.plan.nodes[ref.node_id].step,
+        workspace_id=run.workspace_id,
+        traceparent=run.traceparent,
+        attempt=1,
+        started_at=started_at,
+        names=names_of(run, loaded, outputs, common_clock.now()),
+        kept={},
+        outputs=outputs,
+    )
 
 
 def _run_of(session: Session, ref: TaskRef) -> Run:

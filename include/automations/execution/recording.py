@@ -13,6 +13,7 @@ from automations.db.runs import dag_calls, loop_cursors, run_steps, runs
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
 from automations.db.waits import callbacks, waits
+from automations.definitions.plan import Node, Plan
 from automations.domain.statuses import (
     UNFINISHED,
     AttemptStatus,
@@ -81,14 +82,8 @@ class Recorder:
 
     def _record_done(self, output: Any, arm: str | None, *, stop: bool = False) -> Verdict:
         ref, plan = self.entered.ref, self.entered.loaded.plan
-        node = plan.nodes[ref.node_id]
-        target = None if stop else plan.target(ref.node_id, arm)
-        targets = None
-        if stop or node.branches:
-            targets = (target,) if target is not None else ()
-        verdict = Proceed(_summary(output), targets)
-        stored = {"summary": verdict.summary, "targets": targets}
-        settled = self._close(StepStatus.DONE, dict(output), stored)
+        verdict = proceed(plan, ref.node_id, output, arm, stop=stop)
+        settled = self._close(StepStatus.DONE, dict(output), stored(verdict))
         left_out = plan.pending(settled) if stop else plan.skipped_by(ref.node_id, arm)
         run_steps.skip(self.session, ref.run_id, left_out, ref.generation)
         # After a clear the engine cannot know what Airflow will run again; the reconciler does.
@@ -181,15 +176,44 @@ class Recorder:
         return child.status not in UNFINISHED
 
 
+def proceed(
+    plan: Plan, node_id: str, output: Mapping[str, JSON], arm: str | None, *, stop: bool = False
+) -> Proceed:
+    """The verdict on a node that is done.
+
+    Args:
+        arm: the one of its nested step lists that it chose.
+        stop: whether it ends the run.
+    """
+    target = None if stop else plan.target(node_id, arm)
+    targets = None
+    if stop or plan.nodes[node_id].branches:
+        targets = (target,) if target is not None else ()
+    return Proceed(_summary(output), targets)
+
+
+def next_node(plan: Plan, node_id: str, done: Proceed) -> Node | None:
+    """The node that a run goes on with after one that is done."""
+    target = plan.nodes[node_id].follower
+    if done.targets is not None:
+        target = done.targets[0] if done.targets else None
+    return None if target is None else plan.nodes[target]
+
+
+def stored(verdict: Proceed) -> dict[str, JSON]:
+    """A verdict as it is kept with its node: see ``recorded_verdict``."""
+    return {"summary": verdict.summary, "targets": verdict.targets}
+
+
 def recorded_verdict(row: RunStep) -> Verdict:
     """The verdict that is on record for a node that has ended."""
-    stored = row.verdict or {}
+    kept = row.verdict or {}
     if row.status == StepStatus.FAILED:
-        return GiveUp(str(stored.get("error", "failed")))
+        return GiveUp(str(kept.get("error", "failed")))
     if row.status == StepStatus.DONE:
-        targets = stored.get("targets")
+        targets = kept.get("targets")
         targets = None if targets is None else tuple(targets)
-        return Proceed(stored.get("summary", {}), targets, repeated=True)
+        return Proceed(kept.get("summary", {}), targets, repeated=True)
     return Skip(f"The step is {row.status}.")
 
 

@@ -17,24 +17,26 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from automations.db import locks
 from automations.db.runs import run_steps, runs
+from automations.db.runs.runs import Standing
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, RunStep
-from automations.definitions.plan import Node, Plan
-from automations.domain.statuses import RunStatus, StepStatus
+from automations.definitions.plan import Node
+from automations.domain.statuses import RunStatus, SlotStatus, StepStatus
 from automations.errors import DatabaseUnavailable
 from automations.execution import entry, host_secrets
+from automations.execution.batch import AlreadyBegun, Batch, add_row, may_be_batched
 from automations.execution.engine import Engine, lock_name, log_context, record_in
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal, verdict_line
-from automations.execution.recording import recorded_verdict, visible_output
-from automations.execution.verdicts import Proceed, TaskRef, Verdict
+from automations.execution.recording import next_node, recorded_verdict, visible_output
+from automations.execution.verdicts import Proceed, Skip, TaskRef, Verdict
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import load
-from automations.steps.outcomes import Outcome
+from automations.steps.outcomes import Branch, Done, Outcome, Stop
 from automations.steps.registry import STEP_TYPES
 
 log = logging.getLogger(__name__)
@@ -72,8 +74,20 @@ class Leg:
     left_out: Mapping[str, datetime]
 
 
-def may_run_elsewhere(ref: TaskRef) -> bool:
-    """Whether a process other than its task's own may run a node and those that follow it.
+@dataclass(frozen=True, slots=True)
+class LightNode:
+    """A node that a process other than its task's own may run, and those that follow it.
+
+    Args:
+        batch: in which it is to be recorded; None if it is recorded by itself.
+    """
+
+    ref: TaskRef
+    batch: Batch | None
+
+
+def light_node(ref: TaskRef) -> LightNode | None:
+    """A task's node, if a process other than the task's own may run it.
 
     That takes a run that is on record already: only the node's own task can create one from what
     the orchestrator knows.
@@ -81,14 +95,25 @@ def may_run_elsewhere(ref: TaskRef) -> bool:
     with reading() as session:
         run = session.get(Run, ref.run_id)
         if run is None or run.workflow_id != ref.workflow_id:
-            return False
+            return None
         if run.generation or run.status != RunStatus.RUNNING:
-            return False
-        workspace_id = run.workspace_id
-        node = load(session, ref.workflow_id, ref.version).plan.nodes.get(ref.node_id)
-    if node is None or not may_run_ahead(node):
+            return None
+        loaded = load(session, ref.workflow_id, ref.version)
+        node = loaded.plan.nodes.get(ref.node_id)
+        if node is None or not may_run_ahead(node):
+            return None
+        batch = Batch(run, loaded, {}) if _opens_batch(session, run, ref, node) else None
+    if host_secrets.may_be_needed(_secrets(ref.workflow_id, ref.version), run.workspace_id):
+        return None
+    return LightNode(ref, batch)
+
+
+def _opens_batch(session: Session, run: Run, ref: TaskRef, node: Node) -> bool:
+    """Whether a run can begin with a node without being entered: see ``entry``."""
+    if not may_be_batched(node) or run.version != ref.version:
         return False
-    return not host_secrets.may_be_needed(_secrets(ref.workflow_id, ref.version), workspace_id)
+    stands_still = run.reviving or run.slot == SlotStatus.WAITING
+    return not stands_still and not run_steps.has_begun(session, run.id)
 
 
 @lru_cache(maxsize=64)
@@ -97,6 +122,18 @@ def _secrets(workflow_id: str, version: int) -> frozenset[str]:
     with reading() as session:
         plan = load(session, workflow_id, version).plan
     return frozenset[str]().union(*map(host_secrets.secret_names, plan.nodes.values()))
+
+
+def run_batched(engine: Engine, node: LightNode, host: Host, budget: timedelta) -> Verdict:
+    """Run a node that is recorded in a batch, and those that follow it.
+
+    Returns:
+        The node's own verdict.
+    """
+    assert node.batch is not None
+    with locks.moving() as lock:
+        ahead = _Ahead(engine, host, lock, time.monotonic() + budget.total_seconds(), node.batch)
+        return ahead.run(node.batch.begin(node.ref.node_id))
 
 
 def run_following(
@@ -120,24 +157,41 @@ def run_following(
             plan = load(session, ref.workflow_id, ref.version).plan
             run = runs.lock_run(session, ref.run_id)
             entered = ahead.begin(session, run, ref, next_node(plan, ref.node_id, done))
-        while entered is not None:
-            entered = ahead.do(entered)
+        if entered is not None:
+            ahead.run(entered)
 
 
 class _Ahead:
     """The nodes that one process runs after its own.
 
     Each node is recorded in the transaction that begins the next one, under a lock that the node's
-    own task waits for, should it begin meanwhile.
+    own task waits for, should it begin meanwhile; or together with those before it (see ``batch``).
     """
 
     def __init__(
-        self, engine: Engine, host: Host, lock: locks.HandOverHandLock, until: float
+        self,
+        engine: Engine,
+        host: Host,
+        lock: locks.HandOverHandLock,
+        until: float,
+        batch: Batch | None = None,
     ) -> None:
         self._engine = engine
         self._host = host
         self._lock = lock
         self._until = until
+        self._batch = batch
+
+    def run(self, entered: Entered) -> Verdict:
+        """Run a node that has begun, and those behind it; returns the first one's verdict."""
+        batch = self._batch
+        verdict, following = self._do(entered)
+        while following is not None:
+            came_to, following = self._do(following)
+            if verdict is None and came_to is not None and batch is not None:
+                # What came of the node that it was recorded with is not its own verdict.
+                verdict = came_to if isinstance(came_to, Skip) else batch.verdicts[0]
+        return verdict or Skip("It is not on record.")
 
     def begin(
         self,
@@ -148,38 +202,66 @@ class _Ahead:
         outputs: Mapping[str, JSON] | None = None,
     ) -> Entered | None:
         """Begin a node, if it may be run ahead."""
-        if run is None or node is None:
-            return None
-        if not may_run_ahead(node) or time.monotonic() > self._until:
+        self._batch = None
+        if run is None or node is None or not self._may_begin(node):
             return None
         ref = replace(ref, node_id=node.id, deaths=0)
+        if may_be_batched(node):
+            if not entry.is_underway(run, ref):
+                return None
+            known = run_steps.outputs(session, ref.run_id) if outputs is None else outputs
+            self._batch = Batch(run, load(session, ref.workflow_id, ref.version), known)
+            return self._batch.begin(node.id)
         if not self._lock.move(lock_name(ref)):
             return None
         return entry.enter_ahead(session, run, ref, outputs)
 
-    def do(self, entered: Entered) -> Entered | None:
-        """Run a node that has begun, and begin the next one."""
+    def _do(self, entered: Entered) -> tuple[Verdict | None, Entered | None]:
+        """Run a node that has begun, and begin the next one.
+
+        Returns:
+            The verdict on the node or on the batch that was recorded with it; None if that is not
+            recorded yet.
+        """
         ref, config = entered.ref, dict[str, JSON]()
         with log_context(ref), self._host(ref.node_id) as journal:
             outcome = self._engine.attempt(entered, journal, config.update)
+            record = partial(self._record, entered, outcome, config, self._batch)
+            if self._batch is not None and isinstance(outcome, Done | Branch | Stop):
+                node = self._batch.add(entered, outcome, config)
+                if node is not None and self._may_begin(node) and self._batch.takes(node):
+                    return None, self._batch.begin(node.id)
+                record = partial(self._record_batch, self._batch, ref, node)
             try:
-                verdict, following = self._record(entered, outcome, config, goes_on=True)
+                verdict, following = record(goes_on=True)
             except DatabaseUnavailable:
                 raise
+            except AlreadyBegun:
+                return Skip("Its own task has begun meanwhile."), None
             except Exception:
                 # An error in beginning the next node must not undo this one.
                 log.exception("The step behind '%s' is left to its own task", entered.step.name)
-                verdict, following = self._record(entered, outcome, config, goes_on=False)
+                verdict, following = record(goes_on=False)
             if (line := verdict_line(entered.step, outcome, verdict)) is not None:
                 journal.say(line)
-        return following
+        return verdict, following
+
+    def _may_begin(self, node: Node) -> bool:
+        return may_run_ahead(node) and time.monotonic() <= self._until
 
     def _record(
-        self, entered: Entered, outcome: Outcome, config: dict[str, JSON], *, goes_on: bool
+        self,
+        entered: Entered,
+        outcome: Outcome,
+        config: dict[str, JSON],
+        batch: Batch | None,
+        *,
+        goes_on: bool,
     ) -> tuple[Verdict, Entered | None]:
+        """Record a step by itself, and begin the node behind it."""
         ref = entered.ref
         with unit_of_work() as session:
-            standing = runs.lock_at(session, ref.run_id, ref.node_id)
+            standing = _lock(session, entered, batch)
             verdict = record_in(session, standing, entered, outcome, {"input": config})
             if not goes_on or standing is None:
                 return verdict, None
@@ -188,6 +270,28 @@ class _Ahead:
             node = next_node(entered.loaded.plan, ref.node_id, verdict)
             outputs = {**entered.outputs, ref.node_id: visible_output(outcome)}
             return verdict, self.begin(session, standing.run, ref, node, outputs)
+
+    def _record_batch(
+        self, batch: Batch, ref: TaskRef, node: Node | None, *, goes_on: bool
+    ) -> tuple[Verdict, Entered | None]:
+        """Record the steps so far, and begin the node behind them."""
+        with unit_of_work() as session:
+            run = runs.lock_run(session, ref.run_id)
+            if run is None or not batch.record(session, run, has_ended=node is None):
+                return Skip("The run was ended or cleared meanwhile."), None
+            following = self.begin(session, run, ref, node, batch.outputs) if goes_on else None
+            return batch.verdicts[-1], following
+
+
+def _lock(session: Session, entered: Entered, batch: Batch | None) -> Standing | None:
+    """A run and the node that has ended, both locked, with all before it on record."""
+    ref = entered.ref
+    if batch is None:
+        return runs.lock_at(session, ref.run_id, ref.node_id)
+    run = runs.lock_run(session, ref.run_id)
+    if run is None or not batch.record(session, run, has_ended=False):
+        return None
+    return Standing(run, add_row(session, entered))
 
 
 def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
@@ -210,14 +314,6 @@ def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
         row.node_id: row.started_at for row in rows.values() if row.status == StepStatus.SKIPPED
     }
     return Leg(tuple(done_ahead), left_out)
-
-
-def next_node(plan: Plan, node_id: str, done: Proceed) -> Node | None:
-    """The node that a run goes on with after one that is done."""
-    target = plan.nodes[node_id].follower
-    if done.targets is not None:
-        target = done.targets[0] if done.targets else None
-    return None if target is None else plan.nodes[target]
 
 
 def may_run_ahead(node: Node) -> bool:

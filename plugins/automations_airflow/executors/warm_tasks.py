@@ -38,6 +38,7 @@ from automations.definitions.published import run_id, workflow_id
 from automations.execution import run_ahead
 from automations.execution.captured_logs import CapturedLog
 from automations.execution.journal import Journal
+from automations.execution.run_ahead import LightNode
 from automations.execution.verdicts import Proceed, Retry, TaskRef, Verdict
 from automations.kit import tracing
 from automations.settings import get_settings
@@ -96,8 +97,12 @@ class _LightTask:
     """A task that may run in a worker."""
 
     ti: Any
-    ref: TaskRef
     dag: Any
+    node: LightNode
+
+    @property
+    def ref(self) -> TaskRef:
+        return self.node.ref
 
 
 def _light_task(workload: Any) -> _LightTask | None:
@@ -123,7 +128,8 @@ def _light_task(workload: Any) -> _LightTask | None:
         version=task.version,
         node_id=ti.task_id,
     )
-    return _LightTask(ti, ref, dag) if run_ahead.may_run_elsewhere(ref) else None
+    node = run_ahead.light_node(ref)
+    return None if node is None else _LightTask(ti, dag, node)
 
 
 def _is_listened_to() -> bool:
@@ -168,7 +174,7 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
     verdict: Verdict | None = None
     try:
         with _keep_alive(airflow, taken):
-            verdict = _step(task)
+            verdict = _steps(task)
             if isinstance(verdict, Proceed) and _is_marked(airflow, task, taken, verdict):
                 return verdict
     except _Superseded:
@@ -183,20 +189,24 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
     return verdict if isinstance(verdict, Retry) else None
 
 
-def _step(task: _LightTask) -> Verdict:
-    engine = wiring.engine(AIRFLOW_SECRETS)
-    with _in_the_name_of(task, task.ref.node_id) as journal:
-        return engine.run(task.ref, journal, brief=True)
+def _steps(task: _LightTask) -> Verdict:
+    """Run a task's step and those that follow it; returns the verdict of its own."""
+    engine, host = wiring.engine(AIRFLOW_SECRETS), partial(_in_the_name_of, task)
+    budget = timedelta(seconds=get_settings().run_ahead_seconds)
+    if task.node.batch is not None:
+        return run_ahead.run_batched(engine, task.node, host, budget)
+    with host(task.ref.node_id) as journal:
+        verdict = engine.run(task.ref, journal, brief=True)
+    if isinstance(verdict, Proceed):
+        try:
+            run_ahead.run_following(engine, task.ref, verdict, host, budget)
+        except (Exception, AirflowTaskTimeout):
+            log.exception("A step that was done ahead of its task has ended without a result")
+    return verdict
 
 
 def _is_marked(airflow: Engine, task: _LightTask, taken: TaskClaim, done: Proceed) -> bool:
-    """Run the steps that follow a task and mark all their tasks; False if that is not possible."""
-    budget = timedelta(seconds=get_settings().run_ahead_seconds)
-    host = partial(_in_the_name_of, task)
-    try:
-        run_ahead.run_following(wiring.engine(AIRFLOW_SECRETS), task.ref, done, host, budget)
-    except (Exception, AirflowTaskTimeout):
-        log.exception("A step that was done ahead of its task has ended without a result")
+    """Mark the tasks of all steps that were done; False if that is not possible."""
     leg = run_ahead.leg(task.ref, done, whole=True)
     marks = marks_of(task.ref, leg, task.ti, taken.host, task.dag)
     for _ in range(_MAX_MARKINGS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -66,6 +66,7 @@ RETURNING ARRAY(
 """).bindparams(  # noqa: S608 -- the words are ours
     *(bindparam(name, type_=Json(none_as_null=True)) for name in _JSON),
 )
+_ADD_ENDED = insert(RunStep).on_conflict_do_nothing().returning(RunStep.node_id)
 _LOG = insert(StepLog)
 _SETTLED = select(RunStep.node_id).where(
     RunStep.run_id == bindparam("run"), RunStep.status.in_(SETTLED)
@@ -95,6 +96,24 @@ class LogLine:
     ended_at: datetime
     output: str
     iteration: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedStep:
+    """A node that is done at its first attempt, and has no row yet."""
+
+    node_id: str
+    started_at: datetime
+    ended_at: datetime
+    input: dict[str, JSON]
+    output: dict[str, JSON]
+    verdict: dict[str, JSON]
+    log_lines: list[Any] | None
+
+    def columns(self) -> dict[str, Any]:
+        """What its row is to say."""
+        # Unlike asdict, this copies no output.
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
@@ -177,10 +196,12 @@ def begin(
     return row
 
 
-def begin_first(session: Session, run_id: str, node_id: str, generation: int) -> RunStep | None:
+def begin_first(
+    session: Session, run_id: str, node_id: str, generation: int, started_at: datetime
+) -> RunStep | None:
     """Mark a node as begun that nobody has entered yet; None if somebody has."""
     values = {"run": run_id, "node": node_id, "generation": generation}
-    values |= {"status": StepStatus.RUNNING, "now": common_clock.now()}
+    values |= {"status": StepStatus.RUNNING, "now": started_at}
     begun: RunStep | None = session.scalars(_BEGIN_FIRST, values).one_or_none()
     return begun
 
@@ -221,6 +242,14 @@ def end(
         },
     )
     return {step.node_id, *(others or ())}
+
+
+def add_ended(session: Session, run_id: str, generation: int, steps: Sequence[EndedStep]) -> bool:
+    """Add the rows of nodes that nobody has entered before; False if somebody has."""
+    shared = {"run_id": run_id, "generation": generation, "attempt": 1, "status": StepStatus.DONE}
+    rows = [{**shared, **step.columns()} for step in steps]
+    added = session.connection().execute(_ADD_ENDED, rows).all()
+    return len(added) == len(rows)
 
 
 def add_output(
