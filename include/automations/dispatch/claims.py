@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from automations.db.queue import jobs
+from automations.db.queue import jobs, lanes
 from automations.db.queue.lanes import Turns
-from automations.db.session import Session, unit_of_work
+from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.dispatch.breaker import Breaker
 from automations.dispatch.capacity import Capacity, Permits
@@ -87,11 +87,12 @@ class Claims:
         """Claim jobs of one group, in rotation."""
         awaited = _LOCAL_KINDS
         with self._lock:
+            with unit_of_work() as session:
+                ready = lanes.ready(session, ALL_KINDS)
             for group in tuple(self._order):
                 if group != _LOCAL and (not may_ask_airflow or self._breaker.is_open):
                     continue
-                with unit_of_work() as session:
-                    claimed = self._claim(session, group, permits)
+                claimed = self._claim(group, permits) if ready & _GROUPS[group] else []
                 if claimed:
                     self._order.remove(group)
                     self._order.append(group)
@@ -117,20 +118,21 @@ class Claims:
                 return []
             return jobs.claim(session, limit, _EXPRESS_KINDS, holder=self.holder)
 
-    def _claim(self, session: Session, group: str, permits: Permits) -> list[Job]:
+    def _claim(self, group: str, permits: Permits) -> list[Job]:
         limit, room = _SHOW_BATCH_SIZE if group == _SHOWS else _BATCH_SIZE, None
-        if group == _STARTS:
-            limit, room = permits.look(session, _START_BATCH_SIZE)
-            if not limit:
-                return []
-        claimed = jobs.claim(
-            session,
-            limit,
-            _GROUPS[group],
-            holder=self.holder,
-            turns=self._turns[group],
-            room=room,
-        )
+        with unit_of_work() as session:
+            if group == _STARTS:
+                limit, room = permits.look(session, _START_BATCH_SIZE)
+                if not limit:
+                    return []
+            claimed = jobs.claim(
+                session,
+                limit,
+                _GROUPS[group],
+                holder=self.holder,
+                turns=self._turns[group],
+                room=room,
+            )
         if group == _STARTS:
             permits.hold(str(job.lane) for job in claimed)
         return claimed

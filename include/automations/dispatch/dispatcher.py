@@ -21,6 +21,7 @@ from automations.dispatch import slow_work, threads
 from automations.dispatch.breaker import Breaker
 from automations.dispatch.capacity import Capacity
 from automations.dispatch.claims import ALL_KINDS, LIMITED_KINDS, SLOW_KINDS, Claims
+from automations.dispatch.coalescing import Coalescing
 from automations.dispatch.housekeeping import Housekeeper
 from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
@@ -46,8 +47,6 @@ _IDLE_TIMEOUT = 20.0
 """Seconds; only a safety net, since whoever adds a job wakes a worker."""
 _MIN_PAUSE = 0.01
 """Seconds: a job that is due by the database's clock need not be due by this machine's."""
-_COALESCE_WINDOW = 0.01
-"""Seconds in which further notifications wake nobody: in a burst there is one per commit."""
 _ABANDONED_INTERVAL = 5.0
 """Seconds between two searches for the jobs of dispatchers that have died."""
 _EXPRESS_BATCH_SIZE = 100
@@ -77,6 +76,7 @@ class Dispatcher:
         self._breaker = Breaker()
         self._capacity = Capacity(get_settings().max_runs_in_airflow, LIMITED_KINDS)
         self._claims = Claims(self._breaker, self._capacity)
+        self._coalescing = Coalescing()
         self._slow = SlowWork(SLOW_KINDS)
         self._registered = threading.Event()
         # One worker is always left for jobs that do not need Airflow, however slow that is.
@@ -166,7 +166,7 @@ class Dispatcher:
                 self._slow.signal()
             if payloads - {jobs.SLOW, jobs.EXPRESS}:
                 self._signal()
-            self._stopping.wait(_COALESCE_WINDOW)
+            self._coalescing.rest(connection, self._stopping)
 
     def _stand_in_for_express(self) -> bool:
         """Give Airflow some of the runs that wait for express workers, if there are none.

@@ -22,6 +22,7 @@ from automations.db.queue.lanes import Room, Turns
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.dispatch import threads
+from automations.dispatch.coalescing import Coalescing
 from automations.errors import DatabaseUnavailable
 from automations.execution.engine import Engine
 from automations.execution.express import ExpressLeg
@@ -67,6 +68,7 @@ class ExpressWorker:
         self._holder = secrets.randbelow(2**31)
         self._budget = timedelta(seconds=get_settings().express_seconds)
         self._turns = Turns()
+        self._coalescing = Coalescing()
         self._registered = threading.Event()
         self._stopping = threading.Event()
         lock = threading.Lock()
@@ -158,6 +160,7 @@ class ExpressWorker:
                     connection.notifies.clear()
                     if jobs.EXPRESS in payloads:
                         self._signal()
+                    self._coalescing.rest(connection, self._stopping)
         finally:
             # What is in flight passes for abandoned from here on: nothing more is begun of it.
             self._registered.clear()

@@ -78,7 +78,6 @@ class Batch:
         self._run = run
         self._loaded = loaded
         self._ended: list[run_steps.EndedStep] = []
-        self._lines: list[run_steps.LogLine] = []
         self._left_out: list[str] = []
         self._variables: dict[str, JSON] = {}
         self._stops = False
@@ -120,16 +119,13 @@ class Batch:
         line = line_of(entered.step, outcome, entered.started_at, retrying=False)
         self._ended.append(
             run_steps.EndedStep(
-                node_id=node_id,
-                started_at=entered.started_at,
-                ended_at=line.ended_at,
+                line,
                 input=config,
                 output=dict(outcome.output),
                 verdict=stored(verdict),
                 log_lines=log_lines,
             )
         )
-        self._lines.append(line)
         if not self._stops:
             self._left_out += plan.skipped_by(node_id, arm)
         if isinstance(outcome, Done):
@@ -157,13 +153,12 @@ class Batch:
             return False
         if run.status not in UNFINISHED:
             # What they did has happened, so it stays in the log.
-            run_steps.log(session, run.id, self._lines)
+            run_steps.log(session, run.id, [step.line for step in self._ended])
             return False
         if not self._ended:
             return True
         if not run_steps.add_ended(session, run.id, run.generation, self._ended):
             raise AlreadyBegun
-        run_steps.log(session, run.id, self._lines)
         if self._variables:
             run.variables = {**run.variables, **self._variables}
         run_steps.skip(session, run.id, self._left_out, run.generation)

@@ -235,6 +235,12 @@ _MAX_REMEMBERED = 10_000
 """Workspaces; beyond that, turns restart with the first automation of each."""
 
 
+def ready(session: Session, kinds: Collection[str]) -> frozenset[str]:
+    """Those of some kinds of which a job may be claimed now, if there is room for it."""
+    rows = session.execute(_QUEUED, {"kinds": list(kinds)})
+    return frozenset(row.kind for row in rows if row.due or row.in_line)
+
+
 class Turns:
     """The turns of one dispatcher; not thread-safe."""
 

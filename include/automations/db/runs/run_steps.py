@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -66,7 +66,31 @@ RETURNING ARRAY(
 """).bindparams(  # noqa: S608 -- the words are ours
     *(bindparam(name, type_=Json(none_as_null=True)) for name in _JSON),
 )
-_ADD_ENDED = insert(RunStep).on_conflict_do_nothing().returning(RunStep.node_id)
+# As one document: building two statements of many rows takes longer than executing this.
+_ADD_ENDED = text(f"""
+WITH ended AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(CAST(:steps AS json)) AS step (
+        step_id text, step_type text, step_name text, status text, duration_ms integer,
+        output text, started_at timestamptz, timestamp timestamptz,
+        input json, result json, verdict json, log_lines json
+    )
+), added AS (
+    INSERT INTO run_step (
+        run_id, node_id, attempt, status, generation, started_at, ended_at,
+        input, output, verdict, log_lines
+    )
+    SELECT :run, step_id, 1, '{StepStatus.DONE}', :generation, started_at, timestamp,
+        input, result, verdict, log_lines
+    FROM ended
+    ON CONFLICT DO NOTHING RETURNING node_id
+), logged AS (
+    INSERT INTO step_log (
+        run_id, step_id, step_type, step_name, status, duration_ms, timestamp, output
+    )
+    SELECT :run, step_id, step_type, step_name, status, duration_ms, timestamp, output FROM ended
+)
+SELECT count(*) FROM added
+""")  # noqa: S608 -- the word is ours
 _LOG = insert(StepLog)
 _SETTLED = select(RunStep.node_id).where(
     RunStep.run_id == bindparam("run"), RunStep.status.in_(SETTLED)
@@ -100,20 +124,31 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class EndedStep:
-    """A node that is done at its first attempt, and has no row yet."""
+    """A node that is done at its first attempt, and has no row yet.
 
-    node_id: str
-    started_at: datetime
-    ended_at: datetime
+    Args:
+        line: what the run's log says of it.
+        input: its config in its recordable form.
+        log_lines: for the log of its task.
+    """
+
+    line: LogLine
     input: dict[str, JSON]
     output: dict[str, JSON]
     verdict: dict[str, JSON]
     log_lines: list[Any] | None
 
-    def columns(self) -> dict[str, Any]:
-        """What its row is to say."""
-        # Unlike asdict, this copies no output.
-        return {name: getattr(self, name) for name in self.__slots__}
+    def to_json(self) -> dict[str, JSON]:
+        """The parameters of ``_ADD_ENDED``."""
+        return {
+            **_columns(self.line),
+            "started_at": self.line.started_at.isoformat(),
+            "timestamp": self.line.ended_at.isoformat(),
+            "input": self.input,
+            "result": self.output,
+            "verdict": self.verdict,
+            "log_lines": self.log_lines,
+        }
 
 
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
@@ -244,12 +279,16 @@ def end(
     return {step.node_id, *(others or ())}
 
 
-def add_ended(session: Session, run_id: str, generation: int, steps: Sequence[EndedStep]) -> bool:
-    """Add the rows of nodes that nobody has entered before; False if somebody has."""
-    shared = {"run_id": run_id, "generation": generation, "attempt": 1, "status": StepStatus.DONE}
-    rows = [{**shared, **step.columns()} for step in steps]
-    added = session.connection().execute(_ADD_ENDED, rows).all()
-    return len(added) == len(rows)
+def add_ended(session: Session, run_id: str, generation: int, steps: Iterable[EndedStep]) -> bool:
+    """Add the rows and log lines of nodes that nobody has entered before.
+
+    Returns:
+        False if somebody has: what was added must be rolled back.
+    """
+    rows = [step.to_json() for step in steps]
+    values = {"run": run_id, "generation": generation, "steps": json.dumps(rows)}
+    added: int = session.connection().scalar(_ADD_ENDED, values) or 0
+    return added == len(rows)
 
 
 def add_output(
@@ -325,20 +364,26 @@ def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
     """Add lines to the run's log, their output cut to ``LOG_OUTPUT_LENGTH``."""
     rows = [
         {
+            **_columns(line),
             "run_id": run_id,
-            "step_id": line.step.id,
-            "step_type": line.step.type,
-            "step_name": line.step.name,
-            "status": line.status,
-            "duration_ms": max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
             "timestamp": line.ended_at,
-            "output": line.output[:LOG_OUTPUT_LENGTH],
             "iteration": line.iteration,
         }
         for line in lines
     ]
     if rows:
         session.connection().execute(_LOG, rows)
+
+
+def _columns(line: LogLine) -> dict[str, JSON]:
+    return {
+        "step_id": line.step.id,
+        "step_type": line.step.type,
+        "step_name": line.step.name,
+        "status": line.status,
+        "duration_ms": max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
+        "output": line.output[:LOG_OUTPUT_LENGTH],
+    }
 
 
 def count_lines(
