@@ -118,6 +118,8 @@ TEXTS: Mapping[str, str] = {
     "starts.not_active": "It is not active: only by hand it starts now.",
     "starts.open_event": "Go to where it happens",
     "starts.open_form_submission": "Go to the form",
+    "starts.unpublished": "It is not published yet: until it is, only links that runs send lead "
+    "to it.",
     "starts.webhook": "It starts whenever its address is called, and the run is given what was "
     "sent.",
     "status.APPROVED": "Approved",

@@ -161,6 +161,7 @@ class TestRunForm:
         (folded,) = owner.root.xpath("//main//details[.//textarea]")
         assert folded.get("open") is None
         assert "has no answers" in folded.text_content()
+        assert "not published yet" in owner.text
         # What reads nothing of it is started by hand as well.
         workflows.update(
             there.people["OWNER"],

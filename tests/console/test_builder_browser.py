@@ -141,7 +141,7 @@ def test_a_template_is_completed_from_what_is_at_hand(
     subject, keys = page.get_by_label("Subject *"), page.keyboard
     subject.fill("")
     subject.press_sequentially("For {{email")
-    offered = page.get_by_role("option")
+    offered = page.locator("#completions [role=option]")
     expect(offered.first).to_contain_text("loop.item.email")
     keys.press("Enter")
     expect(subject).to_have_value("For {{loop.item.email}}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
@@ -20,7 +23,8 @@ from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import WorkflowDetail, WorkflowFilter
-from automations.errors import ValidationFailed
+from automations.errors import NotFound, ValidationFailed
+from automations.services.forms import forms
 from automations.services.runs import browsing, by_hand
 from automations.services.workflows import (
     copies,
@@ -191,6 +195,17 @@ def duplicate(caller: Admin, workflow_id: str, form: Posted) -> Response:
     return responses.redirect(f"{urls.HOME}/{made.id}", "workflow.copied")
 
 
+def _form_is_public(caller: Principal, definition: Mapping[str, Any]) -> bool:
+    """Whether people can submit the form that starts an automation, if one does."""
+    trigger = definition.get("trigger") or {}
+    if trigger.get("type") != "form_submission":
+        return True
+    try:
+        return forms.get(caller.workspace_id, str(trigger.get("formId"))).public
+    except NotFound:
+        return False
+
+
 def _webhook_url(caller: Principal, workflow: WorkflowDetail) -> str | None:
     """The address that starts an automation, for those who may know it."""
     trigger = workflow.definition.get("trigger") or {}
@@ -222,6 +237,7 @@ def _asking(
         whole=text(form, inputs.WHOLE) if form is not None else "{}",
         problems=problems,
         start=start,
+        form_is_public=_form_is_public(caller, found.workflow.definition),
         webhook_url=_webhook_url(caller, found.workflow),
         tab="run",
     )
