@@ -193,6 +193,13 @@ class TestRuns:
             owner.open(f"/console/runs?{query}")
             assert len(owner.root.xpath("//tbody/tr")) == number, query
 
+    def test_its_steps_are_drawn_with_its_own_values(self, owner: Browser, there: Sample) -> None:
+        owner.open(f"/console/runs/{there.runs['completed']}")
+        said = [one.text_content() for one in owner.root.xpath("//li[.//p[@class='say']]//p")]
+        assert said[0] == "https://registry.example/acme"
+        # What has not run says what it would do.
+        assert "{{loop.item.email}}" in said
+
     def test_one_is_cancelled(self, owner: Browser, there: Sample) -> None:
         page = f"/console/runs/{there.runs['running']}"
         owner.open(page)

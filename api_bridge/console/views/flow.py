@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from api_bridge.console import texts
@@ -57,14 +58,42 @@ class Step:
     counts: Mapping[str, int]
 
 
-def build_steps(definition: Mapping[str, Any], detail: RunDetail | None = None) -> list[Step]:
-    """The steps of a definition, with where a run stands in them."""
-    statuses = {one.node_id: str(one.status) for one in detail.steps} if detail else {}
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What became of a step in a run.
+
+    Args:
+        told: what it was told, in a few words, with the run's own values.
+    """
+
+    status: str
+    told: str
+
+
+def build_steps(
+    definition: Mapping[str, Any],
+    detail: RunDetail | None = None,
+    resources: Mapping[str, NamedResource] = MappingProxyType({}),
+) -> list[Step]:
+    """The steps of a definition, with where a run stands in them.
+
+    Args:
+        resources: the names of what the run's steps name by ids.
+    """
+    states = {
+        state.node_id: _Ran(str(state.status), _told(state.input or {}, resources))
+        for state in (detail.steps if detail else ())
+    }
     counts: dict[str, Counter[str]] = {}
     for line in detail.logs if detail else ():
         if line.iteration is not None:
             counts.setdefault(line.step_id, Counter())[line.status] += 1
-    return _steps(definition.get("steps"), statuses, counts, [MAX_DRAWN])
+    return _steps(definition.get("steps"), states, counts, [MAX_DRAWN])
+
+
+def _told(given: Mapping[str, Any], resources: Mapping[str, NamedResource]) -> str:
+    wanted = (*_SAYS_MOST, "rules", "match", "method")
+    return summary(with_names({key: given[key] for key in wanted if key in given}, resources))
 
 
 def with_names(value: Any, names: Mapping[str, NamedResource]) -> Any:
@@ -127,7 +156,7 @@ def _nested_lists(step: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _steps(
     steps: Any,
-    statuses: Mapping[str, str],
+    states: Mapping[str, _Ran],
     counts: Mapping[str, Counter[str]],
     left: list[int],
 ) -> list[Step]:
@@ -137,22 +166,22 @@ def _steps(
         if left[0] == 0:
             break
         left[0] -= 1
-        shown.append(_step(one, statuses, counts, left))
+        shown.append(_step(one, states, counts, left))
     return shown
 
 
 def _step(
     step: Mapping[str, Any],
-    statuses: Mapping[str, str],
+    states: Mapping[str, _Ran],
     counts: Mapping[str, Counter[str]],
     left: list[int],
 ) -> Step:
     kind, step_id = str(step.get("type")), str(step.get("id"))
-    known = STEP_TYPES.get(kind)
+    known, state = STEP_TYPES.get(kind), states.get(step_id)
     arms = [
         StepList(name, texts.text(f"flow.{name}"), nested)
         for name, of in _nested_lists(step)
-        if (nested := _steps(of, statuses, counts, left))
+        if (nested := _steps(of, states, counts, left))
     ]
     return Step(
         id=step_id,
@@ -160,11 +189,11 @@ def _step(
         type=kind,
         title=known.title if known else kind,
         icon=words.icon(kind),
-        summary=summary(step.get("config")),
+        summary=(state.told if state else "") or summary(step.get("config")),
         disabled=step.get("disabled") is True,
         marks=list(marks_of(step)),
         arms=arms,
-        status=statuses.get(step_id),
+        status=state.status if state else None,
         counts=dict(counts.get(step_id, {})),
     )
 

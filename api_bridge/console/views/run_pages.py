@@ -57,7 +57,7 @@ def build_context(
         resources: the names of what its definition names by ids.
     """
     detail, run = story.detail, story.detail.run
-    steps = flow.build_steps(flow.with_names(story.definition, resources), detail)
+    steps = flow.build_steps(flow.with_names(story.definition, resources), detail, resources)
     names = {step.id: step.name for step in flow.walk(steps)}
     writes = caller.may("MEMBER")
     pause = detail.pause
