@@ -20,7 +20,7 @@ from airflow.utils.state import TaskInstanceState
 
 from automations_airflow.executors import executor as executors
 from automations_airflow.executors.executor import PipeExecutor
-from automations_airflow.executors.workers import NICENESS, WorkerSpent
+from automations_airflow.executors.workers import NICENESS, SETTLED, WorkerSpent
 from automations_airflow.tasks.retries import DEATHS
 from tests.airflow.ended_tasks import end_by_airflow
 from tests.waiting import until
@@ -31,6 +31,7 @@ KILLED = "killed"
 CLEARED = "cleared"
 QUICK = "quick"
 SPENT = "spent"
+MARKED = "marked"
 
 
 def carry_out(workload: ExecuteTask) -> int:
@@ -45,6 +46,8 @@ def carry_out(workload: ExecuteTask) -> int:
         return -9
     if workload.ti.task_id.startswith(CLEARED):
         return end_by_airflow(workload)
+    if workload.ti.task_id.startswith(MARKED):
+        return SETTLED
     if workload.ti.task_id.startswith(SPENT):
         raise WorkerSpent
     if workload.ti.task_id.startswith(RAISES):
@@ -158,6 +161,14 @@ def test_many_workloads_are_done_by_few_workers(bench: Bench) -> None:
     assert [bench.ended(workload) for workload in given] == [[TaskInstanceState.SUCCESS]] * 40
     assert len({bench.pid(workload.ti.task_id) for workload in given}) <= 3
     assert not bench.executor.running
+
+
+def test_of_a_task_that_is_marked_already_the_scheduler_is_told_nothing(bench: Bench) -> None:
+    bench.give(MARKED)
+    bench.until(lambda: bench.has_begun(MARKED) and not bench.executor.running)
+    bench.give(QUICK)
+    bench.until(lambda: bench.has_ended(1))
+    assert [key.task_id for key, _, _ in bench.events] == [QUICK]
 
 
 def test_a_workload_that_raises_is_reported_with_its_error(bench: Bench) -> None:

@@ -148,6 +148,10 @@ class PipeExecutor(BaseExecutor):
             self._workers.append(worker)
             if word.killed:
                 self._deaths[_task(workload)] += 1
+            if word.settled:
+                # The scheduler would lock and load the task to compare what is equal.
+                self._forget_running(workload.key)
+                continue
             failed = word.error is not None
             self._report(workload, workload.failure_state if failed else None, word.error)
 

@@ -46,7 +46,7 @@ from automations_airflow import airflow_versions
 from automations_airflow.dags.dag_builder import build
 from automations_airflow.executors import taken_tasks
 from automations_airflow.executors.taken_tasks import TaskClaim
-from automations_airflow.executors.workers import WorkerSpent
+from automations_airflow.executors.workers import SETTLED, WorkerSpent
 from automations_airflow.scheduler.marking import is_locked_by_others, mark
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.tasks.ahead import marks_of, within_its_time
@@ -72,6 +72,9 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
     Args:
         ordinarily: Airflow's way, called with the workload and ``proctitle``.
 
+    Returns:
+        Its exit code; ``SETTLED`` if its tasks are marked.
+
     Raises:
         WorkerSpent: somebody has ended the task in Airflow.
     """
@@ -85,7 +88,7 @@ def carry_out(ordinarily: Callable[..., int], workload: Any, proctitle: str) -> 
     except Exception:
         log.exception("%s is carried out by a process of its own", workload.display_name)
     if isinstance(verdict, Proceed):
-        return 0
+        return SETTLED
     # The process that it forks must not share a connection.
     _airflow().dispose()
     with reporting(verdict) if isinstance(verdict, Retry) else nullcontext():

@@ -30,7 +30,12 @@ from automations_airflow.tasks.retries import DEATHS
 log = logging.getLogger(__name__)
 
 Run = Callable[..., Any]
-"""Carries out a workload, and returns or raises when it is over."""
+"""Carries out a workload, and returns or raises when it is over.
+
+It returns ``SETTLED`` if Airflow's tables say already what it came to.
+"""
+SETTLED = 256
+"""No process ends with this code."""
 
 NICENESS = 5
 """With this, the scheduler, which everybody waits for, gets three times a task's share of CPU."""
@@ -56,11 +61,13 @@ class WorkloadEnded:
     Args:
         error: why it could not be carried out.
         killed: whether a signal that was not Airflow's own has ended its process.
+        settled: whether Airflow's tables say already how it ended.
         last: whether the worker ends, too.
     """
 
     error: str | None = None
     killed: bool = False
+    settled: bool = False
     last: bool = False
 
 
@@ -184,7 +191,7 @@ def _carry_out(workload: Any, run: Run) -> WorkloadEnded:
     except Exception as error:
         log.exception("Cannot carry out %s", workload.display_name)
         return WorkloadEnded(f"{type(error).__name__}: {error}"[:_MAX_ERROR])
-    return WorkloadEnded(killed=is_death(code))
+    return WorkloadEnded(killed=is_death(code), settled=code == SETTLED)
 
 
 def set_idle_title() -> None:
