@@ -8,12 +8,12 @@ import uvicorn
 
 from api_bridge import processes
 from api_bridge.server.connections import MAX_CONNECTIONS
-from automations.settings import get_settings
+from automations.settings import settings_of_process
 
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = get_settings()
+    settings = settings_of_process()
     processes.configure_logs()
     allow_files(2 * MAX_CONNECTIONS)
     alone = settings.bridge_processes == 1

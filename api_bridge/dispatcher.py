@@ -11,7 +11,7 @@ from api_bridge.airflow.client import AirflowClient
 from automations import wiring
 from automations.dispatch.dispatcher import Dispatcher
 from automations.kit import logs
-from automations.settings import get_settings
+from automations.settings import settings_of_process
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> None:
     Args:
         arguments: the name by which its part of the installation is known.
     """
-    settings = get_settings()
+    settings = settings_of_process()
     logs.configure(settings.log_format, settings.log_level, settings.confidential)
     wiring.begin_tracing("automations-dispatcher")
     stopped = threading.Event()

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 
+from automations.errors import Unavailable
 from automations.settings import get_settings
 
 
@@ -18,7 +19,8 @@ def derive_token(purpose: str, existing_hash: str | None = None) -> str:
     """
     keys = [key.strip() for key in get_settings().encryption_key.split(",") if key.strip()]
     if not keys:
-        raise RuntimeError("encryption_key is not set: tokens could be guessed")
+        # Otherwise tokens could be guessed.
+        raise Unavailable("No encryption key is configured: set AUTOMATIONS_ENCRYPTION_KEY.")
     tokens = [_derive(key, purpose) for key in keys]
     return next((token for token in tokens if hash_token(token) == existing_hash), tokens[0])
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ import pytest
 import yaml
 from rich.console import Console
 
-from automations.launcher import probes, processes, stack
+from api_bridge import __main__ as bridge
+from api_bridge import dispatcher
+from automations.launcher import express_worker, probes, processes, stack
 from automations.launcher.airflow_config import (
     airflow_environment,
     airflow_options,
@@ -382,6 +385,10 @@ def test_up_with_a_taken_port_says_so_and_starts_nothing(
     assert not (home / "postgres").exists()
 
 
+SHARED = "s" * 43 + "="
+"""An encryption key that several homes share."""
+
+
 def refused(*command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What a command that ends without having done anything says, a line each."""
     Environment.forget()
@@ -418,14 +425,14 @@ def test_what_is_set_nowhere_else_is_read_from_files_of_secrets(
     folder = tmp_path / "secrets"
     folder.mkdir()
     (folder / "automations_smtp_password").write_text("from a file\n")
-    (folder / "automations_encryption_key").write_text("shared by several homes\n")
+    (folder / "automations_encryption_key").write_text(f"{SHARED}\n")
     (folder / "automations_slack_token").write_text("from a file\n")
     (folder / "somebody_elses").write_text("…")
     environment.set(AUTOMATIONS_SECRETS_DIR=str(folder), AUTOMATIONS_SLACK_TOKEN="from-outside")
     settings = stack.open_home()
     assert settings.smtp_password == "from a file"
     # A home's own is the last that is asked.
-    assert settings.encryption_key == "shared by several homes"
+    assert settings.encryption_key == SHARED
     assert settings.slack_token == "from-outside"
 
 
@@ -516,6 +523,10 @@ def test_an_address_that_no_path_can_be_put_behind_is_refused(
         ("CORS_ORIGINS", "https://app.example:443"),
         ("CORS_ORIGINS", "https://bücher.example"),
         ("RETENTION_WITH", "audit,document"),
+        ("ENCRYPTION_KEY", "hunter22"),
+        ("ENCRYPTION_KEY", f"{SHARED}, {SHARED}="),
+        ("ENCRYPTION_KEY", SHARED[:-1]),
+        ("AIRFLOW_FERNET_KEY", "\u00e9" * 43 + "="),
     ],
 )
 def test_what_would_never_come_to_pass_is_refused(
@@ -524,6 +535,16 @@ def test_what_would_never_come_to_pass_is_refused(
     environment.set(**{f"AUTOMATIONS_{name}": value})
     (line,) = refused("status", capsys=capsys)
     assert line.startswith(f"AUTOMATIONS_{name}: ")
+    assert value not in line
+
+
+def test_a_part_that_is_started_by_itself_says_what_it_cannot_take(
+    home: Path, environment: Environment
+) -> None:
+    environment.set(AUTOMATIONS_ENCRYPTION_KEY="hunter22")
+    for begin in (bridge.main, partial(dispatcher.main, []), partial(express_worker.main, [])):
+        with pytest.raises(SystemExit, match=r"^automations: AUTOMATIONS_ENCRYPTION_KEY: must be"):
+            begin()
 
 
 def test_hosts_are_taken_in_every_form_that_they_have(home: Path, environment: Environment) -> None:

@@ -13,6 +13,8 @@ from pydantic_settings import NoDecode
 _ORIGIN = re.compile(
     r"(?:http://(?!.*:80$)|https://(?!.*:443$))(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
 )
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
+"""32 bytes, of which half encrypt and half sign."""
 _HOST_SIGNS = re.compile(r"[^\s/@?#,]+")
 _URL_SIGNS = re.compile(r"[^\s?#]+")
 """Paths are put behind: neither a query nor a fragment may be in between."""
@@ -83,11 +85,23 @@ def _is_sender(value: str) -> str:
     return value
 
 
+def _are_fernet_keys(value: str) -> str:
+    # Not by making a Fernet of each: what that has to import takes longer than a command should.
+    if not all(map(_FERNET_KEY.fullmatch, parts(value))):
+        raise ValueError(
+            "must be Fernet keys, separated by commas: each the URL-safe base64 of 32 bytes, 44 "
+            "characters that end with ="
+        )
+    return value
+
+
 Url = Annotated[str, AfterValidator(_is_url)]
 Host = Annotated[str, AfterValidator(_is_host)]
 Sender = Annotated[str, AfterValidator(_is_sender)]
 Dsn = Annotated[str, AfterValidator(_is_dsn)]
 QueueUrl = Annotated[str, AfterValidator(_is_queue)]
+FernetKeys = Annotated[str, AfterValidator(_are_fernet_keys)]
+"""Empty where the launcher is still to make one."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

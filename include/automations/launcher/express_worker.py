@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from automations import wiring
 from automations.dispatch.express import ExpressWorker
 from automations.kit import logs
-from automations.settings import get_settings
+from automations.settings import settings_of_process
 
 _STUCK_CHECK_INTERVAL = 10.0
 """Seconds between two looks at whether it is stuck."""
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: the name by which its part of the installation is known.
     """
-    settings = get_settings()
+    settings = settings_of_process()
     logs.configure(settings.log_format, settings.log_level, settings.confidential)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

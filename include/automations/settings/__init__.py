@@ -176,6 +176,14 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = [(str(part["loc"][0]), part["msg"]) for part in error.errors()]
-        lines = [f"{PREFIX}{name.upper()}: {text}" for name, text in problems]
+        problems = [(str(part["loc"][0]).upper(), part["msg"]) for part in error.errors()]
+        lines = [f"{PREFIX}{name}: {text.removeprefix('Value error, ')}" for name, text in problems]
         raise SettingsFault(lines) from None
+
+
+def settings_of_process() -> Settings:
+    """The same, for a process of its own: it ends with what is wrong, in words."""
+    try:
+        return get_settings()
+    except SettingsFault as fault:
+        raise SystemExit(f"automations: {fault}") from None

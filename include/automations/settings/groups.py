@@ -13,6 +13,7 @@ from automations.kit.ages import parse_age
 from automations.kit.bearer_tokens import BearerToken
 from automations.kit.setting_types import (
     Dsn,
+    FernetKeys,
     Host,
     HostNames,
     Hosts,
@@ -327,8 +328,10 @@ class Secrets(Group):
     airflow_password: str = Field("", description="Password of the bridge's user in Airflow.")
     airflow_jwt_secret: str = Field("", description="Signs messages between Airflow's parts.")
     airflow_secret_key: str = Field("", description="Signs the sessions of Airflow's UI.")
-    airflow_fernet_key: str = Field("", description="Encrypts Airflow's connections and variables.")
-    encryption_key: str = Field(
+    airflow_fernet_key: FernetKeys = Field(
+        "", description="Encrypts Airflow's connections and variables."
+    )
+    encryption_key: FernetKeys = Field(
         "",
         description="Fernet keys for secrets and credentials, separated by commas; the first one "
         "encrypts.",
