@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from sqlalchemy import select
 
 from automations.db.session import unit_of_work
-from automations.db.tables import ApiKey, Matter
+from automations.db.tables import ApiKey, Matter, Workspace
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from automations.launcher.setup import SetupError, invite
 from automations.ports import NewMatter, Notice
 from automations.services.access import members, sign_ins
 from automations.services.integrations import notifications
@@ -99,6 +101,14 @@ def test_nobody_comes_to_be_an_owner_by_an_invitation_from_before() -> None:
     assert sign_ins.accept(tokens["eve"], "correct horse battery", "127.0.0.1").member == (
         members.get(here, eve.id)
     )
+
+
+def test_an_invitation_that_is_refused_leaves_no_workspace_behind() -> None:
+    with pytest.raises(SetupError, match="e-mail address"):
+        invite("nobody", "OWNER", "elsewhere")
+    with unit_of_work() as session:
+        assert "elsewhere" not in session.scalars(select(Workspace.slug)).all()
+    assert invite("ada@b.example", "OWNER", "elsewhere")
 
 
 def test_nobody_takes_the_address_of_a_user_of_airflow() -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "reading",
     "statement",
     "sync_clock",
+    "together",
     "translated_errors",
     "undone",
     "unit_of_work",
@@ -237,6 +238,18 @@ class SharedTransaction:
     def close(self) -> None:
         """Undo what is not committed, and give its connection back."""
         self._connection.close()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Commit, at the end of the block, all or none of what this thread's units of work did."""
+    transaction = SharedTransaction()
+    try:
+        with transaction.join():
+            yield
+        transaction.commit()
+    finally:
+        transaction.close()
 
 
 @contextmanager

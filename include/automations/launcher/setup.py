@@ -96,12 +96,17 @@ def create_key(role: str, name: str, workspace: str | None = None) -> str:
 
 
 def invite(email: str, role: str, workspace: str | None = None) -> str:
-    """The token of an invitation for a member of a workspace, made when there is none."""
+    """The token of an invitation for a member of a workspace, made when there is none.
+
+    Who cannot be invited leaves no workspace behind.
+    """
+    from automations.db.session import together
     from automations.services.access.bootstrap import ensure_workspace
     from automations.services.access.sign_ins import invite_by_address
 
     try:
-        return invite_by_address(ensure_workspace(workspace), email, role)
+        with together():
+            return invite_by_address(ensure_workspace(workspace), email, role)
     except (Conflict, ValidationFailed) as error:
         raise SetupError(error.message) from error
 
