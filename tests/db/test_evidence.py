@@ -19,6 +19,7 @@ from automations.domain.tables.columns import TableShape
 from automations.errors import StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
+from automations.kit.clock import timestamp
 from automations.launcher.evidence import verify_evidence
 from automations.ports import EvidenceReceipt, EvidenceRequest
 from automations.services.audit import audit, security_events
@@ -329,6 +330,18 @@ def test_the_rows_of_a_table_are_captured_by_filter_and_columns(home: str) -> No
     assert rows(receipt) == [{"n": 1}, {"n": 2}]
     with pytest.raises(StepError, match="filter"):
         capture(home, "k2", "TABLE_ROWS", table_id=table.id, filter={"zzz": 1})
+
+
+def test_no_column_hides_which_row_it_was(home: str) -> None:
+    columns = [{"key": key, "type": "text"} for key in ("rowId", "n")]
+    table = tables.create(home, TableShape.model_validate({"name": "T", "columns": columns}))
+    with unit_of_work() as session:
+        made = table_rows.add(session, home, table.id, {"rowId": "forged", "n": "a"})
+    for wanted in ((), ("rowId",), ("n", "rowId")):
+        with pytest.raises(StepError, match="the table has a column rowId"):
+            capture(home, "k", "TABLE_ROWS", table_id=table.id, columns=wanted)
+    receipt = capture(home, "k2", "TABLE_ROWS", table_id=table.id, columns=("n", "rowCreatedAt"))
+    assert rows(receipt) == [{"n": "a", "rowCreatedAt": timestamp(made.created_at)}]
 
 
 def test_a_range_of_time_finds_its_rows_behind_more_others_than_a_snapshot_may_hold(

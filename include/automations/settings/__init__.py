@@ -46,6 +46,7 @@ __all__ = [
     "default_home",
     "get_settings",
     "secrets_folder",
+    "settings_of_process",
 ]
 
 PREFIX = "AUTOMATIONS_"

@@ -14,7 +14,7 @@ from automations.db.session import Session
 from automations.definitions.field_errors import format_errors
 from automations.domain.audit import AuditFilter, SecurityFilter
 from automations.domain.evidence import fits
-from automations.domain.tables.columns import columns_of, with_nulls
+from automations.domain.tables.columns import Column, columns_of, with_nulls
 from automations.domain.tables.filters import from_step, validate
 from automations.errors import StepError
 from automations.kit.clock import timestamp
@@ -120,16 +120,29 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
         problems = format_errors(error, request.filter, "config.filter.")
         raise StepError(problems, kind="config") from error
     _check("columns", request.columns, (*_OF_ROWS, *(column.key for column in columns)))
+    _check_of_row(columns, request.columns)
     group = validate(
         None if criteria is None else from_step(criteria, columns, request.zone), columns
     )
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
+            **with_nulls(columns, row.data),
             "rowId": row.id,
             "rowCreatedAt": timestamp(row.created_at),
             "rowUpdatedAt": timestamp(row.updated_at),
-            **with_nulls(columns, row.data),
         }
+
+
+def _check_of_row(columns: Sequence[Column], wanted: Sequence[str]) -> None:
+    """Check that no column that is wanted has the name of what evidence says of the row itself."""
+    keys = {column.key for column in columns}
+    shared = [name for name in _OF_ROWS if name in keys and (name in wanted or not wanted)]
+    if shared:
+        raise StepError(
+            f"config.columns: the table has a column {shared[0]}, which in evidence is the row's "
+            "own: name the columns to keep, without that one",
+            kind="config",
+        )
 
 
 def _filter(rows: Iterable[Row], columns: Sequence[str], request: EvidenceRequest) -> Iterator[Row]:
