@@ -122,6 +122,23 @@ def test_a_table_that_python_has_written_comes_back(
         ),
         ('"name"; "size"\n"a""b"; "1"\n', [{"name": 'a"b', "size": 1}]),
         ('size,name\n1," ""a"""\n2, b\n', [{"size": 1, "name": ' "a"'}, {"size": 2, "name": " b"}]),
+        (
+            '"name" , "size"\n"a"  , "1" \n"b",2',
+            [{"name": "a", "size": 1}, {"name": "b", "size": 2}],
+        ),
+        (
+            '"name" ,"size"\n"a, ""b"" ,c" ,1\n5" ,2\n5" , 3\n',
+            [
+                {"name": 'a, "b" ,c', "size": 1},
+                {"name": '5" ', "size": 2},
+                {"name": '5" ', "size": 3},
+            ],
+        ),
+        (
+            '"name" ;"size"\r\n"a\r\nb" ;1\r\n',
+            [{"name": "a\r\nb", "size": 1}],
+        ),
+        ('sep= \n"name" "size"\n"a" 1\n', [{"name": "a", "size": 1}]),
         ('name,size\n5" pipe, 1\n', [{"name": '5" pipe', "size": 1}]),
         ("name, ,size,\na,,1,\nb,,2\n", [{"name": "a", "size": 1}, {"name": "b", "size": 2}]),
     ],
@@ -139,6 +156,12 @@ def test_what_spreadsheets_write_is_read(text: str, rows: list[dict[str, Any]]) 
         ("name,size\na,1_000\n", "rows.0.data.size", "must be a number"),
         ("name,size\na,0.1234567890123456789\n", "rows.0.data.size", "more digits"),
         ("name,size\na,1e999\n", "rows.0.data.size", "more digits"),
+        (
+            'name,size\n"a"b,1\n',
+            "body",
+            "line 2: has something between the quote that ends a value",
+        ),
+        ('name,size\n"a,1\n', "body", "line 2: ends within a value in quotes"),
         ("name,on\na,perhaps\n", "rows.0.data.on", "true or false"),
         ("name, name \na,b\n", "header.1", "there twice"),
         ("name,,size\na,x,1\n", "header.1", "has no name, but values below it"),

@@ -124,16 +124,18 @@ class Lines:
     """A text's rows, as one separator divides them, with few of them in memory.
 
     Where quotes stand behind blanks, as people and some programs write them, blanks behind a
-    separator are no part of a value: no other program writes such quotes.
+    separator are no part of a value: no other program writes such quotes. Nor are blanks between
+    the quote that ends a value and the separator.
     """
 
     def __init__(self, text: str, separator: str) -> None:
         self._length = 0
+        is_padded = _has_padded_quotes(text, separator)
         self._reader = csv.reader(
-            self._split_lines(text),
+            self._split_lines(_without_blanks_behind_quotes(text, separator, is_padded)),
             delimiter=separator,
             strict=True,
-            skipinitialspace=_has_padded_quotes(text, separator),
+            skipinitialspace=is_padded,
         )
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -163,6 +165,28 @@ def _has_padded_quotes(text: str, separator: str) -> bool:
         if number % 2 == 0:
             return True
     return False
+
+
+def _without_blanks_behind_quotes(text: str, separator: str, is_padded: bool) -> str:
+    """A text without blanks between the quote that ends a value and what follows that."""
+    sign = re.escape(separator)
+    behind = rf" +(?=[{sign}\r\n]|\Z)"
+    if separator == " " or not re.search(rf'"{behind}', text):
+        return text
+    # Cell by cell, since the same signs may stand within one.
+    quoted = rf'{" *" if is_padded else ""}"(?>(?:[^"]+|"")*)"'
+    cells = rf"(?P<value>{quoted}){behind}|{quoted}|[^{sign}\r\n]+"
+    return re.sub(cells, lambda cell: cell["value"] or cell[0], text)
+
+
+def explain(problem: csv.Error) -> str:
+    """What is wrong with a text as CSV, in the words of who wrote it."""
+    said = str(problem)
+    if said.endswith("expected after '\"'"):
+        return "has something between the quote that ends a value and the separator"
+    if said == "unexpected end of data":
+        return "ends within a value in quotes"
+    return said
 
 
 def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Errors]]:
@@ -216,7 +240,7 @@ def _read_separated(columns: Sequence[Column], text: str, separator: str) -> _Sh
             is_exact = is_exact and len(line) <= len(first)
         head = _head(columns, _without_columns(first, blank))
     except csv.Error as error:
-        message = f"is not CSV, line {lines.line_num}: {error}"
+        message = f"is not CSV, line {lines.line_num}: {explain(error)}"
         raise ValidationFailed({"body": [message]}) from error
     return _Sheet(text, separator, head, frozenset(blank), is_exact)
 

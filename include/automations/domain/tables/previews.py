@@ -20,6 +20,7 @@ from automations.domain.tables.imports import (
     SAID,
     SEPARATORS,
     Lines,
+    explain,
     separator_of,
     without_hint,
 )
@@ -233,7 +234,7 @@ def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
             lines.append((number, cells))
     except csv.Error as error:
         raise ValidationFailed(
-            {"file": [f"is not CSV, line {reader.line_num}: {error}"]}
+            {"file": [f"is not CSV, line {reader.line_num}: {explain(error)}"]}
         ) from error
     return lines
 
