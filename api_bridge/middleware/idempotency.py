@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -213,12 +213,21 @@ def _begin(scope: Scope, sent: _Sent, marks: Marks) -> Claim | Stored:
         scope["path"].encode(),
         scope.get("query_string", b""),
         sent.content,
+        *_meaning(scope, sent),
     ):
         digest.update(b"%d:" % len(part) + part)
     sha256 = digest.hexdigest()
     key = f"form:{sha256}" if sent.key is None else sent.key
     request = Request(caller.workspace_id, key, sha256, outside=marks.outside, slow=marks.slow)
     return idempotency.begin(request)
+
+
+def _meaning(scope: Scope, sent: _Sent) -> Iterator[bytes]:
+    """The headers that decide what a body means: its type, and the attributes of an event."""
+    # A form has been read by then: a browser chooses another boundary each time.
+    for name, value in () if sent.is_form else sorted(scope.get("headers", ())):
+        if name == b"content-type" or name.startswith(b"ce-"):
+            yield from (name, value)
 
 
 def _end(claim: Claim, answer: Stored, sent: _Sent) -> None:

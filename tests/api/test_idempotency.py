@@ -101,6 +101,22 @@ def test_another_request_with_the_key_is_refused(api: Api, path: str, body: Any,
     assert count(Form) == 1
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "ce-id"])
+def test_another_meaning_of_the_same_body_is_another_request(api: Api, name: str) -> None:
+    event = {
+        "Idempotency-Key": "key-1",
+        "Content-Type": "text/plain",
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "/a",
+        "ce-type": "a.b",
+    }
+    other = {**event, name: "application/octet-stream"}
+    for headers, status in ((event, 202), (event, 202), (other, 422)):
+        answer = api.call("POST", "/api/events", headers=headers, content=b"1")
+        assert answer.status_code == status, answer.text
+
+
 def test_workspaces_share_no_keys(api: Api) -> None:
     assert post(api, "/api/forms", FORM).json() != post(api, "/api/forms", FORM, role="STRANGER")
     assert count(Form) == 2
