@@ -111,6 +111,36 @@ def test_no_field_of_any_type_is_told_in_the_words_of_the_validator(name: str) -
             {"amount": "1,5", "unit": "days"},
             {"steps.0.config.amount": ["must be a number"]},
         ),
+        (
+            "slack",
+            {"text": "x", "blocks": {"type": "divider"}},
+            {"steps.0.config.blocks": ["must be a list"]},
+        ),
+        (
+            "slack",
+            {"text": "x", "blocks": ["x"]},
+            {"steps.0.config.blocks.0": ["must be an object"]},
+        ),
+        (
+            "loop",
+            {"collection": 5, "steps": BODY},
+            {"steps.0.config.collection": ["must be a list or an object"]},
+        ),
+        (
+            "http_request",
+            {"url": "https://a.example", "expectedStatus": ["ok", 201]},
+            {"steps.0.config.expectedStatus.0": ["must be a whole number"]},
+        ),
+        (
+            "approval",
+            {"message": "?", "approvers": ["ada@b.example"], "onReject": "stop"},
+            {"steps.0.config.onReject": ["must be 'fail' or 'continue'"]},
+        ),
+        (
+            "approval",
+            {"message": "?", "approvers": ["ada@b.example"], "onReject": [{"name": "s"}]},
+            {"steps.0.config.onReject.0.type": ["type is required"]},
+        ),
     ],
 )
 def test_what_is_no_template_is_told_of_as_a_value_once(

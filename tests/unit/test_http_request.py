@@ -268,7 +268,7 @@ def test_retry_after_is_honoured_for_an_hour_at_most(value: str, delay: timedelt
         ({"answerAs": "xml"}, "Input should be 'auto'"),
         ({"maxBytes": 0}, "greater than or equal to 1"),
         ({"maxBytes": 10_000_001}, "less than or equal to 10000000"),
-        ({"expectedStatus": ["ok"]}, "must be of the documented type"),
+        ({"expectedStatus": ["ok"]}, "valid integer"),
         ({"expectedStatus": ["2_00"]}, "must be a number"),
         ({"verify": False}, "Extra inputs"),
         (

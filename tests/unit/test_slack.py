@@ -396,7 +396,7 @@ class TestWebhook:
         ({"text": ""}, "at least 1 character"),
         ({"text": "x" * 40_001}, "at most 40000"),
         ({"text": "x", "blocks": [{}] * 51}, "50 at most"),
-        ({"text": "x", "blocks": "no"}, "must be of the documented type"),
+        ({"text": "x", "blocks": "no"}, "valid list"),
         ({"text": "x", "channel": "a", "webhook": "https://b.example"}, "not both"),
         ({"text": "x", "threadTs": "yesterday"}, "ts of a message"),
         ({"text": "x", "webhook": "ftp://b.example"}, "must be an https address"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,12 +26,25 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
     if error.error_count() > MAX_FAULTS:
         return {prefix.rstrip(".") or "body": [too_many_message(error)]}
     errors: Errors = {}
-    for item in error.errors(include_url=False):
+    for item in _of_what_is_written(error.errors(include_url=False)):
         path = prefix + ".".join(_path(item["loc"], payload))
         if item["type"].startswith("union_tag"):
             path += ".type"
         add_error(errors, as_written(path, payload) or "body", describe(item))
     return errors
+
+
+def _of_what_is_written(found: Sequence[Any]) -> Iterator[Any]:
+    """The errors of fields that are a word or a list, without those of what is not written."""
+    words = {item["loc"][:-1] for item in found if _ends_with(item, "literal[")}
+    for item in found:
+        other = "literal[" if isinstance(item["input"], list) else "list["
+        if not (item["loc"][:-1] in words and _ends_with(item, other)):
+            yield item
+
+
+def _ends_with(item: Any, mark: str) -> bool:
+    return any(str(part).startswith(mark) for part in item["loc"][-1:])
 
 
 _WRITE_QUOTES = ": write the value in quotes"

@@ -153,7 +153,12 @@ class _AnyOf:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         written = handler(schema)
-        return {"anyOf": written.pop("oneOf"), **written}
+        found = [
+            one
+            for branch in written.pop("oneOf")
+            for one in (branch["anyOf"] if branch.keys() == {"anyOf"} else [branch])
+        ]
+        return {"anyOf": found, **written}
 
 
 T = TypeVar("T")

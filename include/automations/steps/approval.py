@@ -29,7 +29,7 @@ from automations.domain.fields import (
     parse_duration,
     within_a_week,
 )
-from automations.domain.forms.schema import FormSchema, duplicates
+from automations.domain.forms.schema import FormSchema, check_whole
 from automations.domain.statuses import Decision
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
@@ -133,7 +133,7 @@ class ApprovalConfig(Model):
     @field_validator("form")
     @classmethod
     def _nothing_is_twice(cls, value: FormSchema | None) -> FormSchema | None:
-        for path, messages in (duplicates(value) if value is not None else {}).items():
+        for path, messages in (check_whole(value) if value is not None else {}).items():
             raise ValueError(f"{path}: {messages[0]}")
         return value
 

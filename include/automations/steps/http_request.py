@@ -22,7 +22,6 @@ from automations.domain.fields import (
     Model,
     OptionalText,
     OrTemplate,
-    TemplateText,
     Text,
     Whole,
     is_rendered,
@@ -102,7 +101,7 @@ class HttpRequestConfig(Model):
     auth: HttpAuth | None = Field(
         None, description="Authenticates the request with a secret, which no record shows."
     )
-    expected_status: Annotated[list[Whole | TemplateText], BeforeValidator(_several)] = Field(
+    expected_status: Annotated[list[OrTemplate[Whole]], BeforeValidator(_several)] = Field(
         default_factory=list,
         description="Statuses that count as success, one or a list; empty means any 2xx.",
     )

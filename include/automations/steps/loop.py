@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from automations.domain.fields import AsWritten, Model, TemplateText
+from automations.domain.fields import AsWritten, Model, OrTemplate
 from automations.domain.loops import items_of
 from automations.kit.storable import MAX_DEPTH, storable
 from automations.steps.base import StepContext, StepType
@@ -22,10 +22,19 @@ _MAX_DEPTH = 3 * MAX_DEPTH
 """Of items, which are kept while the loop goes on: what steps have put out, in a list."""
 
 
+def _check_items(value: object) -> object:
+    if not isinstance(value, list | dict):
+        raise ValueError("must be a list or an object")
+    return value
+
+
+Items = Annotated[list[Any] | dict[str, Any], BeforeValidator(_check_items)]
+
+
 class LoopConfig(Model):
     """The collection, and the steps to run for each item."""
 
-    collection: list[Any] | dict[str, Any] | TemplateText = Field(
+    collection: OrTemplate[Items] = Field(
         description="A list, or an object, whose items are then each `{key, value}`; usually a "
         "template such as `{{steps.rows.items}}`. The items are read once, when the "
         "loop begins: later changes, in a pause or by the loop's own steps, have no "

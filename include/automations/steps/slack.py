@@ -11,7 +11,7 @@ from automations.domain.fields import (
     Model,
     Mrkdwn,
     OptionalText,
-    TemplateText,
+    OrTemplate,
     Text,
     is_rendered,
     is_template,
@@ -48,7 +48,7 @@ class SlackConfig(Model):
         "Inserted template values are escaped, so they show unchanged and mention "
         "nobody; the filter mrkdwn, as in `{{input.link | mrkdwn}}`, turns this off.",
     )
-    blocks: Annotated[list[dict[str, Any]] | TemplateText | None, Blocks()] = Field(
+    blocks: Annotated[OrTemplate[list[dict[str, Any]]] | None, Blocks()] = Field(
         None,
         description="Block Kit blocks, 50 at most. Template values in their texts are escaped as "
         "in text, even if a template produces whole blocks.",
