@@ -179,15 +179,15 @@ def _content(content: bytes, content_type: str | None, path: str = "body") -> di
         except ValueError:
             text = "\0"
         if "\0" not in text:
-            return _to_step_data(_json_or_text(text) if content_type is None else text)
+            return _to_step_data(_json_or_text(text, path) if content_type is None else text)
     return {"data": None, "dataBase64": base64.b64encode(content).decode()}
 
 
-def _json_or_text(text: str) -> JSON:
+def _json_or_text(text: str, path: str) -> JSON:
     try:
-        return json_text.parse_json(text)
-    except ValueError:
-        return text
+        return json_text.parse_any(text)
+    except ValueError as error:
+        raise ValidationFailed({path: [str(error)]}) from error
 
 
 def _to_step_data(data: JSON) -> dict[str, JSON]:

@@ -235,20 +235,21 @@ def _value(field: FormField, name: str, texts: Sequence[str], filled: FormInput)
         case "datetime":
             return _read_time(field, texts[0])
         case "table_fill":
-            return _rows(normalise_breaks(texts[0]))
+            return _rows(name, normalise_breaks(texts[0]), filled)
         case kind if kind in NUMBERS:
             return _number(name, texts[0], filled)
         case _:
             return as_it_was(texts[0], options)
 
 
-def _rows(text: str) -> Any:
+def _rows(name: str, text: str, filled: FormInput) -> Any:
     """A table that was filled in as JSON, as it is shown; anything else is a text."""
     if not text.lstrip().startswith(("[", "{")):
         return text
     try:
-        return json_text.parse_json(text)
-    except ValueError:
+        return json_text.parse_any(text)
+    except ValueError as error:
+        filled.problems[name] = [str(error)]
         return text
 
 

@@ -54,6 +54,8 @@ def test_the_text_of_a_value_stands_for_that_value(typed: tuple[Any, Any]) -> No
         ("number", "0.12345678901234567890"),
         ("number", "1 000"),
         ("json", "{"),
+        ("multiselect", '["a", 1e999]'),
+        ("multiselect", '[{"a": 1, "a": 2}]'),
     ],
 )
 def test_what_cannot_be_kept_exactly_is_refused(kind: Any, text: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from starlette.datastructures import FormData
 
+from api_bridge.public_pages import form_inputs
 from automations.definitions import checking
 from automations.domain.forms import data_checks
 from automations.domain.tables.columns import Column, value_of
@@ -28,6 +30,11 @@ def test_no_submission_holds_it(name: str) -> None:
     value, says = hostile.VALUES[name]
     ((path, (problem,)),) = data_checks.check(FORM, {"t": [[value]]}).items()
     assert (path, says in problem) == ("t", True)
+
+
+@pytest.mark.parametrize("text", ['[{"a": 1e999}]', "[NaN]", '[{"a": 1, "a": 2}]'])
+def test_no_page_makes_a_text_of_it(text: str) -> None:
+    assert list(form_inputs.read(FORM, FormData([("data.t", text)])).problems) == ["data.t"]
 
 
 @pytest.mark.parametrize("name", NAMES)

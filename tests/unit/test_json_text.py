@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.json_text import decode, is_json, parse_json, parse_lenient
+from automations.kit.json_text import decode, is_json, parse_any, parse_json, parse_lenient
 from automations.kit.storable import MAX_SENT_DEPTH, fault
 from automations.kit.values import JSON
 from tests.hostile import bodies as hostile
@@ -33,6 +33,24 @@ def parse(body: bytes) -> JSON:
 def test_what_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"^(is|holds) "):
         parse(hostile.TEXTS[name])
+
+
+@pytest.mark.parametrize("name", sorted(hostile.TEXTS))
+def test_json_never_becomes_a_text(name: str) -> None:
+    try:
+        text = decode(hostile.TEXTS[name], None)
+        json.loads(text, parse_int=str)
+    except ValueError:
+        return  # It is no JSON, or no text.
+    except RecursionError:
+        pass
+    with pytest.raises(ValueError, match=r"^(is|holds) "):
+        parse_any(text)
+
+
+@pytest.mark.parametrize("text", ["", "a", "{{input.a}}", "[1", "{a: 1}", "NaN", "-Infinity", "01"])
+def test_what_is_no_json_stands_for_itself(text: str) -> None:
+    assert parse_any(text) == text
 
 
 @pytest.mark.parametrize("name", sorted(hostile.TEXTS))

@@ -197,7 +197,7 @@ def _rule(rule: str, columns: Mapping[str, Column]) -> RowRule:
 
 def _value(column: Column, operator: str, text: str) -> JSON:
     if operator in _TEXTUAL:
-        return typed_values.parse_value(text) if column.type == "json" else text
+        return typed_values.parse_value(text, column.name) if column.type == "json" else text
     if operator != "in":
         return None if is_nothing(column, text) else parse_text(column, text)
     items = parse_text(Column(key="items", type="multiselect"), text)

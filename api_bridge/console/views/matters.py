@@ -25,7 +25,7 @@ from automations.domain.tables.columns import Column
 from automations.errors import ValidationFailed
 from automations.kit.canonical_json import mark_of
 from automations.kit.line_breaks import normalise_breaks
-from automations.kit.values import Errors
+from automations.kit.values import JSON, Errors
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 SEEN = "seen."
@@ -53,13 +53,20 @@ def read_fields(form: FormData) -> dict[str, Any]:
         "title": normalise_breaks(text(form, "title")),
         "priority": text(form, "priority", "MEDIUM"),
         "assignee_id": text(form, "assignee_id") or None,
-        "tags": parse_text(_TAGS, normalise_breaks(text(form, "tags"))),
+        "tags": _read_tags(normalise_breaks(text(form, "tags"))),
         "properties": object_of(text(form, "properties"), "properties", '{"client": "ACME"}'),
     }
     try:
         return _Fields.model_validate(given).model_dump()
     except ValidationError as error:
         raise ValidationFailed(field_errors(error, given)) from error
+
+
+def _read_tags(typed: str) -> JSON:
+    try:
+        return parse_text(_TAGS, typed)
+    except ValueError as error:
+        raise ValidationFailed({"tags": [str(error)]}) from error
 
 
 def read_changes(form: FormData, detail: MatterDetail) -> tuple[dict[str, Any], dict[str, str]]:

@@ -176,7 +176,7 @@ def _with_paging(config: dict[str, Any], form: FormData) -> dict[str, Any]:
     for key in PAGING[kind]:
         given = text(form, f"paging.{key}").strip()
         if given:
-            way[key] = parse_value(given) if key == "first" else given
+            way[key] = parse_value(given, f"paging.{key}") if key == "first" else given
     rest = {key: value for key, value in config.items() if key != _PAGING}
     return rest if kind == "none" else {**rest, _PAGING: way}
 

@@ -250,9 +250,11 @@ def _value(spec: Spec, given: str) -> Any:
         case "ways" if given == STEPS:
             return []
         case "number" | "value" | "inputs":
-            return parse_value(given)
+            return parse_value(given, spec.path)
         case "list":
-            items = [parse_value(line.strip()) for line in given.split("\n") if line.strip()]
+            items = [
+                parse_value(line.strip(), spec.path) for line in given.split("\n") if line.strip()
+            ]
             single = items[0] if len(items) == 1 else None
             return single if is_template(single) else items
     return given
@@ -275,7 +277,11 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
         return
     if spec.control == "rules":
         kept = dict(zip(rows, raw, strict=False)) if isinstance(raw, list) else {}
-        _set(holder, key, [kept[one] if one in kept else _as_rule(one) for one in given] or None)
+        _set(
+            holder,
+            key,
+            [kept[one] if one in kept else _as_rule(one, spec.path) for one in given] or None,
+        )
         return
     if len(given) == 1 and not given[0].key and is_template(given[0].value):
         _set(holder, key, given[0].value)
@@ -286,7 +292,7 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
     for one in given:
         known = as_it_is_known(one.key)
         is_kept = known in before and normalise_breaks(format_value(before[known])) == one.value
-        made[known] = before[known] if is_kept else parse_value(one.value)
+        made[known] = before[known] if is_kept else parse_value(one.value, f"{spec.path}.{known}")
     _set(holder, key, made or None)
 
 
@@ -304,16 +310,16 @@ def _read_rows(name: str, form: FormData) -> Iterator[Row]:
         number += 1
 
 
-def _as_rule(row: Row) -> Any:
+def _as_rule(row: Row, name: str) -> Any:
     if row.whole is not None:
-        return parse_value(row.whole)
+        return parse_value(row.whole, name)
     rule: dict[str, Any] = {}
     if row.key.strip():
-        rule["field"] = parse_value(row.key)
+        rule["field"] = parse_value(row.key, name)
     if row.operator:
         rule["operator"] = row.operator
     if row.value.strip():
-        rule["value"] = parse_value(row.value)
+        rule["value"] = parse_value(row.value, name)
     return rule
 
 

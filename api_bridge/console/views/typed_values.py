@@ -16,17 +16,21 @@ from automations.kit.values import JSON
 def format_value(value: JSON) -> str:
     """The text that stands for a value."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False) if _is_json(value) else value
+        return value if _stands_for_itself(value) else json.dumps(value, ensure_ascii=False)
     wide = isinstance(value, dict | list) and bool(value)
     return json.dumps(value, ensure_ascii=False, indent=2 if wide else None)
 
 
-def parse_value(text: str) -> JSON:
-    """The value that a text stands for."""
+def parse_value(text: str, name: str) -> JSON:
+    """The value that a text stands for.
+
+    Raises:
+        ValidationFailed: it is JSON that cannot be kept; says so at the input of this name.
+    """
     try:
-        return json_text.parse_json(text)
-    except ValueError:
-        return text
+        return json_text.parse_any(text)
+    except ValueError as error:
+        raise ValidationFailed({name: [str(error)]}) from error
 
 
 def json_of(text: str, name: str) -> JSON:
@@ -58,9 +62,8 @@ def object_of(text: str, name: str, example: str = "{}") -> dict[str, JSON]:
     return found
 
 
-def _is_json(text: str) -> bool:
+def _stands_for_itself(text: str) -> bool:
     try:
-        json_text.parse_json(text)
+        return bool(json_text.parse_any(text) == text)
     except ValueError:
         return False
-    return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from yaml.nodes import MappingNode, ScalarNode
 
 from automations.definitions import step_ids
 from automations.errors import ValidationFailed
-from automations.kit.json_text import parse_json
+from automations.kit.json_text import parse_json, parse_lenient
 from automations.kit.numbers import MAX_DIGITS, parse_float
 from automations.kit.storable import fault
 from automations.kit.values import JSON
@@ -203,11 +202,23 @@ def _yaml(documents: Sequence[Any]) -> str:
 def _documents(text: str) -> list[Any]:
     if text.lstrip()[:1] in ("{", "["):
         # JSON is almost YAML; what is neither gets the message of the other.
-        with suppress(ValueError):
+        try:
             return [parse_json(text)]
+        except ValueError as error:
+            # To YAML, NaN would be a text, which nobody has written.
+            if (problem := _fault_of_json(text)) is not None:
+                raise ValueError(problem) from error
     _check_events(text)
     documents = yaml.load_all(text, _Loader)  # a SafeLoader
     return [document for document in documents if document is not None]
+
+
+def _fault_of_json(text: str) -> str | None:
+    """What in a text in JSON cannot be kept; None where it is no JSON at all."""
+    try:
+        return fault(parse_lenient(text))
+    except ValueError:
+        return None
 
 
 def _check_events(text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +57,7 @@ BODIES: Sequence[tuple[str, str]] = (
     (
         "`text/plain`, or no type at all",
         "the JSON, if the whole body is an object or a list (as Amazon SNS sends it); "
-        "else the text",
+        "else the text. JSON that cannot be stored unchanged is refused, here and below",
     ),
     (
         "`application/x-www-form-urlencoded`",
@@ -178,10 +177,9 @@ class Delivery:
         try:
             if kind == URLENCODED and self.body.lstrip().startswith((b"{", b"[")):
                 # Whoever has JSON and says nothing of it, such as curl, says that it is a form.
-                read = _json_or_text(text := self._text(kind, content_type))
+                read = _json_or_text(self._text(kind, content_type), "")
                 if not isinstance(read, str):
                     return Content({"body": read})
-                _check_kept(str(text))
             if kind in (URLENCODED, MULTIPART):
                 return self._form(content_type)
             return Content({"body": self._text(kind, content_type)})
@@ -198,7 +196,7 @@ class Delivery:
             raise Undecodable(str(error)) from error
         if "\0" in text:  # PostgreSQL stores none in JSON
             raise Undecodable(kind)
-        return _json_or_text(text) if kind in _TEXT_OR_JSON else text
+        return _json_or_text(text, "") if kind in _TEXT_OR_JSON else text
 
     def _form(self, content_type: str) -> Content:
         try:
@@ -269,14 +267,21 @@ def _of_header(value: str) -> str:
         return value
 
 
-def _json_or_text(text: JSON) -> JSON:
-    """An object or a list, where all of a text is one in JSON; else the text."""
+def _json_or_text(text: JSON, whose: str) -> JSON:
+    """An object or a list, where all of a text is one in JSON; else the text.
+
+    Args:
+        whose: what has it, as a refusal begins; empty for the body itself.
+
+    Raises:
+        ValidationFailed: it is JSON that cannot be kept.
+    """
     if not isinstance(text, str) or not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return json_text.parse_json(text)
-    except ValueError:
-        return text
+        return json_text.parse_any(text)
+    except ValueError as error:
+        raise ValidationFailed({"body": [f"{whose}{error}"]}) from error
 
 
 def _of_part(name: str, value: JSON, kind: str) -> JSON:
@@ -293,25 +298,10 @@ def _of_part(name: str, value: JSON, kind: str) -> JSON:
             return json_text.parse_json(text) if text.strip() else None
         except ValueError as error:
             raise ValidationFailed({"body": [f"has a part '{name}' that {error}"]}) from error
-    return _marked_json_or_text(value) if name == "payload" else value
-
-
-def _marked_json_or_text(value: JSON) -> JSON:
-    """The same of a field, which may have a byte order mark before its JSON."""
-    read = _json_or_text(value.removeprefix("\ufeff") if isinstance(value, str) else value)
+    if name != "payload":
+        return value
+    read = _json_or_text(value.removeprefix("\ufeff"), f"has a part '{name}' that ")
     return value if isinstance(read, str) else read
-
-
-def _check_kept(text: str) -> None:
-    """Raise ValidationFailed for JSON that cannot be kept: as a form it would be another text."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return
-    try:
-        json_text.parse_json(text)
-    except ValueError as error:
-        raise ValidationFailed({"body": [str(error)]}) from error
 
 
 def _check_nul(pairs: Sequence[tuple[str, JSON]], where: str) -> None:

@@ -29,6 +29,8 @@ _CALLED_JSON = re.compile(
 MAX_INSIDE = 2_000_000
 """Lists and objects of one text: each takes twenty times the bytes that it is written with."""
 
+_WORDS = ("NaN", "Infinity", "-Infinity")
+"""What Python takes for JSON; by themselves they are words."""
 _HALVES = ("lone leading surrogate in hex escape", "unexpected end of hex escape")
 
 
@@ -92,6 +94,34 @@ def parse_json(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
         for number in _fractions(jiter.from_json(body, float_mode="lossless-float")):
             parse_float(str(number))
     return storable(value, max_depth)
+
+
+def parse_any(text: str) -> JSON:
+    """What a text in JSON says; a text that is no JSON stands for itself.
+
+    JSON never does, whatever values are in it: what comes out would be of another type.
+
+    Raises:
+        ValueError: it is JSON that cannot be kept as it is; says why.
+    """
+    try:
+        return parse_json(text)
+    except ValueError:
+        if _is_json(text):
+            raise
+        return text
+
+
+def _is_json(text: str) -> bool:
+    if text.strip() in _WORDS:
+        return False
+    try:
+        json.loads(text, parse_int=str, parse_float=str)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def parse_lenient(text: str) -> Any:

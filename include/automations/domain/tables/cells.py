@@ -62,14 +62,18 @@ def text_of(column: Column, value: JSON) -> str:
 
 def _several(text: str) -> JSON:
     """Values with ``;`` between them, or a list in JSON."""
-    if text.startswith("["):
-        try:
-            return json_text.parse_json(text)
-        except ValueError:
-            pass
+    if text.startswith("[") and not isinstance(listed := json_text.parse_any(text), str):
+        return listed
     return [part.strip() for part in text.split(_BETWEEN) if part.strip()]
 
 
 def _in_one(values: list[str]) -> str:
     text = f"{_BETWEEN} ".join(values)
-    return text if values and _several(text) == values else json.dumps(values, ensure_ascii=False)
+    return text if values and _means(text, values) else json.dumps(values, ensure_ascii=False)
+
+
+def _means(text: str, values: list[str]) -> bool:
+    try:
+        return bool(_several(text) == values)
+    except ValueError:
+        return False
