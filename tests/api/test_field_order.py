@@ -11,6 +11,7 @@ from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.settings import get_settings
+from tests.api.boards import board
 from tests.api.conftest import Api
 
 WRITTEN = {"zeta": 1, "b": {"y": 1, "x": 2}, "alpha": [{"q": 1, "a": 2}], "aa": 9007199254740993}
@@ -67,3 +68,38 @@ def test_of_a_form_and_what_was_filled_in(api: Api) -> None:
     sent = api.call("POST", "/api/submissions", {"formId": form, "data": data}).json()
     kept = api.call("GET", f"/api/submissions/{sent['id']}").json()
     assert json.dumps(kept["data"]) == json.dumps(data)
+
+
+def test_of_what_is_changed_in_nothing_else(api: Api) -> None:
+    before, after = {"a": 1, "b": {"x": [1.0], "y": 2}}, {"b": {"y": 2, "x": [1]}, "a": 1.0}
+    step = {"name": "Run", "type": "run_workflow", "order": 0}
+    definitions = [
+        {"variables": value, "steps": [{**step, "config": {"dagId": "x", "input": value}}]}
+        for value in (before, after)
+    ]
+    fields = [
+        {"type": "table_fill", "key": "t", "id": "t", "was": value} for value in (before, after)
+    ]
+    forms = [{"schema": {"sections": [{"id": "s", "fields": [field]}]}} for field in fields]
+    form = api.call("POST", "/api/forms", {"title": "x", **forms[0]}).json()["id"]
+    board_id = board(api)["id"]
+    for path, made, change in (
+        ("/api/workflows", {"name": "x", **definitions[0]}, definitions[1]),
+        ("/api/forms", {"title": "x", **forms[0]}, forms[1]),
+        (
+            "/api/submissions",
+            {"formId": form, "data": {"t": before}},
+            {"data": {"t": after}},
+        ),
+        (
+            "/api/matters",
+            {"templateId": board_id, "title": "x", "properties": before},
+            {"properties": after},
+        ),
+    ):
+        where = f"{path}/{api.call('POST', path, made).json()['id']}"
+        changed = api.call("PATCH", where, change)
+        assert changed.status_code == 200, changed.text
+        assert json.dumps(after) in api.call("GET", where).text.replace('":', '": ').replace(
+            ',"', ', "'
+        )

@@ -21,7 +21,7 @@ from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft, FieldPosition, place_of
 from automations.domain.principals import Principal
 from automations.errors import Conflict, ValidationFailed
-from automations.kit.storable import same
+from automations.kit.storable import identical
 from automations.services.forms import edits
 from automations.services.forms.edits import Edit
 
@@ -69,7 +69,7 @@ def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
 
     edit = edits.get(caller, form_id)
     base, seen = number(form, "base"), number(form, "number")
-    if same(apply_typed(edit.draft), edit.draft):
+    if identical(apply_typed(edit.draft), edit.draft):
         return replace(edit, number=seen)
     return edits.apply(caller, form_id, base, seen, at, apply_typed)
 

@@ -180,6 +180,20 @@ def same(left: JSON, right: JSON) -> bool:
     return bool(left == right)
 
 
+def identical(left: JSON, right: JSON) -> bool:
+    """Whether two values are written alike, with 1.0 as another number than 1 and fields in order.
+
+    Templates and loops show what of it was written.
+    """
+    if isinstance(left, dict) and isinstance(right, dict):
+        return list(left) == list(right) and all(
+            identical(value, right[key]) for key, value in left.items()
+        )
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(identical, left, right))
+    return isinstance(left, float) is isinstance(right, float) and same(left, right)
+
+
 def _is_text(key: object) -> bool:
     return isinstance(key, str)
 

@@ -13,19 +13,19 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from automations.domain import statuses
 from automations.kit.ids import new_id
-from automations.kit.storable import same
+from automations.kit.storable import identical
 
 
 class Json(JSON):
     """JSON as it was written, with the fields of its objects in their order.
 
-    What was changed is seen to be changed, also from 1 to true.
+    What was changed is seen to be changed, also from 1 to true or 1.0.
     """
 
     cache_ok = True
 
     def compare_values(self, x: Any, y: Any) -> bool:
-        return same(x, y)
+        return identical(x, y)
 
 
 class QueriedJson(JSONB):
@@ -34,7 +34,7 @@ class QueriedJson(JSONB):
     cache_ok = True
 
     def compare_values(self, x: Any, y: Any) -> bool:
-        return same(x, y)
+        return identical(x, y)
 
 
 class EnumText(Text):

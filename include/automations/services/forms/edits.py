@@ -21,10 +21,10 @@ from automations.definitions.field_errors import field_errors
 from automations.domain.edits import EditState, check_number, edit_conflict
 from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft
-from automations.domain.forms.schema import WrittenForm, duplicates
+from automations.domain.forms.schema import WrittenForm, check_whole
 from automations.domain.principals import Principal
 from automations.errors import Conflict, ValidationFailed
-from automations.kit.storable import faults, same
+from automations.kit.storable import faults, identical
 from automations.kit.values import Errors
 from automations.services.forms.forms import Form, change, find
 
@@ -86,7 +86,7 @@ def apply(
             raise ValidationFailed(problems)
         if len(json.dumps(after)) > MAX_LENGTH:
             raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} characters at most"]})
-        if not same(before, after):
+        if not identical(before, after):
             edits.keep(form_edits, session, edit, typed_into, after)
         return _to_edit(session, form, edit)
 
@@ -154,7 +154,7 @@ def save(by: Principal, form_id: str, number: int, public: bool | None = None) -
         if written is None or errors:
             raise ValidationFailed(errors)
         form_edits.remove(session, form.id, by.editor)
-        is_same = same(draft, _lay_out(form))
+        is_same = identical(draft, _lay_out(form))
         return change(
             session,
             form,
@@ -172,8 +172,8 @@ def validate(draft: Draft) -> tuple[WrittenForm | None, Errors]:
         written = WrittenForm.model_validate(draft)
     except ValidationError as error:
         return None, field_errors(error, draft)
-    doubled = duplicates(written.form_schema)
-    return written, {f"schema.{path}": messages for path, messages in doubled.items()}
+    problems = check_whole(written.form_schema)
+    return written, {f"schema.{path}": messages for path, messages in problems.items()}
 
 
 def _lock(session: Session, by: Principal, form: FormRow, number: int) -> EditRow | None:
@@ -205,7 +205,7 @@ def _find_or_begin(
 
 def _is_over(session: Session, edit: EditRow) -> bool:
     """Whether it holds no change of its version, so that nothing would be lost with it."""
-    return same(_base(session, edit), form_edits.draft(session, edit))
+    return identical(_base(session, edit), form_edits.draft(session, edit))
 
 
 def _base(session: Session, edit: EditRow) -> Draft:
@@ -237,6 +237,6 @@ def _to_edit(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
         number=number,
         may_undo=edits.may_undo(form_edits, session, edit),
         may_redo=edits.may_redo(form_edits, session, edit),
-        is_changed=not same(saved, draft),
+        is_changed=not identical(saved, draft),
         errors=validate(draft)[1],
     )

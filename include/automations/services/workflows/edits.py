@@ -24,7 +24,7 @@ from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
 from automations.errors import Conflict, ValidationFailed
-from automations.kit.storable import faults, same
+from automations.kit.storable import faults, identical
 from automations.kit.values import JSON, Errors
 from automations.ports import Ports
 from automations.services.workflows import edit_secrets
@@ -89,7 +89,7 @@ def apply(
         after = edit_secrets.seal(editing.lay_out(alter(edit_secrets.as_seen(before))), before)
         if problems := faults(after, "") or _too_long(after):
             raise ValidationFailed(problems)
-        if not same(before, after):
+        if not identical(before, after):
             edits.keep(workflow_edits, session, edit, typed_into, after)
         return _to_edit(session, workflow, edit)
 
@@ -219,7 +219,7 @@ def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
     """
     if edit.base_version == workflow.version:
         return False
-    return same(_base(session, edit), workflow_edits.draft(session, edit))
+    return identical(_base(session, edit), workflow_edits.draft(session, edit))
 
 
 def _base(session: Session, edit: WorkflowEdit) -> editing.Draft:
@@ -278,7 +278,7 @@ def _to_edit(session: Session, workflow: Workflow, edit: WorkflowEdit | None) ->
         draft, changed = _load_draft(session, workflow), False
     else:
         draft = workflow_edits.draft(session, edit)
-        changed = not same(_base(session, edit), draft)
+        changed = not identical(_base(session, edit), draft)
     definition = edit_secrets.as_seen(draft)
     _, errors = checking.parse(definition)
     ids = [str(located.step.get("id")) for located in editing.walk(definition)]

@@ -18,7 +18,7 @@ from automations.definitions.triggers import WebhookTrigger
 from automations.domain.principals import Principal
 from automations.domain.workflows import WorkflowDetail
 from automations.errors import Unreadable, ValidationFailed
-from automations.kit.storable import same
+from automations.kit.storable import identical
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.workflows import writing
@@ -198,7 +198,7 @@ class _Change:
         secret = None if stored is None else _secret_of(stored)
         definition = _parse(_without_status(body))
         after = _file_entry(definition, body, status, keys, secret)
-        if before is not None and same(before, after):
+        if before is not None and identical(before, after):
             name, key, version = workflow.name, workflow.key, workflow.version
             return Applied("unchanged", workflow.id, key, name, version, ""), None
         done = change(session, by, workflow, body, ports, whole=True, alone=False)

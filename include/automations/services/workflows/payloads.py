@@ -25,7 +25,7 @@ from automations.errors import Conflict, ValidationFailed
 from automations.kit.json_schema.formats import DATES
 from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.validation import schema_fault, violations
-from automations.kit.storable import faults, same
+from automations.kit.storable import faults, identical, same
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.workflows import webhook_secrets
@@ -131,7 +131,10 @@ _UNSAID: Mapping[str, JSON] = {
 
 def alike(left: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two stored definitions say the same, one of them perhaps what others leave out."""
-    return same(_stated_fields(left), _stated_fields(other))
+    fields, others = _stated_fields(left), _stated_fields(other)
+    return fields.keys() == others.keys() and all(
+        identical(value, others[name]) for name, value in fields.items()
+    )
 
 
 def _stated_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
