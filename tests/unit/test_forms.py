@@ -16,7 +16,7 @@ from automations.domain.forms.schema import (
     FieldType,
     FormSchema,
     Validation,
-    duplicates,
+    check_whole,
 )
 from automations.kit.values import JSON
 
@@ -131,10 +131,10 @@ def test_two_fields_of_one_key_are_named() -> None:
     heading = field("heading")
     section = {"id": "a", "fields": [field("text"), heading, heading]}
     items = {"id": "b", "repeatable": True, "fields": [field("text"), field("text", "y")]}
-    assert duplicates(FormSchema.model_validate({"sections": [section, items]})) == {}
+    assert check_whole(FormSchema.model_validate({"sections": [section, items]})) == {}
     other = {**section, "id": "c"}
     more = {**items, "fields": [field("text"), field("number")]}
-    found = duplicates(FormSchema.model_validate({"sections": [section, other, items, more]}))
+    found = check_whole(FormSchema.model_validate({"sections": [section, other, items, more]}))
     assert sorted(found) == ["sections.1.fields.0.key", "sections.3.fields.1.key", "sections.3.id"]
 
 
@@ -245,5 +245,20 @@ def test_limits_that_nothing_satisfies_are_refused(rules: dict[str, int], proble
 
 def test_an_option_and_a_field_are_there_once() -> None:
     options = [{"label": "a", "value": "x"}, {"label": "b", "value": "x"}]
-    found = duplicates(form(field("select", options=options)))
+    found = check_whole(form(field("select", options=options)))
     assert found == {"sections.0.fields.0.options.1.value": ["'x' is there twice"]}
+
+
+def test_a_form_of_more_than_a_page_shows_is_refused() -> None:
+    def sections(count: int, **more: Any) -> FormSchema:
+        fields = [field("select", str(number), **more) for number in range(count)]
+        parts = [{"id": str(at), "fields": fields[at : at + 500]} for at in range(0, count, 500)]
+        return FormSchema.model_validate({"sections": parts})
+
+    options = [{"label": "", "value": str(number)} for number in range(1_000)]
+    assert check_whole(sections(2_000)) == {}
+    assert check_whole(sections(2_001)) == {"sections": ["may have 2,000 fields in all at most"]}
+    assert check_whole(sections(20, options=options)) == {}
+    assert check_whole(sections(21, options=options)) == {
+        "sections": ["may have 20,000 options in all at most"]
+    }

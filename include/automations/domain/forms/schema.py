@@ -14,6 +14,9 @@ from automations.kit.titles import Name
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
 MAX_ITEMS = 1_000
 """Of a section that repeats: each is a row of inputs on a page."""
+MAX_FIELDS = 2_000
+MAX_OPTIONS = 20_000
+"""Of a whole form: with more, each page that shows it takes seconds to make."""
 UNTYPED = ("file", "document", "signature", "table_fill")
 """The types whose values have the form that the client gives them."""
 FILES = frozenset({"file", "document"})
@@ -130,11 +133,17 @@ class WrittenForm(Lenient):
     form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
 
 
-def duplicates(form: FormSchema) -> dict[str, list[str]]:
-    """Keys that two values of the data would share, and values that two options would.
+def check_whole(form: FormSchema) -> dict[str, list[str]]:
+    """What is wrong with a form whose parts are right, by the path of the part.
 
-    By the path of the second.
+    It has more than a page can show, or keys that two values of the data would share, or values
+    that two options would.
     """
+    fields = [field for section in form.sections for field in section.fields]
+    if len(fields) > MAX_FIELDS:
+        return {"sections": [f"may have {MAX_FIELDS:,} fields in all at most"]}
+    if sum(len(field.options) for field in fields) > MAX_OPTIONS:
+        return {"sections": [f"may have {MAX_OPTIONS:,} options in all at most"]}
     errors: dict[str, list[str]] = {}
     seen: set[tuple[str, str]] = set()
 

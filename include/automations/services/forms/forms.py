@@ -13,7 +13,7 @@ from automations.db.workflows import workflows
 from automations.domain.forms import schema
 from automations.errors import InUse, NotFound, ValidationFailed
 from automations.kit import common_clock
-from automations.kit.storable import same
+from automations.kit.storable import identical
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.forms import form_tables
@@ -44,9 +44,9 @@ def create(
     """Create a form.
 
     Raises:
-        ValidationFailed: two of its fields have one key.
+        ValidationFailed: it is too large, or two of its fields have one key.
     """
-    _check_keys_differ(form)
+    _check_form(form)
     with unit_of_work() as session:
         created = FormRow(
             workspace_id=workspace_id,
@@ -96,7 +96,7 @@ def update(
     """Change what is given of a form; a change makes a new version.
 
     Raises:
-        ValidationFailed: two of its fields have one key.
+        ValidationFailed: it is too large, or two of its fields have one key.
     """
     with unit_of_work() as session:
         row = find(session, workspace_id, form_id, lock=True)
@@ -114,14 +114,14 @@ def change(
 ) -> Form:
     """Change a locked form, as ``update`` does."""
     if form is not None:
-        _check_keys_differ(form)
+        _check_form(form)
     before = [row.title, row.description, row.schema]
     row.title = row.title if title is None else title
     row.description = row.description if description is None else description
     if form is not None:
         row.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
     row.public = row.public if public is None else public
-    if not same(before, [row.title, row.description, row.schema]):
+    if not identical(before, [row.title, row.description, row.schema]):
         row.version += 1
         row.updated_at = common_clock.now()
         forms.add_version(session, row, audit.current().actor.name)
@@ -169,10 +169,10 @@ def titles(workspace_id: str) -> Mapping[str, str]:
         return forms.titles(session, workspace_id)
 
 
-def _check_keys_differ(form: schema.FormSchema) -> None:
-    doubled = schema.duplicates(form)
-    if doubled:
-        raise ValidationFailed({f"schema.{path}": messages for path, messages in doubled.items()})
+def _check_form(form: schema.FormSchema) -> None:
+    problems = schema.check_whole(form)
+    if problems:
+        raise ValidationFailed({f"schema.{path}": messages for path, messages in problems.items()})
 
 
 def find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> FormRow:
