@@ -6,7 +6,6 @@ of runs name "~": it shows them to nobody, and who has marked or cleared them wo
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -14,12 +13,14 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models import Log
-from fastapi import FastAPI, HTTPException, Query, status
+from fastapi import HTTPException, Query, status
+from pydantic import AwareDatetime
 from sqlalchemy import select
 
 from automations.settings import get_settings
+from automations_airflow.server.app_factory import new_app
 
-app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
+app = new_app()
 
 EVENTS = ("bulk_dag_runs", "bulk_task_instances", "clear_dag_runs")
 """What is done to several: no other entries are told of."""
@@ -31,8 +32,8 @@ _MOST = 200
 def entries(
     user: GetUserDep,
     session: SessionDep,
-    after: Annotated[datetime | None, Query()] = None,
-    before: Annotated[datetime | None, Query()] = None,
+    after: Annotated[AwareDatetime | None, Query()] = None,
+    before: Annotated[AwareDatetime | None, Query()] = None,
 ) -> list[dict[str, Any]]:
     """The entries of a time, the newest first, as Airflow's API would show them."""
     is_bridge = user.get_name() == get_settings().airflow_username

@@ -10,21 +10,22 @@ import json
 from dataclasses import asdict
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import FastAPI, HTTPException, status
-from pydantic import BaseModel, Field
+from fastapi import HTTPException, status
+from pydantic import BaseModel
 
 from automations.errors import StepError
 from automations.services.integrations import connections, vault
 from automations.settings import get_settings
 from automations_airflow.secrets import AIRFLOW_SECRETS
+from automations_airflow.server.app_factory import Name, new_app
 
-app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
+app = new_app()
 
 
 class ConnectionRequest(BaseModel):
     """The connection that is wanted."""
 
-    id: str = Field(min_length=1, max_length=250)
+    id: Name
 
 
 class SealedConnection(BaseModel):

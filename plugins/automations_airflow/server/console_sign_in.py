@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import HTTPException, Query, Request
 from fastapi.responses import RedirectResponse
 
 from automations.definitions.published import run_id, workflow_id
@@ -18,8 +18,9 @@ from automations.errors import NotAllowed
 from automations.kit.networks import LOOPBACK
 from automations.services.access import vouchers
 from automations.settings import get_settings
+from automations_airflow.server.app_factory import new_app
 
-app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
+app = new_app()
 
 Id = Annotated[str, Query(max_length=500)]
 

@@ -6,13 +6,13 @@ Only there, and in workers, the packages of Airflow's providers are installed.
 from __future__ import annotations
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import FastAPI
 
 from automations.ports import ProviderOperator
 from automations.settings import get_settings
 from automations_airflow.dags import provider_operators
+from automations_airflow.server.app_factory import new_app
 
-app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
+app = new_app()
 
 
 @app.get("/all")

@@ -17,7 +17,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from airflow import settings
 from airflow._shared.secrets_masker import secrets_masker
@@ -34,7 +34,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from fastapi import FastAPI, HTTPException, status
+from fastapi import HTTPException, status
 from pendulum import instance
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select, tuple_
@@ -46,6 +46,7 @@ from automations.settings import get_settings
 from automations_airflow import airflow_versions
 from automations_airflow.scheduler.resting import CHANNEL
 from automations_airflow.server import begun_runs, source_events
+from automations_airflow.server.app_factory import Name, Text, Value, new_app
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +57,17 @@ _MAX_VERSIONS = 20
 _PLAIN_ID = re.compile(r"[a-z0-9]{1,200}")
 """Of runs of ours: nothing is to be checked of it, as Airflow does of others."""
 
-app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
+app = new_app()
 
 
 class NewRun(BaseModel):
     """A DagRun that is wanted."""
 
-    dag_id: str
-    run_id: str
-    conf: dict[str, Any]
-    note: str | None = Field(None, max_length=1_000)
-    by: str | None = Field(None, max_length=500)
+    dag_id: Name
+    run_id: Name
+    conf: Value
+    note: Annotated[Text, Field(max_length=1_000)] | None = None
+    by: Annotated[Text, Field(max_length=500)] | None = None
     """Who has started it, where the bridge says so of whom it makes it for."""
     before: DoneBefore | None = None
     source: SourceEvent | None = None
