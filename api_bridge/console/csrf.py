@@ -48,7 +48,7 @@ def remember(request: Request, response: Response) -> None:
     )
 
 
-def check(request: Request, given: object) -> None:
+def check(request: Request, sent_token: object) -> None:
     """Check the token that a form has sent.
 
     Raises:
@@ -57,7 +57,7 @@ def check(request: Request, given: object) -> None:
     caller: Principal | None = getattr(request.state, "caller", None)
     if caller is not None and caller.session_id is None:
         return  # The holder of an API key: no browser sends one by itself.
-    own = given.partition(SEPARATOR)[0] if isinstance(given, str) else ""
+    own = sent_token.partition(SEPARATOR)[0] if isinstance(sent_token, str) else ""
     if not hmac.compare_digest(own.encode(), token(request).encode()):
         raise NotAllowed(
             "This form is out of date: go back, load its page again, and send it anew."
@@ -65,7 +65,7 @@ def check(request: Request, given: object) -> None:
 
 
 def _visitor(request: Request) -> str:
-    known: str | None = request.cookies.get(_VISITOR) or getattr(request.state, "visitor", None)
-    if known is None:
-        known = request.state.visitor = secrets.token_urlsafe(24)
-    return known
+    visitor: str | None = request.cookies.get(_VISITOR) or getattr(request.state, "visitor", None)
+    if visitor is None:
+        visitor = request.state.visitor = secrets.token_urlsafe(24)
+    return visitor

@@ -33,21 +33,21 @@ class SentForm(FormData):
 
 
 async def _read_form(request: Request) -> FormData:
-    given = await pages.read_body(request)
-    sent: FormData | None = given.get("form")
-    form = SentForm(sent.multi_items()) if sent else _of_json(given.get("json", {}))
+    body = await pages.read_body(request)
+    sent: FormData | None = body.get("form")
+    form = SentForm(sent.multi_items()) if sent else _of_json(body.get("json", {}))
     csrf.check(request, form.get(csrf.FIELD))
     return form
 
 
-def _of_json(said: JSON) -> SentForm:
+def _of_json(sent: JSON) -> SentForm:
     """A program's form: a text for each input."""
-    if not isinstance(said, dict):
+    if not isinstance(sent, dict):
         raise ValidationFailed({"body": ["must be an object with a text for each input"]})
-    wrong = [name for name, value in said.items() if not isinstance(value, str)]
-    if wrong:
-        raise ValidationFailed({name: ["must be a text"] for name in wrong[:_MAX_NAMED]})
-    return SentForm(list(said.items()))
+    not_texts = [name for name, value in sent.items() if not isinstance(value, str)]
+    if not_texts:
+        raise ValidationFailed({name: ["must be a text"] for name in not_texts[:_MAX_NAMED]})
+    return SentForm(list(sent.items()))
 
 
 Posted = Annotated[FormData, Depends(_read_form)]
@@ -63,8 +63,8 @@ def text(form: FormData, name: str, default: str = "") -> str:
     # Not by all of a name, for which a form looks through all that it has.
     if isinstance(form, SentForm) and name in form.twice:
         raise ValidationFailed({name: [_TWICE]})
-    found = form.get(name)
-    return found if isinstance(found, str) else default
+    value = form.get(name)
+    return value if isinstance(value, str) else default
 
 
 def number(form: FormData, name: str) -> int:
@@ -87,7 +87,7 @@ def place_named(written: str) -> int:
 
 def texts(form: FormData, name: str) -> list[str]:
     """The texts of all inputs of a name."""
-    return [one for one in form.getlist(name) if isinstance(one, str)]
+    return [value for value in form.getlist(name) if isinstance(value, str)]
 
 
 def chosen_file(form: FormData, name: str) -> SentFile | None:
@@ -96,8 +96,8 @@ def chosen_file(form: FormData, name: str) -> SentFile | None:
     Raises:
         ValidationFailed: there is more than one, or what was sent is no file.
     """
-    given: list[Any] = form.getlist(name)
-    sent = [one for one in given if one and one != _NO_FILE]
+    values: list[Any] = form.getlist(name)
+    sent = [value for value in values if value and value != _NO_FILE]
     if not sent:
         return None
     if len(sent) > 1:
@@ -122,10 +122,10 @@ def yes_or_no(form: FormData, name: str) -> bool:
     Raises:
         ValidationFailed: neither.
     """
-    said = text(form, name)
-    if said not in ("yes", "no"):
+    answer = text(form, name)
+    if answer not in ("yes", "no"):
         raise ValidationFailed({name: ["must be yes or no"]})
-    return said == "yes"
+    return answer == "yes"
 
 
 def check_sure(form: FormData) -> None:

@@ -43,32 +43,32 @@ class Watch:
     async def following(self, caller: Principal, run_id: str) -> AsyncIterator[asyncio.Queue[str]]:
         """Give what is told of a run's changes."""
         # Only the newest is of interest.
-        told: asyncio.Queue[str] = asyncio.Queue(1)
+        stamps: asyncio.Queue[str] = asyncio.Queue(1)
         with self._permits.hold(_limits(caller)):
-            self._followed.setdefault(run_id, set()).add(told)
+            self._followed.setdefault(run_id, set()).add(stamps)
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())
             try:
-                yield told
+                yield stamps
             finally:
-                self._followed[run_id].discard(told)
+                self._followed[run_id].discard(stamps)
                 if not self._followed[run_id]:
                     del self._followed[run_id]
 
     async def _ask(self) -> None:
-        known: dict[str, str] = {}
+        last_stamps: dict[str, str] = {}
         while self._followed:
             try:
-                found = await in_thread(browsing.stamps, list(self._followed))
+                new_stamps = await in_thread(browsing.stamps, list(self._followed))
             except DatabaseUnavailable:
-                found = known
-            for run_id, stamp in found.items():
-                if known.get(run_id) != stamp:
-                    for told in self._followed.get(run_id, ()):
-                        if told.full():
-                            told.get_nowait()
-                        told.put_nowait(stamp)
-            known = dict(found)
+                new_stamps = last_stamps
+            for run_id, stamp in new_stamps.items():
+                if last_stamps.get(run_id) != stamp:
+                    for queue in self._followed.get(run_id, ()):
+                        if queue.full():
+                            queue.get_nowait()
+                        queue.put_nowait(stamp)
+            last_stamps = dict(new_stamps)
             await asyncio.sleep(_POLL_INTERVAL)
 
 
@@ -95,13 +95,13 @@ async def changes(caller: Principal, run_id: str, stamp: str) -> AsyncIterator[b
     Args:
         stamp: as it is now.
     """
-    async with watch().following(caller, run_id) as told:
+    async with watch().following(caller, run_id) as stamps:
         yield _COMES_BACK_AFTER + event(stamp)
         loop = asyncio.get_running_loop()
         until, last = loop.time() + CONNECTION_LIFETIME, stamp
         while (left := until - loop.time()) > 0:
             try:
-                fresh = await asyncio.wait_for(told.get(), min(left, _AFTER_A_WHILE))
+                fresh = await asyncio.wait_for(stamps.get(), min(left, _AFTER_A_WHILE))
             except TimeoutError:
                 # So that whoever is between sees that it is alive, and we that nobody is there.
                 yield b": still here\n\n"

@@ -30,9 +30,9 @@ class Entry:
         """Where it leads."""
         return f"{urls.ROOT}/{self.name}"
 
-    def leads_to(self, here: str) -> bool:
+    def leads_to(self, address: str) -> bool:
         """Whether a page is the one that it leads to, or one below it."""
-        path = here.partition("?")[0]
+        path = address.partition("?")[0]
         return path == self.address or path.startswith(f"{self.address}/")
 
 
@@ -48,9 +48,9 @@ class Group:
     entries: Sequence[Entry]
     folded: bool = False
 
-    def is_open(self, here: str) -> bool:
+    def is_open(self, address: str) -> bool:
         """Whether its entries are shown on a page."""
-        return not self.folded or any(entry.leads_to(here) for entry in self.entries)
+        return not self.folded or any(entry.leads_to(address) for entry in self.entries)
 
 
 _GROUPS = (
@@ -103,7 +103,7 @@ def groups(reader: Principal) -> list[Group]:
     shown = [
         Group(
             group.name,
-            [one for one in group.entries if reader.may(one.role) and one.is_there()],
+            [entry for entry in group.entries if reader.may(entry.role) and entry.is_there()],
             group.folded,
         )
         for group in _GROUPS

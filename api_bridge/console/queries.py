@@ -31,37 +31,37 @@ PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedel
 """How far a list goes back, by the words for it."""
 
 
-def choice(kind: type[E], name: str, given: str) -> E | None:
+def choice(kind: type[E], name: str, value: str) -> E | None:
     """One of several words; None when none was chosen.
 
     Raises:
         ValidationFailed: there is no such word.
     """
-    if not given:
+    if not value:
         return None
     try:
-        return kind(given)
+        return kind(value)
     except ValueError as error:
         raise ValidationFailed({name: [f"must be one of {', '.join(kind)}"]}) from error
 
 
 def offered(names: Mapping[str, str], chosen: str) -> dict[str, str]:
     """What one may choose from by name: as many as a page carries, and what is chosen."""
-    found = dict(islice(names.items(), MAX_OFFERED))
-    return found if chosen in found or chosen not in names else {**found, chosen: names[chosen]}
+    shown = dict(islice(names.items(), MAX_OFFERED))
+    return shown if chosen in shown or chosen not in names else {**shown, chosen: names[chosen]}
 
 
-def parse_since(given: str) -> datetime | None:
+def parse_since(period: str) -> datetime | None:
     """From when on something is asked for; None for all that there is.
 
     Raises:
         ValidationFailed: there is no such period.
     """
-    if not given:
+    if not period:
         return None
-    if given not in PERIODS:
+    if period not in PERIODS:
         raise ValidationFailed({"since": [f"must be one of {', '.join(PERIODS)}"]})
-    return common_clock.now() - PERIODS[given]
+    return common_clock.now() - PERIODS[period]
 
 
 def page_url(request: Request, page: int) -> str:
@@ -70,10 +70,10 @@ def page_url(request: Request, page: int) -> str:
     return f"{request.url.path}?{urlencode([*kept, ('page', str(page))])}"
 
 
-def paginate(request: Request, found: Sequence[T], page: int) -> tuple[Sequence[T], str | None]:
+def paginate(request: Request, items: Sequence[T], page: int) -> tuple[Sequence[T], str | None]:
     """One page of a list that is known as a whole, and the address of the next one."""
     start, end = (page - 1) * PAGE_SIZE, page * PAGE_SIZE
-    return found[start:end], page_url(request, page + 1) if end < len(found) else None
+    return items[start:end], page_url(request, page + 1) if end < len(items) else None
 
 
 def following(request: Request, cursor: str | None) -> str | None:
@@ -97,8 +97,8 @@ def whole(
     lines: list[T] = []
     cursor: str | None = None
     while (left := MAX_EXPORTED - len(lines)) > 0:
-        found, cursor = page_after(cursor, min(left, _EXPORT_BATCH_SIZE))
-        lines.extend(found)
+        page, cursor = page_after(cursor, min(left, _EXPORT_BATCH_SIZE))
+        lines.extend(page)
         if cursor is None:
             break
     return lines, cursor

@@ -75,19 +75,19 @@ def page(
     Args:
         caller: who reads it; None before they have signed in.
     """
-    said = request.cookies.get(_SAID)
+    notice = request.cookies.get(_SAID)
     theme = request.cookies.get(THEME)
     content = _templates.get_template(template).render(
         reader=caller,
         csrf=csrf.once(request),
         here=_here(request),
-        said=said if said in texts.SAID else None,
+        said=notice if notice in texts.SAID else None,
         theme=theme if theme in THEMES else None,
         embedded=is_embedded(request),
         **shown,
     )
     answer = Response(content, status, headers(), "text/html")
-    if said is not None:
+    if notice is not None:
         answer.delete_cookie(_SAID, path=urls.ROOT)
     if caller is None:
         csrf.remember(request, answer)
@@ -121,17 +121,17 @@ def inline_file(name: str, content: bytes, content_type: str) -> Response:
     return answer
 
 
-def redirect(to: str, said: str | None = None) -> Response:
+def redirect(to: str, notice: str | None = None) -> Response:
     """Where a form leads when it was taken: loading the page again sends nothing again.
 
     Args:
-        said: the key of the text that the page shows of what was done.
+        notice: the key of the text that the page shows of what was done.
     """
     answer = RedirectResponse(to, 303, headers())
-    if said is not None:
-        if said not in texts.SAID:
-            raise ValueError(f"{said} is no text that is said after a form")
-        answer.set_cookie(_SAID, said, max_age=60, path=urls.ROOT, httponly=True, samesite="lax")
+    if notice is not None:
+        if notice not in texts.SAID:
+            raise ValueError(f"{notice} is no text that is said after a form")
+        answer.set_cookie(_SAID, notice, max_age=60, path=urls.ROOT, httponly=True, samesite="lax")
     return answer
 
 

@@ -345,15 +345,15 @@ def text(key: str, **values: object) -> str:
     return _TEXTS[key].format(**values)
 
 
-def first(wanted: Iterable[str]) -> str | None:
+def first(keys_tried: Iterable[str]) -> str | None:
     """The first of several texts that there is."""
-    return next((_TEXTS[key] for key in wanted if key in _TEXTS), None)
+    return next((_TEXTS[key] for key in keys_tried if key in _TEXTS), None)
 
 
 def number(key: str, count: int) -> str:
     """A text that says how many."""
-    one, _, many = _TEXTS[key].partition("|")
-    return (one if count == 1 else many).format(n=count)
+    singular, _, many = _TEXTS[key].partition("|")
+    return (singular if count == 1 else many).format(n=count)
 
 
 def status_text(status: int, part: str) -> str:

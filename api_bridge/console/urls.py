@@ -15,15 +15,15 @@ _OWN = re.compile(r"/console(?:[/?][!-\[\]-~]*)?", re.ASCII)
 _MAX_LENGTH = 1_000
 
 
-def safe(given: str | None) -> str:
+def safe(address: str | None) -> str:
     """An address to lead on to, if it is one of the console's; else its first page."""
-    if given is None or len(given) > _MAX_LENGTH or not _OWN.fullmatch(given):
+    if address is None or len(address) > _MAX_LENGTH or not _OWN.fullmatch(address):
         return HOME
-    path = given.partition("?")[0]
+    path = address.partition("?")[0]
     # Browsers go up by these, also where their dots are written as %2e.
     if "//" in path or not {".", ".."}.isdisjoint(unquote(path).split("/")):
         return HOME
-    return given
+    return address
 
 
 def build(path: str, query: str) -> str:

@@ -44,20 +44,20 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Make a key, and show its token for the only time."""
     try:
         name, role = text(form, "name").strip(), text(form, "role")
-        wanted = texts(form, "scope") if is_ticked(form, "limited") else None
-        _check(name, role, wanted)
-        scopes.check_known(request.app, wanted)
-        token, made = api_keys.create(
+        chosen_scopes = texts(form, "scope") if is_ticked(form, "limited") else None
+        _check(name, role, chosen_scopes)
+        scopes.check_known(request.app, chosen_scopes)
+        token, created = api_keys.create(
             caller,
             name=name,
             role=role,
-            scopes=wanted,
+            scopes=chosen_scopes,
             expires_at=_end_of(text(form, "expires")),
             member_id=text(form, "member") or None,
         )
     except ValidationFailed as error:
         return _page(request, caller, typed=form, problems=error.field_errors)
-    return _page(request, caller, token, made.name)
+    return _page(request, caller, token, created.name)
 
 
 @router.post("/{key_id}/rotate")
@@ -79,13 +79,13 @@ def revoke(caller: Admin, key_id: str, form: Posted) -> Response:
     return responses.redirect(ROOT, "api_key.revoked")
 
 
-def _check(name: str, role: str, wanted: list[str] | None) -> None:
+def _check(name: str, role: str, chosen_scopes: list[str] | None) -> None:
     errors: Errors = {}
     if not 0 < len(name) <= _MAX_NAME:
         errors["name"] = [f"must have 1 to {_MAX_NAME} characters"]
     if role not in RANKS:
         errors["role"] = [f"must be one of {', '.join(RANKS)}"]
-    if wanted is not None and not wanted:
+    if chosen_scopes is not None and not chosen_scopes:
         errors["scopes"] = ["choose one at least, or do not limit the key"]
     if errors:
         raise ValidationFailed(errors)
@@ -105,7 +105,7 @@ def _page(
     request: Request,
     caller: Principal,
     token: str = "",
-    whose: str = "",
+    owner: str = "",
     typed: FormData | None = None,
     problems: Errors | None = None,
     cursor: str = "",
@@ -116,22 +116,22 @@ def _page(
         if caller.scopes is None or scope in caller.scopes:
             grouped.setdefault(scope.partition(":")[0], []).append(scope)
     people = members.list_all(caller.workspace_id)
-    found, following = api_keys.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
+    page, following = api_keys.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
     return responses.page(
         request,
         "api_keys.html",
         caller,
         200 if problems is None else 400,
-        rows=found,
+        rows=page,
         following=queries.following(request, following),
         is_first=not cursor,
         now=common_clock.now(),
         token=token,
-        whose=whose,
+        whose=owner,
         roles=[role for role in RANKS if caller.may(role)],
         scopes=grouped,
         people=people,
-        names={one.id: one.name for one in people},
+        names={person.id: person.name for person in people},
         graces=list(_GRACES),
         typed={
             "name": text(form, "name"),

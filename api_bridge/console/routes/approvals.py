@@ -30,15 +30,15 @@ _BESIDE = (csrf.FIELD, "decision", "next", "reason")
 @router.get("")
 def show_list(request: Request, caller: Viewer, page: Page = 1) -> Response:
     """The decisions that are open, one's own first."""
-    asked = inbox.list_open(caller)
-    shown, following = queries.paginate(request, asked, page)
+    open_decisions = inbox.list_open(caller)
+    shown, following = queries.paginate(request, open_decisions, page)
     return responses.page(
         request,
         "approvals.html",
         caller,
         asked=shown,
-        total=len(asked),
-        is_cut=len(asked) >= inbox.MAX_LISTED,
+        total=len(open_decisions),
+        is_cut=len(open_decisions) >= inbox.MAX_LISTED,
         following=following,
         is_first=page == 1,
     )
@@ -76,11 +76,11 @@ def show(request: Request, caller: Viewer, run_id: str) -> Response:
 @body_limit(multipart=MAX_FILES_BYTES)
 def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Response:
     """Decide, once."""
-    asked = _one(caller, run_id)
+    question = _one(caller, run_id)
     filled = data = None
     try:
-        if asked.form is not None:
-            filled = form_inputs.read(asked.form, form, beside=_BESIDE)
+        if question.form is not None:
+            filled = form_inputs.read(question.form, form, beside=_BESIDE)
             if form_inputs.edits(form):
                 return _asking(request, caller, run_id, form, filled.data, filled.problems)
             if filled.problems:
@@ -99,11 +99,11 @@ def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Respo
 
 
 def _one(caller: Principal, run_id: str) -> inbox.OpenDecision:
-    found = next(iter(inbox.list_open(caller, run_id)), None)
-    if found is None:
+    decision = next(iter(inbox.list_open(caller, run_id)), None)
+    if decision is None:
         browsing.automation_of(caller.workspace_id, run_id)
         raise Conflict("Nothing is asked any more: it was decided, has expired, or was cancelled.")
-    return found
+    return decision
 
 
 def _asking(
@@ -114,19 +114,19 @@ def _asking(
     typed: dict[str, object] | None = None,
     problems: dict[str, list[str]] | None = None,
 ) -> Response:
-    asked = _one(caller, run_id)
+    question = _one(caller, run_id)
     groups = None
-    if asked.form is not None:
-        groups = form_groups.build(asked.form, typed or {}, problems)
+    if question.form is not None:
+        groups = form_groups.build(question.form, typed or {}, problems)
     return responses.page(
         request,
         "approval.html",
         caller,
         400 if problems else 200,
-        one=asked,
+        one=question,
         groups=groups,
         reason=text(form, "reason") if form is not None else "",
-        files=asked.form is not None and form_groups.takes_files(asked.form),
+        files=question.form is not None and form_groups.takes_files(question.form),
         problems=problems or {},
         elsewhere=form_groups.elsewhere(groups or [], problems or {}),
     )

@@ -30,15 +30,15 @@ def show_list(
     cursor: Text = "",
 ) -> Response:
     """The lines of the audit log, newest first."""
-    wanted = _filter(actor, action, since)
-    found, following = audit_logs.page_after(
-        caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
+    criteria = _filter(actor, action, since)
+    page, following = audit_logs.page_after(
+        caller.workspace_id, criteria, cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "audit.html",
         caller,
-        rows=found,
+        rows=page,
         actor=actor,
         action=action,
         since=since,
@@ -53,15 +53,15 @@ def show_list(
 @slow
 def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "") -> Response:
     """The same as a file, as the API answers it."""
-    wanted = _filter(actor, action, since)
+    criteria = _filter(actor, action, since)
 
     def page_after(cursor: str | None, size: int) -> tuple[Sequence[AuditLog], str | None]:
-        return audit_logs.page_after(caller.workspace_id, wanted, cursor, size)
+        return audit_logs.page_after(caller.workspace_id, criteria, cursor, size)
 
-    found, following = queries.whole(page_after)
+    lines, following = queries.whole(page_after)
     content = {
-        "auditLogs": [audit_views.audit_log(line) for line in found],
-        "pagination": pagination.by_cursor(len(found), following),
+        "auditLogs": [audit_views.audit_log(line) for line in lines],
+        "pagination": pagination.by_cursor(len(lines), following),
     }
     return responses.as_file("audit-log.json", content)
 

@@ -36,8 +36,8 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Make a board, or change what its form offers."""
 
     def save(draft: BoardDraft) -> Response:
-        made = templates.create(caller.workspace_id, board_views.board(draft))
-        return responses.redirect(f"{MATTERS}?board={made.id}", "board.made")
+        created = templates.create(caller.workspace_id, board_views.board(draft))
+        return responses.redirect(f"{MATTERS}?board={created.id}", "board.made")
 
     show = partial(_page, request, caller, None, "")
     return drafts.respond(form, board_views.read(form), show, done=board_views.apply, save=save)
@@ -57,9 +57,9 @@ def change(request: Request, caller: Admin, template_id: str, form: Posted) -> R
     seen = text(form, "seen")
 
     def save(draft: BoardDraft) -> Response:
-        known = timestamps.read_seen(seen, template.updated_at)
+        seen_at = timestamps.read_seen(seen, template.updated_at)
         board = board_views.board(draft)
-        templates.replace(caller.workspace_id, template_id, board, seen=known)
+        templates.replace(caller.workspace_id, template_id, board, seen=seen_at)
         return responses.redirect(f"{MATTERS}?board={template_id}", "board.changed")
 
     show = partial(_page, request, caller, template, seen)

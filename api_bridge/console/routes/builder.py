@@ -83,8 +83,8 @@ def test(
         if edit.is_changed:
             raise Conflict("Save first: what is tested is a step of what is saved.")
         engine, step_id = wiring.engine(ASKED_OF_AIRFLOW), str(step.step["id"])
-        given = _trial_data(caller, edit)
-        result = step_tests.run(engine, caller, workflow_id, step_id, given, effect_id)
+        trial_data = _trial_data(caller, edit)
+        result = step_tests.run(engine, caller, workflow_id, step_id, trial_data, effect_id)
         shown = PageState(edits.get(caller, workflow_id), at, tested=result)
         return builder_pages.page(request, caller, shown)
 
@@ -99,14 +99,16 @@ def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> 
     """Go through the whole as it is written, with the data at hand; nothing is done outside."""
 
     def go_through(edit: Edit, at: str) -> Response:
-        definition, wrong = checking.parse(dict(edit.definition))
-        if definition is None or wrong:
-            raise ValidationFailed(wrong)
+        definition, problems = checking.parse(dict(edit.definition))
+        if definition is None or problems:
+            raise ValidationFailed(problems)
         steps = editing.walk(edit.definition)
-        names = {str(one.step["id"]): str(one.step["name"]) for one in steps}
+        names = {str(located.step["id"]): str(located.step["name"]) for located in steps}
         answers = trials.answers(edit.sample, form, names)
-        given, here = _trial_data(caller, edit), caller.workspace_id
-        found = execution_trials.run(wiring.ports(), here, workflow_id, given, answers, definition)
+        trial_data, workspace_id = _trial_data(caller, edit), caller.workspace_id
+        found = execution_trials.run(
+            wiring.ports(), workspace_id, workflow_id, trial_data, answers, definition
+        )
         shown = PageState(edits.get(caller, workflow_id), "trial", tried=found)
         return builder_pages.page(request, caller, shown)
 
@@ -146,11 +148,11 @@ def _keep(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
     """What was typed into what is open, kept; numbered as this window has seen it."""
     base, number = form_data.number(form, "base"), form_data.number(form, "number")
     if at == "sample":
-        given = draft_texts.read_sample(text(form, "sample"))
+        sample = draft_texts.read_sample(text(form, "sample"))
         edit = edits.get(caller, workflow_id)
-        if given in (edit.sample, builder_pages.data_of_last_run(caller, edit)):
+        if sample in (edit.sample, builder_pages.data_of_last_run(caller, edit)):
             return replace(edit, number=number)
-        return edits.keep_sample(caller, workflow_id, base, number, given)
+        return edits.keep_sample(caller, workflow_id, base, number, sample)
 
     def apply_typed(definition: Draft) -> Draft:
         return _apply_typed(definition, open_panel.panel_at(definition, at), at, form)
@@ -172,31 +174,31 @@ def _apply_typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) 
         trigger = definition.get("trigger")
         kept = dict(trigger) if isinstance(trigger, Mapping) else {}
         specs = schema_fields.trigger_specs(draft_texts.kind_of(kept))
-        made = step_inputs.read(specs, kept, form)
-        return {**definition, "trigger": made} if made != kept else definition
+        changed = step_inputs.read(specs, kept, form)
+        return {**definition, "trigger": changed} if changed != kept else definition
     if opened.placed is None:
         return definition
     step = opened.placed.step
     kind = str(step.get("type"))
-    made = step_inputs.read(builder_pages.specs_of(kind), step, form)
-    if made == step:
+    changed = step_inputs.read(builder_pages.specs_of(kind), step, form)
+    if changed == step:
         return definition
-    return editing.replace(definition, str(step["id"]), made)
+    return editing.replace(definition, str(step["id"]), changed)
 
 
 def _apply_button(caller: Principal, edit: Edit, at: str, do: str) -> Response:
     """Do what a button says, as ``verb:what``, and lead on to what is open then."""
     verb, _, what = do.partition(":")
     if verb in _CHANGES:
-        made: list[str] = []
+        panels: list[str] = []
 
         def act(definition: Draft) -> Draft:
             changed, then = _CHANGES[verb](definition, what, at)
-            made.append(then)
+            panels.append(then)
             return changed
 
         edits.apply(caller, edit.workflow_id, edit.base_version, edit.number, "", act)
-        return _to(edit, made[0])
+        return _to(edit, panels[0])
     match verb:
         case "at":
             at = what
@@ -219,8 +221,8 @@ def _apply_button(caller: Principal, edit: Edit, at: str, do: str) -> Response:
     return _to(edit, at)
 
 
-def _to(edit: Edit, at: str, said: str | None = None) -> Response:
-    return responses.redirect(builder_pages.address(edit.workflow_id, at), said)
+def _to(edit: Edit, at: str, notice: str | None = None) -> Response:
+    return responses.redirect(builder_pages.address(edit.workflow_id, at), notice)
 
 
 _Change = Callable[[Draft, str, str], tuple[Draft, str]]
@@ -231,8 +233,8 @@ def _new(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
     spot = open_panel.panel_at(definition, at).spot
     if spot is None:
         raise ValidationFailed({"do": ["choose a place first"]})
-    made, step_id = editing.add(definition, kind, spot)
-    return made, open_panel.panel_name(step_id)
+    changed, step_id = editing.add(definition, kind, spot)
+    return changed, open_panel.panel_name(step_id)
 
 
 def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
@@ -247,8 +249,8 @@ def _move(definition: Draft, what: str, at: str) -> tuple[Draft, str]:
 
 
 def _copy(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
-    made, copy_id = editing.duplicate(definition, step_id)
-    return made, open_panel.panel_name(copy_id)
+    changed, copy_id = editing.duplicate(definition, step_id)
+    return changed, open_panel.panel_name(copy_id)
 
 
 def _paste(definition: Draft, written: str, at: str) -> tuple[Draft, str]:
@@ -256,21 +258,21 @@ def _paste(definition: Draft, written: str, at: str) -> tuple[Draft, str]:
     spot = opened.spot or editing.end_of(definition)
     if opened.placed is not None:
         spot = editing.behind(opened.placed.spot)
-    made, step_id = editing.insert(definition, draft_texts.read_steps(written), spot)
-    return made, open_panel.panel_name(step_id)
+    changed, step_id = editing.insert(definition, draft_texts.read_steps(written), spot)
+    return changed, open_panel.panel_name(step_id)
 
 
 def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
     spot = editing.find(definition, step_id).spot
-    made = editing.remove(definition, step_id)
+    changed = editing.remove(definition, step_id)
     siblings: Sequence[Any] = [
-        one.step["id"]
-        for one in editing.walk(made)
-        if (one.spot.owner, one.spot.name) == (spot.owner, spot.name)
+        located.step["id"]
+        for located in editing.walk(changed)
+        if (located.spot.owner, located.spot.name) == (spot.owner, spot.name)
     ]
     if siblings:
-        return made, open_panel.panel_name(siblings[min(spot.index, len(siblings) - 1)])
-    return made, open_panel.panel_name(spot.owner) if spot.owner else "trigger"
+        return changed, open_panel.panel_name(siblings[min(spot.index, len(siblings) - 1)])
+    return changed, open_panel.panel_name(spot.owner) if spot.owner else "trigger"
 
 
 def _toggle(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:

@@ -112,8 +112,11 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
     opened = open_panel.panel_at(edit.definition, at)
     errors = {**edit.errors, **shown.wrong}
     data = _data(caller, edit, opened)
-    found, elsewhere = _inputs(edit, opened, errors)
-    names = {str(one.step.get("id")): one.step.get("name") for one in editing.walk(edit.definition)}
+    inputs, elsewhere = _inputs(edit, opened, errors)
+    names = {
+        str(located.step.get("id")): located.step.get("name")
+        for located in editing.walk(edit.definition)
+    }
     return responses.page(
         request,
         "builder.html",
@@ -134,12 +137,12 @@ def page(request: Request, caller: Principal, shown: PageState, status: int = 20
         trigger_problems=len(draft.errors_of(errors, "trigger")),
         settings_problems=draft.elsewhere(errors) if opened.kind != "settings" else {},
         errors=errors,
-        inputs=found,
+        inputs=inputs,
         elsewhere=elsewhere,
-        previews=_previews(found, data.names),
+        previews=_previews(inputs, data.names),
         groups=available_data.groups(edit.definition, opened.placed, data.names, data.secrets),
         run_id=data.run_id,
-        choices=_choices(caller, found),
+        choices=_choices(caller, inputs),
         kind_groups=draft.KIND_GROUPS,
         source=draft_texts.step_yaml(opened.placed.step) if opened.placed else "",
         operators=words.OPERATORS,
@@ -188,80 +191,86 @@ def _data(caller: Principal, edit: Edit, opened: OpenPanel) -> _Data:
     own = draft_texts.sample(edit.sample)
     names = dict(last.names)
     for root in ("input", "trigger", "submission", "variables"):
-        known = names.get(root)
-        names[root] = {**(known if isinstance(known, dict) else {}), **own.get(root, {})}
+        values = names.get(root)
+        names[root] = {**(values if isinstance(values, dict) else {}), **own.get(root, {})}
     outputs = {**last.outputs, **own.get("steps", {})}
-    named = [one.name for one in secrets.list_all(caller.workspace_id)]
-    found = available_data.names_at(edit.definition, opened.placed, names, outputs, named)
+    named = [secret.name for secret in secrets.list_all(caller.workspace_id)]
+    available = available_data.names_at(edit.definition, opened.placed, names, outputs, named)
     if "loop" in own:
-        found["loop"] = own["loop"]
+        available["loop"] = own["loop"]
     kept = ("input", "trigger", "submission", "variables")
-    sample: dict[str, JSON] = {root: found[root] for root in kept if found.get(root)}
-    return _Data(last.run_id, found, named, {**sample, "steps": outputs} if outputs else sample)
+    sample: dict[str, JSON] = {root: available[root] for root in kept if available.get(root)}
+    return _Data(last.run_id, available, named, {**sample, "steps": outputs} if outputs else sample)
 
 
 def _inputs(edit: Edit, opened: OpenPanel, errors: Errors) -> tuple[list[Input], Errors]:
     definition = edit.definition
     if opened.kind == "settings":
         own = draft.elsewhere(errors)
-        found = step_inputs.inputs(schema_fields.settings_specs(), definition, own)
-        return found, step_inputs.problems_elsewhere(found, own)
+        inputs = step_inputs.inputs(schema_fields.settings_specs(), definition, own)
+        return inputs, step_inputs.problems_elsewhere(inputs, own)
     if opened.kind == "trigger":
         trigger = definition.get("trigger")
         holder = trigger if isinstance(trigger, Mapping) else {}
         own = {
-            path.replace("trigger.config.", "trigger."): said
-            for path, said in errors.items()
+            path.replace("trigger.config.", "trigger."): messages
+            for path, messages in errors.items()
             if path == "trigger" or path.startswith("trigger.")
         }
         specs = schema_fields.trigger_specs(draft_texts.kind_of(holder))
-        found = step_inputs.inputs(specs, holder, own)
-        return found, step_inputs.problems_elsewhere(found, own)
+        inputs = step_inputs.inputs(specs, holder, own)
+        return inputs, step_inputs.problems_elsewhere(inputs, own)
     if opened.placed is not None:
         own = draft.own_errors(errors, opened.placed)
         specs = specs_of(str(opened.placed.step.get("type")))
-        found = step_inputs.inputs(specs, opened.placed.step, own)
-        return found, step_inputs.problems_elsewhere(found, own)
+        inputs = step_inputs.inputs(specs, opened.placed.step, own)
+        return inputs, step_inputs.problems_elsewhere(inputs, own)
     return [], {}
 
 
-def _previews(found: Sequence[Input], names: Mapping[str, JSON]) -> dict[str, Preview]:
-    made: dict[str, Preview] = {}
-    for one in found:
-        made |= _previews(one.inside, names)
-        if one.spec.control in ("group", "boolean", "choice", "ways", "secret"):
+def _previews(inputs: Sequence[Input], names: Mapping[str, JSON]) -> dict[str, Preview]:
+    previews: dict[str, Preview] = {}
+    for input_ in inputs:
+        previews |= _previews(input_.inside, names)
+        if input_.spec.control in ("group", "boolean", "choice", "ways", "secret"):
             continue
-        value: Any = one.raw
-        if one.spec.key == "expression" and isinstance(value, str) and value.strip():
+        value: Any = input_.raw
+        if input_.spec.key == "expression" and isinstance(value, str) and value.strip():
             bare = value.strip().removeprefix("{{").removesuffix("}}")
             value = f"{{{{{bare}}}}}"
-        if one.spec.control != "code" or one.spec.key != "code":
+        if input_.spec.control != "code" or input_.spec.key != "code":
             preview = available_data.preview(value, names)
             if preview is not None:
-                made[one.name] = preview
-    return made
+                previews[input_.name] = preview
+    return previews
 
 
-def _choices(caller: Principal, found: Sequence[Input]) -> dict[str, list[tuple[str, str]]]:
+def _choices(caller: Principal, inputs: Sequence[Input]) -> dict[str, list[tuple[str, str]]]:
     """What the references of the open fields may be to."""
-    here = caller.workspace_id
-    made: dict[str, list[tuple[str, str]]] = {}
-    for subject in {one.spec.subject for one in found if one.spec.control == "reference"}:
+    workspace_id = caller.workspace_id
+    choices: dict[str, list[tuple[str, str]]] = {}
+    for subject in {input_.spec.subject for input_ in inputs if input_.spec.control == "reference"}:
         pairs: list[tuple[str, str]] = []
         match subject:
             case Subject.FORM:
-                pairs = list(forms.titles(here).items())
+                pairs = list(forms.titles(workspace_id).items())
             case Subject.TABLE:
-                pairs = [(one.id, one.name) for one in tables.list_all(here)]
+                pairs = [(table.id, table.name) for table in tables.list_all(workspace_id)]
             case Subject.BOARD:
-                pairs = [(one.id, one.name) for one in matter_templates.list_all(here)]
+                pairs = [
+                    (template.id, template.name)
+                    for template in matter_templates.list_all(workspace_id)
+                ]
             case Subject.DOCUMENT_TEMPLATE:
-                pairs = [(one.id, one.name) for one in document_templates.list_all(here)]
+                pairs = [
+                    (template.id, template.name)
+                    for template in document_templates.list_all(workspace_id)
+                ]
             case Subject.AUTOMATION:
-                listed, _ = overviews.page_after(here, WorkflowFilter(), None, _MAX_CHOICES)
-                pairs = [(one.workflow.id, one.workflow.name) for one in listed]
-        made[subject] = pairs[:_MAX_CHOICES]
-    return made
+                listed, _ = overviews.page_after(workspace_id, WorkflowFilter(), None, _MAX_CHOICES)
+                pairs = [(row.workflow.id, row.workflow.name) for row in listed]
+        choices[subject] = pairs[:_MAX_CHOICES]
+    return choices
 
 
 def _yaml(edit: Edit, opened: OpenPanel, shown: PageState) -> str:

@@ -52,7 +52,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         if sent is None:
             raise ValidationFailed({"file": ["choose a file"]})
         stem, template_format, content = sent
-        made = templates.create(
+        created = templates.create(
             wiring.document_renderer(),
             caller.workspace_id,
             name=_name(text(form, "name").strip() or stem),
@@ -61,7 +61,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         )
     except ValidationFailed as error:
         return _list(request, caller, text(form, "name"), error.field_errors)
-    return responses.redirect(f"{ROOT}/{made.id}", "template.added")
+    return responses.redirect(f"{ROOT}/{created.id}", "template.added")
 
 
 @router.get("/{template_id}")
@@ -104,10 +104,10 @@ def replace(request: Request, caller: Admin, template_id: str, form: Posted) -> 
     except ValidationFailed as error:
         return _page(request, caller, template_id, error.field_errors, form)
     except Conflict as error:
-        wrong = {"": [error.message]}
+        problems = {"": [error.message]}
         # A file is to be chosen again anyway: the page is one of what there is now.
         fresh = FormData({"name": name}) if is_renamed else None
-        return _page(request, caller, template_id, wrong, fresh)
+        return _page(request, caller, template_id, problems, fresh)
     return responses.redirect(f"{ROOT}/{template_id}", "template.changed")
 
 
@@ -131,7 +131,7 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
         output = text(form, "output")
         if output not in _OUTPUTS:
             raise ValidationFailed({"output": [f"must be one of {', '.join(_OUTPUTS)}"]})
-        made = wiring.document_renderer().render(
+        rendered = wiring.document_renderer().render(
             template.format,
             content,
             object_of(text(form, "data"), "data"),
@@ -145,8 +145,8 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
         return _test_failed(request, caller, template_id, {"data": [error.message]})
     name = file_name(template.name, output)
     if output == "pdf":
-        return responses.inline_file(name, made.content, CONTENT_TYPES["pdf"])
-    return download(name, made.content, CONTENT_TYPES["docx"])
+        return responses.inline_file(name, rendered.content, CONTENT_TYPES["pdf"])
+    return download(name, rendered.content, CONTENT_TYPES["docx"])
 
 
 def _file(form: FormData) -> tuple[str, str, bytes] | None:
@@ -161,10 +161,10 @@ def _file(form: FormData) -> tuple[str, str, bytes] | None:
     return stem, template_format, sent.content
 
 
-def _name(given: str) -> str:
-    if not 0 < len(given) <= _MAX_NAME or not given.isprintable():
+def _name(name: str) -> str:
+    if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
         raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters, on one line"]})
-    return given
+    return name
 
 
 def _list(
@@ -174,13 +174,15 @@ def _list(
     problems: Errors | None = None,
     page: int = 1,
 ) -> Response:
-    found, following = queries.paginate(request, templates.list_all(caller.workspace_id), page)
+    page_templates, following = queries.paginate(
+        request, templates.list_all(caller.workspace_id), page
+    )
     return responses.page(
         request,
         "document_templates.html",
         caller,
         400 if problems else 200,
-        rows=found,
+        rows=page_templates,
         following=following,
         is_first=page == 1,
         name=name,

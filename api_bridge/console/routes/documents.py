@@ -53,31 +53,31 @@ def show_list(
     request: Request, caller: Viewer, asked: Annotated[_DocumentQuery, Query()]
 ) -> Response:
     """The documents, newest first."""
-    for name, given, known in (
+    for name, value, choices in (
         ("format", asked.format, CONTENT_TYPES),
         ("source", asked.source, _SOURCES),
     ):
-        if given and given not in known:
-            raise ValidationFailed({name: [f"must be one of {', '.join(known)}"]})
-    wanted = DocumentFilter(
+        if value and value not in choices:
+            raise ValidationFailed({name: [f"must be one of {', '.join(choices)}"]})
+    criteria = DocumentFilter(
         asked.q.strip(),
         asked.format or None,
         _SOURCES.get(asked.source),
         asked.template or None,
         asked.run or None,
     )
-    found, following = documents.page_after(
-        caller.workspace_id, wanted, asked.cursor or None, queries.PAGE_SIZE
+    page, following = documents.page_after(
+        caller.workspace_id, criteria, asked.cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "documents.html",
         caller,
-        rows=found,
+        rows=page,
         asked=asked,
         formats=list(CONTENT_TYPES),
         sources=list(_SOURCES),
-        names={one.id: one.name for one in templates.list_all(caller.workspace_id)},
+        names={template.id: template.name for template in templates.list_all(caller.workspace_id)},
         following=queries.following(request, following),
         is_first=not asked.cursor,
         tab="documents",
@@ -91,8 +91,8 @@ def show(request: Request, caller: Viewer, document_id: str, view: Text = "") ->
     Args:
         view: anything, to have a DOCX made a PDF to look at.
     """
-    found = documents.get(caller.workspace_id, document_id)
-    document = found.document
+    detail = documents.get(caller.workspace_id, document_id)
+    document = detail.document
     kind, written = _kind(document), ""
     if kind == "text":
         _, content = documents.content(caller.workspace_id, document_id)
@@ -103,13 +103,15 @@ def show(request: Request, caller: Viewer, document_id: str, view: Text = "") ->
             "document.html",
             caller,
             document=document,
-            deliveries=found.deliveries,
+            deliveries=detail.deliveries,
             kind="pdf" if kind == "docx" and view else kind,
             is_converted=kind == "docx",
             written=written[:_MAX_TEXT],
             is_cut=len(written) > _MAX_TEXT,
             automation=browsing.automation_name(caller.workspace_id, document.run_id),
-            names={one.id: one.name for one in templates.list_all(caller.workspace_id)},
+            names={
+                template.id: template.name for template in templates.list_all(caller.workspace_id)
+            },
         )
     )
 

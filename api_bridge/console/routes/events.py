@@ -30,20 +30,20 @@ def show_list(
     cursor: Text = "",
 ) -> Response:
     """What happened, newest first."""
-    wanted = EventFilter(
+    criteria = EventFilter(
         type.strip() or None,
         queries.choice(EventStatus, "status", status),
         queries.parse_since(since),
         None,
     )
-    found, following = events.page_after(
-        caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
+    page, following = events.page_after(
+        caller.workspace_id, criteria, cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "events.html",
         caller,
-        rows=found,
+        rows=page,
         type=type,
         status=status,
         since=since,
@@ -58,10 +58,10 @@ def show_list(
 @router.get("/{event_id}")
 def show(request: Request, caller: Viewer, event_id: str) -> Response:
     """One event: what it brought, and the runs that it has started."""
-    found = events.get(caller.workspace_id, event_id)
+    detail = events.get(caller.workspace_id, event_id)
     names = overviews.names(caller.workspace_id)
     return responses.page(
-        request, "event.html", caller, found=found, event=found.event, names=names
+        request, "event.html", caller, found=detail, event=detail.event, names=names
     )
 
 

@@ -43,15 +43,15 @@ def verify(request: Request, caller: Viewer) -> Response:
 @router.get("/{snapshot_id}")
 def show(request: Request, caller: Viewer, snapshot_id: str) -> Response:
     """One snapshot: how it is chained, and its first rows."""
-    found, content = evidence.get(caller, snapshot_id)
+    snapshot, content = evidence.get(caller, snapshot_id)
     return responses.page(
         request,
         "evidence_snapshot.html",
         caller,
-        one=found,
-        query={name: value for name, value in found.query.items() if value},
+        one=snapshot,
+        query={name: value for name, value in snapshot.query.items() if value},
         rows=_first_rows(content),
-        automation=browsing.automation_name(caller.workspace_id, found.run_id),
+        automation=browsing.automation_name(caller.workspace_id, snapshot.run_id),
         max_characters=_MAX_CHARACTERS,
     )
 
@@ -59,8 +59,8 @@ def show(request: Request, caller: Viewer, snapshot_id: str) -> Response:
 @router.get("/{snapshot_id}/download")
 def load(caller: Viewer, snapshot_id: str) -> Response:
     """The content of a snapshot: the very bytes that its hash is of."""
-    found, content = evidence.get(caller, snapshot_id)
-    return download(f"evidence-{found.number}.json", content, "application/json")
+    snapshot, content = evidence.get(caller, snapshot_id)
+    return download(f"evidence-{snapshot.number}.json", content, "application/json")
 
 
 def _list(
@@ -72,14 +72,14 @@ def _list(
 ) -> Response:
     if source and source not in SOURCES:
         raise ValidationFailed({"source": [f"must be one of {', '.join(SOURCES)}"]})
-    found, following = evidence.page_after(
+    page, following = evidence.page_after(
         caller.workspace_id, source or None, cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "evidence.html",
         caller,
-        rows=found,
+        rows=page,
         source=source,
         sources=list(SOURCES),
         kept_from=() if caller.administers else ADMINS_ONLY,

@@ -25,14 +25,14 @@ router = Router(prefix="/console", tags=["runs"])
 @router.get("/figures")
 def show_all(request: Request, caller: Viewer, period: Text = "", until: Text = "") -> Response:
     """The figures of all automations."""
-    found = figures.compute(caller.workspace_id, None, _period(period, until))
+    computed = figures.compute(caller.workspace_id, None, _period(period, until))
     names = overviews.names(caller.workspace_id)
     return responses.page(
         request,
         "figures.html",
         caller,
-        automations=shown.automations(found, names),
-        **_context(found, names, period, until),
+        automations=shown.automations(computed, names),
+        **_context(computed, names, period, until),
     )
 
 
@@ -41,22 +41,24 @@ def show_one(
     request: Request, caller: Viewer, workflow_id: str, period: Text = "", until: Text = ""
 ) -> Response:
     """The figures of one automation."""
-    one = overviews.get_one(caller.workspace_id, workflow_id)
-    found = figures.compute(caller.workspace_id, workflow_id, _period(period, until))
+    overview = overviews.get_one(caller.workspace_id, workflow_id)
+    computed = figures.compute(caller.workspace_id, workflow_id, _period(period, until))
     return responses.page(
         request,
         "workflow_figures.html",
         caller,
-        one=overview_views.row(one),
+        one=overview_views.row(overview),
         tab="figures",
         automations=None,
-        **_context(found, {workflow_id: one.workflow.name}, period, until),
+        **_context(computed, {workflow_id: overview.workflow.name}, period, until),
     )
 
 
-def _context(found: Figures, names: Mapping[str, str], period: str, until: str) -> dict[str, Any]:
+def _context(
+    computed: Figures, names: Mapping[str, str], period: str, until: str
+) -> dict[str, Any]:
     return {
-        "figures": shown.build_page(found, names),
+        "figures": shown.build_page(computed, names),
         "period": period or "week",
         "periods": list(PERIODS),
         "until": until,

@@ -106,7 +106,11 @@ def page(
     errors = {**edit.errors, **problems.wrong}
     ways: Mapping[str, FieldPosition] = {}
     if opened.place is None:
-        own = {path: said for path, said in errors.items() if not path.startswith("schema.sect")}
+        own = {
+            path: messages
+            for path, messages in errors.items()
+            if not path.startswith("schema.sect")
+        }
     elif opened.kind == "part":
         own = form_parts.problems_of(errors, opened.place.path)
         ways = editing.neighbours(edit.draft, opened.place)
@@ -143,8 +147,8 @@ def page(
 
 def _limits(part: Draft) -> Mapping[str, JSON]:
     """The limits that a field of this type may have, with what they are."""
-    kind, given = part.get("type"), part.get("validation")
-    rules: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    kind, validation = part.get("type"), part.get("validation")
+    rules: Mapping[str, Any] = validation if isinstance(validation, dict) else {}
     names: tuple[str, ...] = ()
     if kind in form_parts.NUMBERS:
         names = ("min", "max")
@@ -160,7 +164,7 @@ def _has_options(part: Draft) -> bool:
 
 def _option_rows(part: Draft) -> list[tuple[str, str]]:
     listed = part.get("options") or []
-    rows = [(str(one.get("label", "")), str(one.get("value", ""))) for one in listed]
+    rows = [(str(option.get("label", "")), str(option.get("value", ""))) for option in listed]
     rows += [("", "")] * max(1, _MIN_OPTION_ROWS - len(rows))
     return rows
 

@@ -51,10 +51,10 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     except ValidationError as error:
         problems = field_errors(error, {"title": title})
         return _list(request, caller, "", "", "", title, problems)
-    made = forms.create(
+    created = forms.create(
         caller.workspace_id, title=written.title, description="", form=written.form_schema
     )
-    return responses.redirect(address(made.id), "form.begun")
+    return responses.redirect(address(created.id), "form.begun")
 
 
 @router.get("/{form_id}")
@@ -109,7 +109,9 @@ def preview(
             schema = part_of(edit.draft, at)
     # One item of each section that repeats, so that it is seen.
     sections = FormSchema.model_validate(schema).sections
-    prefill: dict[str, Any] = {one.items_key: [{}] for one in sections if one.repeatable}
+    prefill: dict[str, Any] = {
+        section.items_key: [{}] for section in sections if section.repeatable
+    }
     return _allow_framing(
         shown_form.page(FormView(title, description, schema, prefill, "", None, None), 200)
     )
@@ -137,14 +139,14 @@ def publish(caller: Admin, form_id: str, form: Posted) -> Response:
 @router.post("/{form_id}/duplicate")
 def duplicate(caller: Admin, form_id: str, form: Posted) -> Response:
     """Make another form that asks for the same, and open it in the designer."""
-    found = forms.get(caller.workspace_id, form_id)
-    made = forms.create(
+    original = forms.get(caller.workspace_id, form_id)
+    created = forms.create(
         caller.workspace_id,
-        title=found.title[:190] + " (copy)",
-        description=found.description,
-        form=FormSchema.model_validate(found.schema),
+        title=original.title[:190] + " (copy)",
+        description=original.description,
+        form=FormSchema.model_validate(original.schema),
     )
-    return responses.redirect(address(made.id), "form.copied")
+    return responses.redirect(address(created.id), "form.copied")
 
 
 @router.post("/{form_id}/delete")
@@ -175,7 +177,7 @@ def _list(
 ) -> Response:
     if state and state not in _STATES:
         raise ValidationFailed({"state": [f"must be one of {', '.join(_STATES)}"]})
-    found, following = overviews.page_after(
+    page, following = overviews.page_after(
         caller.workspace_id, q.strip(), _STATES.get(state), cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
@@ -183,7 +185,7 @@ def _list(
         "forms.html",
         caller,
         400 if problems else 200,
-        rows=found,
+        rows=page,
         q=q,
         state=state,
         states=list(_STATES),

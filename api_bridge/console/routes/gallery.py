@@ -42,18 +42,18 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
             definition = draft_texts.read_yaml({}, written)
         else:
             definition = {"name": text(form, "name").strip(), "steps": []}
-        made = workflows.create(caller, {**definition, "status": "DRAFT"}, wiring.ports())
+        created = workflows.create(caller, {**definition, "status": "DRAFT"}, wiring.ports())
     except ValidationFailed as error:
         return _page(request, caller, form, error.field_errors)
-    return responses.redirect(builder_pages.address(made.id, ""), "edit.begun")
+    return responses.redirect(builder_pages.address(created.id, ""), "edit.begun")
 
 
 @router.post("/{slug}")
 @slow
 def use(caller: Admin, slug: str, form: Posted) -> Response:
     """Make a draft of one of the gallery, and open it in the builder."""
-    made = gallery.use(caller, slug, wiring.ports(), wiring.document_renderer())
-    return responses.redirect(builder_pages.address(made.id, ""), "gallery.used")
+    used = gallery.use(caller, slug, wiring.ports(), wiring.document_renderer())
+    return responses.redirect(builder_pages.address(used.id, ""), "gallery.used")
 
 
 def _page(
@@ -64,15 +64,15 @@ def _page(
 ) -> Response:
     shown = [
         {
-            "slug": one.slug,
-            "category": one.category,
-            "name": one.name,
-            "about": one.about,
-            "needs": one.needs,
-            "trigger": triggers.describe(_flat(one.definition)),
-            "icons": _icons(one),
+            "slug": entry.slug,
+            "category": entry.category,
+            "name": entry.name,
+            "about": entry.about,
+            "needs": entry.needs,
+            "trigger": triggers.describe(_flat(entry.definition)),
+            "icons": _icons(entry),
         }
-        for one in gallery.entries()
+        for entry in gallery.entries()
     ]
     return responses.page(
         request,
@@ -92,7 +92,7 @@ def _flat(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {**definition, "trigger": {**trigger.get("config", {}), "type": trigger["type"]}}
 
 
-def _icons(one: gallery.Entry) -> list[tuple[str, str]]:
+def _icons(entry: gallery.Entry) -> list[tuple[str, str]]:
     """The kinds of its steps, each once, in their order."""
-    drawn = flow.walk(flow.build_steps(editing.lay_out(one.definition)))
+    drawn = flow.walk(flow.build_steps(editing.lay_out(entry.definition)))
     return list(dict.fromkeys((step.icon, step.title) for step in drawn))

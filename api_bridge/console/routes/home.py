@@ -49,10 +49,10 @@ def start(request: Request, caller: Viewer) -> Response:
 @any_query
 def load(name: str) -> Response:
     """A style or a script of the pages."""
-    found = ASSETS.get(name)
-    if found is None:
+    asset = ASSETS.get(name)
+    if asset is None:
         raise NotFound(f"There is no file {name}.")
-    return Response(found.content, headers=dict(found.headers), media_type=found.media_type)
+    return Response(asset.content, headers=dict(asset.headers), media_type=asset.media_type)
 
 
 @router.post("/theme")

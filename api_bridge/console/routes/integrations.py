@@ -39,8 +39,8 @@ _MAX_NAME = 200
 @router.get("")
 def show_list(request: Request, caller: Admin, page: Page = 1) -> Response:
     """The integrations by name, and which automations act by them."""
-    found = integrations.list_all(caller.workspace_id)
-    shown, following = queries.paginate(request, found, page)
+    all_integrations = integrations.list_all(caller.workspace_id)
+    shown, following = queries.paginate(request, all_integrations, page)
     return responses.page(
         request,
         "integrations.html",
@@ -52,7 +52,9 @@ def show_list(request: Request, caller: Admin, page: Page = 1) -> Response:
         used=uses.of_integrations(caller.workspace_id),
         summary=forms.summary,
         actors=audit_logs.actors(
-            caller.workspace_id, "integration", {one.id: one.updated_at for one in shown}
+            caller.workspace_id,
+            "integration",
+            {integration.id: integration.updated_at for integration in shown},
         ),
     )
 
@@ -73,7 +75,7 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         raise ValidationFailed({"type": [f"must be one of {', '.join(_TYPES)}"]})
     try:
         config, credentials = forms.read(kind, form)
-        made = integrations.create(
+        created = integrations.create(
             caller.workspace_id,
             name=_name(form),
             kind=kind,
@@ -86,33 +88,33 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
         return _form(request, caller, kind, None, form, error.field_errors)
     except Conflict as error:
         return _form(request, caller, kind, None, form, {"": [error.message]})
-    return responses.redirect(f"{ROOT}/{made.id}", "integration.created")
+    return responses.redirect(f"{ROOT}/{created.id}", "integration.created")
 
 
 @router.get("/{integration_id}")
 def show(request: Request, caller: Admin, integration_id: str) -> Response:
     """One integration, without its credentials."""
-    found = integrations.get(caller.workspace_id, integration_id)
-    return _form(request, caller, found.type, found)
+    integration = integrations.get(caller.workspace_id, integration_id)
+    return _form(request, caller, integration.type, integration)
 
 
 @router.post("/{integration_id}")
 def change(request: Request, caller: Admin, integration_id: str, form: Posted) -> Response:
     """Change an integration; credentials that are left empty stay as they are."""
-    found = integrations.get(caller.workspace_id, integration_id)
+    integration = integrations.get(caller.workspace_id, integration_id)
     try:
-        config, credentials = forms.read(found.type, form, found)
-        changes: dict[str, Any] = {"name": _name(form, found.name), "config": config}
+        config, credentials = forms.read(integration.type, form, integration)
+        changes: dict[str, Any] = {"name": _name(form, integration.name), "config": config}
         if credentials or is_ticked(form, "forget"):
             changes["credentials"] = credentials
-        if found.type == EMAIL:
+        if integration.type == EMAIL:
             changes["site_email_provider"] = is_ticked(form, "site")
-        seen = timestamps.read_seen(text(form, "seen"), found.updated_at)
+        seen = timestamps.read_seen(text(form, "seen"), integration.updated_at)
         integrations.update(caller.workspace_id, integration_id, changes, seen=seen)
     except ValidationFailed as error:
-        return _form(request, caller, found.type, found, form, error.field_errors)
+        return _form(request, caller, integration.type, integration, form, error.field_errors)
     except Conflict as error:
-        return _form(request, caller, found.type, found, form, {"": [error.message]})
+        return _form(request, caller, integration.type, integration, form, {"": [error.message]})
     return responses.redirect(f"{ROOT}/{integration_id}", "integration.changed")
 
 
@@ -122,8 +124,8 @@ def enable(caller: Admin, integration_id: str, form: Posted) -> Response:
     integrations.get(caller.workspace_id, integration_id)
     enabled = yes_or_no(form, "enabled")
     integrations.update(caller.workspace_id, integration_id, {"enabled": enabled})
-    said = "integration.enabled" if enabled else "integration.disabled"
-    return responses.redirect(f"{ROOT}/{integration_id}", said)
+    notice = "integration.enabled" if enabled else "integration.disabled"
+    return responses.redirect(f"{ROOT}/{integration_id}", notice)
 
 
 @router.post("/{integration_id}/test")
@@ -132,9 +134,9 @@ def enable(caller: Admin, integration_id: str, form: Posted) -> Response:
 @repeatable
 def test(request: Request, caller: Admin, integration_id: str, form: Posted) -> Response:
     """Connect to the service and sign in; nothing is sent."""
-    found = integrations.get(caller.workspace_id, integration_id)
+    integration = integrations.get(caller.workspace_id, integration_id)
     problem = mail.check(caller.workspace_id, integration_id, wiring.mail_transport())
-    return _form(request, caller, found.type, found, tested=(problem,))
+    return _form(request, caller, integration.type, integration, tested=(problem,))
 
 
 @router.post("/{integration_id}/delete")
@@ -146,8 +148,8 @@ def delete(caller: Admin, integration_id: str, form: Posted) -> Response:
     return responses.redirect(ROOT, "integration.deleted")
 
 
-def _name(form: FormData, known: str = "") -> str:
-    name = as_it_was(text(form, "name"), [known]).strip()
+def _name(form: FormData, current: str = "") -> str:
+    name = as_it_was(text(form, "name"), [current]).strip()
     if not 0 < len(name) <= _MAX_NAME:
         raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters"]})
     return name
@@ -157,39 +159,43 @@ def _form(
     request: Request,
     caller: Principal,
     kind: str,
-    known: Integration | None = None,
+    integration: Integration | None = None,
     typed_in: FormData | None = None,
     problems: Errors | None = None,
     tested: tuple[str | None] | None = None,
 ) -> Response:
-    shown = forms.build_form(kind, known, typed_in)
+    shown = forms.build_form(kind, integration, typed_in)
     at_inputs = {field.name for field in (*(shown.config or ()), *(shown.credentials or ()))}
     users: Sequence[NamedWorkflow] = ()
-    if known is not None:
-        users = uses.of_integrations(caller.workspace_id).get(known.id, ())
+    if integration is not None:
+        users = uses.of_integrations(caller.workspace_id).get(integration.id, ())
     return responses.page(
         request,
         "integration.html",
         caller,
         conflicts.status(problems),
         kind=kind,
-        one=known,
+        one=integration,
         form=shown,
-        name=text(typed_in, "name") if typed_in is not None else (known.name if known else ""),
+        name=text(typed_in, "name")
+        if typed_in is not None
+        else (integration.name if integration else ""),
         is_site=text(typed_in, "site") == "yes"
         if typed_in is not None
-        else known is not None and known.is_site_email_provider,
-        seen=_seen_stamp(known, typed_in),
-        can_test=known is not None and kind == EMAIL,
+        else integration is not None and integration.is_site_email_provider,
+        seen=_seen_stamp(integration, typed_in),
+        can_test=integration is not None and kind == EMAIL,
         is_mail=kind == EMAIL,
         tested=tested,
         users=users,
         problems=problems or {},
-        elsewhere={path: said for path, said in (problems or {}).items() if path not in at_inputs},
+        elsewhere={
+            path: messages for path, messages in (problems or {}).items() if path not in at_inputs
+        },
     )
 
 
-def _seen_stamp(known: Integration | None, typed_in: FormData | None) -> str:
+def _seen_stamp(integration: Integration | None, typed_in: FormData | None) -> str:
     """The stamp of what is changed: as it was when it was shown first."""
-    given = text(typed_in, "seen") if typed_in is not None else ""
-    return given or (timestamps.stamp(known.updated_at) if known is not None else "")
+    seen = text(typed_in, "seen") if typed_in is not None else ""
+    return seen or (timestamps.stamp(integration.updated_at) if integration is not None else "")

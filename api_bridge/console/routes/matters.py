@@ -39,7 +39,7 @@ _MAX_BULK = 100
 def show_board(request: Request, caller: Viewer, board: Text = "") -> Response:
     """A board with the matters on it; the first one unless another is asked for."""
     listed = boards.list_all(caller.workspace_id)
-    busiest = max(listed, key=lambda one: one[1], default=None)
+    busiest = max(listed, key=lambda item: item[1], default=None)
     shown = board or (busiest[0].id if busiest else "")
     template: MatterTemplate | None = None
     lanes: Sequence[Lane] = ()
@@ -71,10 +71,10 @@ def show_list(
     request: Request, caller: Viewer, board: Text = "", status: Text = "", page: Page = 1
 ) -> Response:
     """All matters, newest first."""
-    wanted = queries.choice(MatterStatus, "status", status)
-    found, total = matters.page(
+    chosen_status = queries.choice(MatterStatus, "status", status)
+    page_matters, total = matters.page(
         caller.workspace_id,
-        status=wanted,
+        status=chosen_status,
         template_id=board or None,
         number=page,
         size=queries.PAGE_SIZE,
@@ -83,7 +83,7 @@ def show_list(
         request,
         "matter_list.html",
         caller,
-        rows=found,
+        rows=page_matters,
         names=boards.names(caller.workspace_id),
         people=_people(caller),
         board=board,
@@ -105,42 +105,42 @@ def show_new(request: Request, caller: Member, board: Text = "") -> Response:
 def create(request: Request, caller: Member, form: Posted) -> Response:
     """Create a matter with its board's steps."""
     try:
-        given = matter_views.read_fields(form)
+        fields = matter_views.read_fields(form)
         if not text(form, "board"):
             raise ValidationFailed({"board": ["choose one"]})
-        made = matters.create(
+        created = matters.create(
             caller,
             NewMatter(
                 template_id=text(form, "board"),
-                title=given["title"],
-                tags=tuple(given["tags"]),
-                priority=given["priority"],
-                assignee_id=given["assignee_id"],
-                properties=given["properties"],
+                title=fields["title"],
+                tags=tuple(fields["tags"]),
+                priority=fields["priority"],
+                assignee_id=fields["assignee_id"],
+                properties=fields["properties"],
             ),
         )
     except ValidationFailed as error:
         return _new(request, caller, form, matter_views.wrong(error))
-    return responses.redirect(f"{ROOT}/{made.matter.id}", "matter.made")
+    return responses.redirect(f"{ROOT}/{created.matter.id}", "matter.made")
 
 
 @router.post("/move")
 def move(caller: Member, form: Posted) -> Response:
     """Complete the step that a card is in, or move the chosen ones to a step of the board."""
     then = urls.safe(text(form, "next", ROOT))
-    one = text(form, "advance")
-    chosen = [one] if one else texts(form, "matter")
+    single = text(form, "advance")
+    chosen = [single] if single else texts(form, "matter")
     if not 0 < len(chosen) <= _MAX_BULK:
         raise ValidationFailed({"matter": [f"choose 1 to {_MAX_BULK} matters"]})
     refused: Errors = {}
-    for given in chosen:
-        matter_id, _, step_id = given.partition(":")
+    for choice in chosen:
+        matter_id, _, step_id = choice.partition(":")
         try:
-            if one or text(form, "act") == "advance":
+            if single or text(form, "act") == "advance":
                 matters.advance(caller, matter_id, step_id or None)
             else:
-                lane_id, here = text(form, "step"), caller.workspace_id
-                matters.go_to_lane(here, matter_id, lane_id, step_id or None)
+                lane_id, workspace_id = text(form, "step"), caller.workspace_id
+                matters.go_to_lane(workspace_id, matter_id, lane_id, step_id or None)
         except (Conflict, NotFound) as error:
             refused[_label(caller, matter_id)] = [error.message]
     if refused:
@@ -169,8 +169,11 @@ def change(request: Request, caller: Member, matter_id: str, form: Posted) -> Re
         return _page(request, caller, detail, form, matter_views.wrong(error))
     except Conflict as error:
         fresh = matters.get(caller.workspace_id, matter_id)
-        wrong = {"": [error.message], **matter_views.current_values(fresh, seen, _people(caller))}
-        return _page(request, caller, fresh, form, wrong, new)
+        problems = {
+            "": [error.message],
+            **matter_views.current_values(fresh, seen, _people(caller)),
+        }
+        return _page(request, caller, fresh, form, problems, new)
     return responses.redirect(f"{ROOT}/{matter_id}", "matter.changed" if new else None)
 
 
@@ -206,7 +209,7 @@ def _label(caller: Principal, matter_id: str) -> str:
 
 
 def _people(caller: Principal) -> dict[str, str]:
-    return {one.id: one.name for one in members.list_all(caller.workspace_id)}
+    return {member.id: member.name for member in members.list_all(caller.workspace_id)}
 
 
 def _new(

@@ -34,8 +34,8 @@ def add(request: Request, caller: Admin, form: Posted) -> Response:
     name, email = text(form, "name").strip(), text(form, "email").strip()
     if not 0 < len(name) <= _MAX_NAME:
         raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters"]})
-    made = members.create(caller, name=name, email=email, role=_role(text(form, "role")))
-    return _inviting(request, caller, made.id)
+    created = members.create(caller, name=name, email=email, role=_role(text(form, "role")))
+    return _inviting(request, caller, created.id)
 
 
 @router.post("/{member_id}/invitation")
@@ -62,16 +62,16 @@ def remove(caller: Admin, member_id: str, form: Posted) -> Response:
 
 
 def _there(caller: Principal, member_id: str) -> members.Member:
-    found = members.get(caller.workspace_id, member_id)
-    if found is None:
+    member = members.get(caller.workspace_id, member_id)
+    if member is None:
         raise NotFound(f"There is no member {member_id}.")
-    return found
+    return member
 
 
-def _role(given: str) -> str:
-    if given not in RANKS:
+def _role(role: str) -> str:
+    if role not in RANKS:
         raise ValidationFailed({"role": [f"must be one of {', '.join(RANKS)}"]})
-    return given
+    return role
 
 
 def _inviting(request: Request, caller: Principal, member_id: str) -> Response:
@@ -83,18 +83,18 @@ def _inviting(request: Request, caller: Principal, member_id: str) -> Response:
 
 
 def _page(
-    request: Request, caller: Principal, link: str = "", whose: str = "", page: int = 1
+    request: Request, caller: Principal, link: str = "", owner: str = "", page: int = 1
 ) -> Response:
     size = queries.PAGE_SIZE
-    found, more = members.page(caller.workspace_id, (page - 1) * size, size)
+    page_members, more = members.page(caller.workspace_id, (page - 1) * size, size)
     return responses.page(
         request,
         "members.html",
         caller,
-        rows=found,
+        rows=page_members,
         following=f"{ROOT}?page={page + 1}" if more else None,
         is_first=page == 1,
         roles=[role for role in _ROLES if caller.may(role)],
         link=link,
-        whose=whose,
+        whose=owner,
     )

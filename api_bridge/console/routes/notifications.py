@@ -25,15 +25,15 @@ def show_list(
 ) -> Response:
     """The reader's notifications, newest first."""
     reader = notifications.reader(caller, None)
-    found, total = notifications.page(
+    page_notifications, total = notifications.page(
         caller.workspace_id, reader, unread_only=False, number=page, size=queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "notifications.html",
         caller,
-        rows=found,
-        unread=any(one.read_at is None for one in found),
+        rows=page_notifications,
+        unread=any(notification.read_at is None for notification in page_notifications),
         page=page,
         pages=-(-total // queries.PAGE_SIZE),
     )

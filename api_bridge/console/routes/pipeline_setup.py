@@ -57,13 +57,13 @@ def show_new(
 def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Set up a pipeline, or change what its form offers."""
 
-    def save(given: dict[str, Any]) -> Response:
-        made = connections.create(caller.workspace_id, _shape(given))
-        return responses.redirect(f"{ROOT}/{made.id}", "pipeline.made")
+    def save(definition: dict[str, Any]) -> Response:
+        created = connections.create(caller.workspace_id, _shape(definition))
+        return responses.redirect(f"{ROOT}/{created.id}", "pipeline.made")
 
-    given = pipeline_forms.read(_empty(text(form, "type")), form)
+    typed = pipeline_forms.read(_empty(text(form, "type")), form)
     show = partial(_page, request, caller, None, "")
-    return drafts.respond(form, given, show, done=partial(_apply, form), save=save)
+    return drafts.respond(form, typed, show, done=partial(_apply, form), save=save)
 
 
 @router.post("/new/fields")
@@ -72,33 +72,33 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
 @repeatable
 def look_first(request: Request, caller: Admin, form: Posted) -> Response:
     """Read the first page of the source that was typed, and offer what its records have."""
-    given = pipeline_forms.read(_empty(text(form, "type")), form)
-    return _probe(request, caller, None, "", given)
+    definition = pipeline_forms.read(_empty(text(form, "type")), form)
+    return _probe(request, caller, None, "", definition)
 
 
 @router.get("/{connection_id}/edit")
 def show_form(request: Request, caller: Admin, connection_id: str) -> Response:
     """A pipeline, to be changed."""
-    found = connections.get(caller.workspace_id, connection_id)
-    return _page(request, caller, found, "", as_given(found))
+    connection = connections.get(caller.workspace_id, connection_id)
+    return _page(request, caller, connection, "", as_given(connection))
 
 
 @router.post("/{connection_id}/edit")
 def change(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Change a pipeline, or what its form offers."""
-    found = connections.get(caller.workspace_id, connection_id)
+    connection = connections.get(caller.workspace_id, connection_id)
     seen = text(form, "seen")
 
-    def save(given: dict[str, Any]) -> Response:
-        _shape(given)
-        changes = {key: given[key] for key in ("name", "config", "tables", "interval")}
-        known = timestamps.read_seen(seen, found.updated_at)
-        connections.update(caller.workspace_id, connection_id, changes, seen=known)
+    def save(definition: dict[str, Any]) -> Response:
+        _shape(definition)
+        changes = {key: definition[key] for key in ("name", "config", "tables", "interval")}
+        seen_at = timestamps.read_seen(seen, connection.updated_at)
+        connections.update(caller.workspace_id, connection_id, changes, seen=seen_at)
         return responses.redirect(f"{ROOT}/{connection_id}", "pipeline.changed")
 
-    given = pipeline_forms.read(as_given(found), form)
-    show = partial(_page, request, caller, found, seen)
-    return drafts.respond(form, given, show, done=partial(_apply, form), save=save)
+    typed = pipeline_forms.read(as_given(connection), form)
+    show = partial(_page, request, caller, connection, seen)
+    return drafts.respond(form, typed, show, done=partial(_apply, form), save=save)
 
 
 @router.post("/{connection_id}/edit/fields")
@@ -107,9 +107,9 @@ def change(request: Request, caller: Admin, connection_id: str, form: Posted) ->
 @repeatable
 def look(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Read the first page of the source as it was typed, and offer what its records have."""
-    found = connections.get(caller.workspace_id, connection_id)
-    given = pipeline_forms.read(as_given(found), form)
-    return _probe(request, caller, found, text(form, "seen"), given)
+    connection = connections.get(caller.workspace_id, connection_id)
+    definition = pipeline_forms.read(as_given(connection), form)
+    return _probe(request, caller, connection, text(form, "seen"), definition)
 
 
 @router.post("/{connection_id}/delete")
@@ -127,56 +127,56 @@ def _empty(kind: str) -> dict[str, Any]:
     return {"name": "", "connectorType": kind, "config": {}, "tables": [], "interval": None}
 
 
-def _shape(given: Mapping[str, Any]) -> ConnectionShape:
+def _shape(definition: Mapping[str, Any]) -> ConnectionShape:
     """What was typed as a pipeline.
 
     Raises:
         ValidationFailed: it is none; names all that is wrong, the source's fields among it.
     """
-    wrong = config_errors(str(given["connectorType"]), given["config"])
+    problems = config_errors(str(definition["connectorType"]), definition["config"])
     try:
-        shape = shape_of(given)
+        shape = shape_of(definition)
     except ValidationFailed as error:
-        raise ValidationFailed({**error.field_errors, **wrong}) from error
-    if wrong:
-        raise ValidationFailed(wrong)
+        raise ValidationFailed({**error.field_errors, **problems}) from error
+    if problems:
+        raise ValidationFailed(problems)
     return shape
 
 
-def _apply(form: FormData, given: Mapping[str, Any], do: str) -> dict[str, Any]:
+def _apply(form: FormData, definition: Mapping[str, Any], do: str) -> dict[str, Any]:
     """The pipeline with one table more or less."""
     verb, _, what = do.partition(".")
-    filled = list(given["tables"])
+    filled = list(definition["tables"])
     place = place_named(what)
     if verb == "remove" and 0 <= place < len(filled):
         del filled[place]
     if verb == "add" and (table_id := text(form, "add")):
         filled.append({"tableId": table_id, "keyColumns": [], "fieldMapping": {}})
-    return {**given, "tables": filled}
+    return {**definition, "tables": filled}
 
 
 def _probe(
     request: Request,
     caller: Principal,
-    known: Connection | None,
+    connection: Connection | None,
     seen: str,
-    given: dict[str, Any],
+    definition: dict[str, Any],
 ) -> Response:
     http = wiring.ports().http
-    kind, config = str(given["connectorType"]), given["config"]
+    kind, config = str(definition["connectorType"]), definition["config"]
     try:
-        found = probes.fields(caller.workspace_id, kind, config, http)
+        fields = probes.fields(caller.workspace_id, kind, config, http)
     except ValidationFailed as error:
-        return _page(request, caller, known, seen, given, error.field_errors)
+        return _page(request, caller, connection, seen, definition, error.field_errors)
     except DomainError as error:
-        return _page(request, caller, known, seen, given, found=error.message)
-    return _page(request, caller, known, seen, given, found=found)
+        return _page(request, caller, connection, seen, definition, found=error.message)
+    return _page(request, caller, connection, seen, definition, found=fields)
 
 
 def _page(
     request: Request,
     caller: Principal,
-    known: Connection | None,
+    connection: Connection | None,
     seen: str,
     draft: dict[str, Any],
     problems: Errors | None = None,
@@ -187,22 +187,22 @@ def _page(
     Args:
         found: what the source's records have, or why it could not be read.
     """
-    here = caller.workspace_id
-    named = [one.name for one in secrets.list_all(here)]
+    workspace_id = caller.workspace_id
+    named = [secret.name for secret in secrets.list_all(workspace_id)]
     fields = found if isinstance(found, Mapping) else None
-    there = tables.list_all(here)[:_MAX_TABLES]
+    listed_tables = tables.list_all(workspace_id)[:_MAX_TABLES]
     return responses.page(
         request,
         "pipeline_form.html",
         caller,
         conflicts.status(problems),
-        one=known,
-        form=pipeline_forms.build_form(draft, there, named, problems or {}),
+        one=connection,
+        form=pipeline_forms.build_form(draft, listed_tables, named, problems or {}),
         intervals=pipeline_forms.INTERVALS,
         every=parse_duration,
         ways=pipeline_forms.PAGING,
         problems=problems or {},
-        seen=seen or (timestamps.stamp(known.updated_at) if known is not None else ""),
+        seen=seen or (timestamps.stamp(connection.updated_at) if connection is not None else ""),
         fields={
             path: words.short(format_value(example)) for path, example in (fields or {}).items()
         },

@@ -48,17 +48,17 @@ class _Done:
 @router.get("")
 def show_list(request: Request, caller: Viewer, cursor: Text = "") -> Response:
     """The connections by name, and what became of the newest sync of each."""
-    found, following = connections.page_after(
-        caller.workspace_id, cursor or None, queries.PAGE_SIZE
-    )
+    page, following = connections.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
     return responses.page(
         request,
         "pipelines.html",
         caller,
-        rows=found,
+        rows=page,
         every=parse_duration,
         newest=syncs.newest_of_each(caller.workspace_id),
-        can_sync=any(one.enabled and one.connector_type != PUSH for one in found),
+        can_sync=any(
+            connection.enabled and connection.connector_type != PUSH for connection in page
+        ),
         following=queries.following(request, following),
         is_first=not cursor,
     )
@@ -118,9 +118,11 @@ def stop(caller: Member, connection_id: str, sync_id: str, form: Posted) -> Resp
 @repeatable
 def check(request: Request, caller: Admin, connection_id: str, form: Posted) -> Response:
     """Read the first page of the source; no row is written."""
-    found = connections.get(caller.workspace_id, connection_id)
+    connection = connections.get(caller.workspace_id, connection_id)
     http = wiring.ports().http
-    problem = probes.problem(caller.workspace_id, found.connector_type, found.config, http)
+    problem = probes.problem(
+        caller.workspace_id, connection.connector_type, connection.config, http
+    )
     return _page(request, caller, connection_id, _Done(tested=(problem,)))
 
 
@@ -130,14 +132,14 @@ def enable(caller: Admin, connection_id: str, form: Posted) -> Response:
     connections.get(caller.workspace_id, connection_id)
     enabled = yes_or_no(form, "enabled")
     connections.update(caller.workspace_id, connection_id, {"enabled": enabled})
-    said = "pipeline.enabled" if enabled else "pipeline.disabled"
-    return responses.redirect(f"{ROOT}/{connection_id}", said)
+    notice = "pipeline.enabled" if enabled else "pipeline.disabled"
+    return responses.redirect(f"{ROOT}/{connection_id}", notice)
 
 
 def _records(written: str) -> list[JSON]:
     """A list of records as JSON, or one of them."""
-    found = json_of(written, "records")
-    return found if isinstance(found, list) else [found]
+    content = json_of(written, "records")
+    return content if isinstance(content, list) else [content]
 
 
 def _page(
@@ -148,22 +150,22 @@ def _page(
     cursor: str = "",
 ) -> Response:
     done = done or _Done()
-    found = connections.get(caller.workspace_id, connection_id)
+    connection = connections.get(caller.workspace_id, connection_id)
     history, following = syncs.page_after(
         caller.workspace_id, connection_id, cursor or None, queries.PAGE_SIZE
     )
-    ids = [str(mapping["tableId"]) for mapping in found.tables]
+    ids = [str(mapping["tableId"]) for mapping in connection.tables]
     return responses.page(
         request,
         "pipeline.html",
         caller,
         400 if done.problems else 200,
-        one=found,
+        one=connection,
         every=parse_duration,
-        is_push=found.connector_type == PUSH,
+        is_push=connection.connector_type == PUSH,
         history=history,
-        running=next((one for one in history if one.status == SyncStatus.RUNNING), None),
-        names={one.id: one.name for one in tables.list_all(caller.workspace_id)},
+        running=next((run for run in history if run.status == SyncStatus.RUNNING), None),
+        names={table.id: table.name for table in tables.list_all(caller.workspace_id)},
         listeners=uses.of_synced_tables(caller.workspace_id, ids),
         done=done,
         following=queries.following(request, following),

@@ -50,20 +50,20 @@ def show_list(
     """Runs of all automations, newest first."""
     if trigger and trigger not in TRIGGER_TYPES:
         raise ValidationFailed({"trigger": [f"must be one of {', '.join(TRIGGER_TYPES)}"]})
-    wanted = RunFilter(
+    criteria = RunFilter(
         queries.choice(RunStatus, "status", status),
         queries.parse_since(since),
         None,
-        next((one for one in TRIGGER_TYPES if one == trigger), None),
+        next((trigger_type for trigger_type in TRIGGER_TYPES if trigger_type == trigger), None),
     )
-    found, following = browsing.page_after(
-        caller.workspace_id, workflow or None, wanted, cursor or None, queries.PAGE_SIZE
+    page, following = browsing.page_after(
+        caller.workspace_id, workflow or None, criteria, cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "runs.html",
         caller,
-        rows=found,
+        rows=page,
         workflow=workflow,
         status=status,
         trigger=trigger,
@@ -131,8 +131,8 @@ async def follow(request: Request, caller: Viewer, run_id: str) -> Response:
     if _STREAM not in request.headers.get("accept", ""):
         return Response(live.event(stamp), headers=headers, media_type=_STREAM)
     live.watch().check(caller)
-    told = live.changes(caller, run_id, stamp)
-    return StreamingResponse(told, headers=headers, media_type=_STREAM)
+    changes = live.changes(caller, run_id, stamp)
+    return StreamingResponse(changes, headers=headers, media_type=_STREAM)
 
 
 @router.get("/{run_id}/steps/{node_id}")
@@ -165,8 +165,8 @@ def retry(caller: Member, run_id: str, form: Posted) -> Response:
 def replay(caller: Member, run_id: str, form: Posted) -> Response:
     """Start a new run with the same input."""
     workflow_id = browsing.automation_of(caller.workspace_id, run_id)
-    made = replays.replay(caller, workflow_id, run_id)
-    return responses.redirect(f"{ROOT}/{made.id}", "run.replayed")
+    replayed = replays.replay(caller, workflow_id, run_id)
+    return responses.redirect(f"{ROOT}/{replayed.id}", "run.replayed")
 
 
 @router.post("/{run_id}/resume")
@@ -175,8 +175,8 @@ def resume(caller: Member, run_id: str, form: Posted) -> Response:
     browsing.automation_of(caller.workspace_id, run_id)
     decision = text(form, "decision") or None
     decisions.resume(caller, run_id, decision=decision, data=_data(text(form, "data")))
-    said = f"run.{decision}" if decision in ("approved", "rejected") else "run.resumed"
-    return responses.redirect(urls.safe(text(form, "next", f"{ROOT}/{run_id}")), said)
+    notice = f"run.{decision}" if decision in ("approved", "rejected") else "run.resumed"
+    return responses.redirect(urls.safe(text(form, "next", f"{ROOT}/{run_id}")), notice)
 
 
 def _context(story: RunStory, caller: Principal) -> dict[str, Any]:

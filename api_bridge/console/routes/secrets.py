@@ -36,13 +36,13 @@ def put(request: Request, caller: Admin, form: Posted) -> Response:
     name, value = text(form, "name").strip(), text(form, "value")
     replaces = is_ticked(form, "replace")
     try:
-        there = {one.name for one in secrets.list_all(caller.workspace_id)}
-        if name in there and not replaces:
+        existing = {secret.name for secret in secrets.list_all(caller.workspace_id)}
+        if name in existing and not replaces:
             raise ValidationFailed({"name": ["is taken: replace its value in the list above"]})
         secrets.put(caller.workspace_id, name, normalise_breaks(value))
     except ValidationFailed as error:
         return _page(request, caller, name, error.field_errors)
-    return responses.redirect(ROOT, "secret.replaced" if name in there else "secret.set")
+    return responses.redirect(ROOT, "secret.replaced" if name in existing else "secret.set")
 
 
 @router.post("/{name}/delete")
@@ -60,23 +60,23 @@ def _page(
     problems: Mapping[str, list[str]] | None = None,
     cursor: str = "",
 ) -> Response:
-    found, following = secrets.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
+    page, following = secrets.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
     used = uses.of_secrets(caller.workspace_id)
     pipelines = connections.of_secrets(caller.workspace_id)
-    there = {one.name for one in secrets.list_all(caller.workspace_id)}
+    existing = {secret.name for secret in secrets.list_all(caller.workspace_id)}
     return responses.page(
         request,
         "secrets.html",
         caller,
         200 if problems is None else 400,
-        rows=found,
+        rows=page,
         following=queries.following(request, following),
         is_first=not cursor,
         used=used,
         pipelines=pipelines,
-        missing=sorted((used.keys() | pipelines.keys()) - there),
+        missing=sorted((used.keys() | pipelines.keys()) - existing),
         actors=audit_logs.actors(
-            caller.workspace_id, "secret", {one.name: one.updated_at for one in found}
+            caller.workspace_id, "secret", {secret.name: secret.updated_at for secret in page}
         ),
         name=name,
         problems=problems or {},

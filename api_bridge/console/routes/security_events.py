@@ -55,14 +55,14 @@ class AskedPage(SecurityEventForm):
 @router.get("")
 def show_list(request: Request, caller: Admin, asked: Annotated[AskedPage, Query()]) -> Response:
     """What was refused, newest first."""
-    found, following = security_events.page_after(
+    page, following = security_events.page_after(
         caller.workspace_id, asked.filter(), asked.cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "security_events.html",
         caller,
-        rows=found,
+        rows=page,
         **asked.model_dump(exclude={"cursor"}),
         severities=list(Severity),
         periods=list(queries.PERIODS),
@@ -76,14 +76,14 @@ def show_list(request: Request, caller: Admin, asked: Annotated[AskedPage, Query
 @slow
 def export(caller: Admin, asked: Annotated[SecurityEventForm, Query()]) -> Response:
     """The same as a file, as the API answers it."""
-    wanted = asked.filter()
+    criteria = asked.filter()
 
     def page_after(cursor: str | None, size: int) -> tuple[Sequence[SecurityEvent], str | None]:
-        return security_events.page_after(caller.workspace_id, wanted, cursor, size)
+        return security_events.page_after(caller.workspace_id, criteria, cursor, size)
 
-    found, following = queries.whole(page_after)
+    events, following = queries.whole(page_after)
     content = {
-        "securityEvents": [audit_views.security_event(event) for event in found],
-        "pagination": pagination.by_cursor(len(found), following),
+        "securityEvents": [audit_views.security_event(event) for event in events],
+        "pagination": pagination.by_cursor(len(events), following),
     }
     return responses.as_file("security-events.json", content)

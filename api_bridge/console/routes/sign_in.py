@@ -73,15 +73,15 @@ def enter_from_airflow(
             if not head:
                 vouchers.revoke(voucher)
         return responses.redirect(urls.safe(next))
-    found = vouchers.read(voucher)
-    if not found.is_asked_by(request.cookies.get(vouchers.BROWSER)):
+    claims = vouchers.read(voucher)
+    if not claims.is_asked_by(request.cookies.get(vouchers.BROWSER)):
         return responses.page(
             request,
             "from_airflow.html",
             None,
             voucher=voucher,
             then=urls.safe(next),
-            user=found.user,
+            user=claims.user,
         )
     if head:
         return responses.redirect(urls.safe(next))

@@ -34,17 +34,17 @@ def show_list(
     request: Request, caller: Viewer, form: Text = "", status: Text = "", cursor: Text = ""
 ) -> Response:
     """Submissions of all forms, newest first."""
-    wanted = queries.choice(SubmissionStatus, "status", status)
-    found, following = submissions.page_after(
-        caller.workspace_id, form or None, wanted, cursor or None, queries.PAGE_SIZE
+    chosen_status = queries.choice(SubmissionStatus, "status", status)
+    page, following = submissions.page_after(
+        caller.workspace_id, form or None, chosen_status, cursor or None, queries.PAGE_SIZE
     )
-    schemas = submissions.schemas_of(found)
+    schemas = submissions.schemas_of(page)
     titles = forms.titles(caller.workspace_id)
     return responses.page(
         request,
         "submissions.html",
         caller,
-        rows=[(one, _rows(schemas, one)) for one in found],
+        rows=[(submission, _rows(schemas, submission)) for submission in page],
         form=form,
         status=status,
         titles=titles,
@@ -58,17 +58,17 @@ def show_list(
 @router.get("/{submission_id}")
 def show(request: Request, caller: Viewer, submission_id: str) -> Response:
     """One submission: what was filled in, who decided, and what it has started."""
-    one = submissions.get(caller.workspace_id, submission_id)
-    instants = [one.created_at, *([one.decided_at] if one.decided_at else [])]
+    submission = submissions.get(caller.workspace_id, submission_id)
+    instants = [submission.created_at, *([submission.decided_at] if submission.decided_at else [])]
     snapshots = submissions.newest_snapshots(caller.workspace_id, submission_id, _MAX_SNAPSHOTS)
     titles = forms.titles(caller.workspace_id)
     return responses.page(
         request,
         "submission.html",
         caller,
-        one=one,
-        title=titles.get(one.form_id),
-        rows=_rows(submissions.schemas_of([one]), one),
+        one=submission,
+        title=titles.get(submission.form_id),
+        rows=_rows(submissions.schemas_of([submission]), submission),
         told=events.of_submission(caller.workspace_id, submission_id, instants),
         names=overviews.names(caller.workspace_id),
         snapshots=snapshots,
@@ -87,5 +87,9 @@ def decide(caller: Member, submission_id: str, form: Posted) -> Response:
     return responses.redirect(urls.safe(text(form, "next", ROOT)), f"run.{decision}")
 
 
-def _rows(schemas: Mapping[tuple[str, int], Mapping[str, Any]], one: Submission) -> list[Row]:
-    return submission_values.rows(schemas[one.form_id, one.form_version], one.data)
+def _rows(
+    schemas: Mapping[tuple[str, int], Mapping[str, Any]], submission: Submission
+) -> list[Row]:
+    return submission_values.rows(
+        schemas[submission.form_id, submission.form_version], submission.data
+    )

@@ -88,7 +88,7 @@ def keep(caller: Member, table_id: str, form: Posted) -> Response:
 def load(caller: Member, table_id: str, form: Posted) -> Response:
     """Add the rows of the file that was looked at, read as it was shown."""
     tables.get(caller.workspace_id, table_id)
-    asked = imports.read_query(
+    query = imports.read_query(
         {
             "charset": text(form, "charset"),
             "separator": text(form, "separator"),
@@ -101,7 +101,7 @@ def load(caller: Member, table_id: str, form: Posted) -> Response:
         row_files.load(
             caller,
             table_id,
-            asked.choices(),
+            query.choices(),
             seen=text(form, "seen"),
             leave_out=is_ticked(form, "leave_out"),
         )
@@ -128,7 +128,7 @@ def export(
     if asked.kind not in (_WORKBOOK, *_TEXTS):
         raise ValidationFailed({"kind": [f"must be one of {', '.join((_WORKBOOK, *_TEXTS))}"]})
     place = GridView(asked.q.strip(), tuple(asked.rule), asked.match, asked.sort)
-    found = rows.export(
+    exported = rows.export(
         caller.workspace_id, table_id, grid.read_filter(place, columns), asked.sort or None
     )
     # Written before it is sent: how long the other end takes is nothing to the database.
@@ -136,10 +136,10 @@ def export(
     ending, content_type = _WORKBOOK, exports.WORKBOOK
     try:
         if asked.kind == _WORKBOOK:
-            exports.write_workbook(file, table.name, columns, found)
+            exports.write_workbook(file, table.name, columns, exported)
         else:
             kind, ending, content_type = _TEXTS[asked.kind]
-            for part in exports.serialize(kind, columns, found):
+            for part in exports.serialize(kind, columns, exported):
                 file.write(part.encode())
         file.seek(0)
     except BaseException:

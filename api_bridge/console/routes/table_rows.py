@@ -62,7 +62,7 @@ def show(
     edit = None
     if asked.edit and caller.may("MEMBER"):
         row = rows.get(caller.workspace_id, table_id, asked.edit)
-        columns = [one for one in _own(table) if asked.cell in ("", one.key)]
+        columns = [column for column in _own(table) if asked.cell in ("", column.key)]
         edit = _Edit(row.id, _by_key(cell_inputs.inputs(columns, row.data)), {})
     return _grid(request, caller, table, asked, edit)
 
@@ -84,15 +84,17 @@ def add(request: Request, caller: Member, table_id: str, form: Posted) -> Respon
     typed = cell_inputs.read(_own(table), {}, form)
     try:
         if typed.wrong:
-            raise ValidationFailed({f"data.{key}": told for key, told in typed.wrong.items()})
-        made = rows.create(caller.workspace_id, table_id, typed.data)
+            raise ValidationFailed(
+                {f"data.{key}": messages for key, messages in typed.wrong.items()}
+            )
+        created = rows.create(caller.workspace_id, table_id, typed.data)
     except ValidationFailed as error:
-        wrong = _at_columns(error)
-        inputs = cell_inputs.inputs(_own(table), {}, form, wrong)
-        return _row_page(request, caller, table, None, inputs, wrong)
+        problems = _at_columns(error)
+        inputs = cell_inputs.inputs(_own(table), {}, form, problems)
+        return _row_page(request, caller, table, None, inputs, problems)
     if text(form, "then") == "another":
         return responses.redirect(f"{ROOT}/{table_id}/rows/new", "row.added")
-    return responses.redirect(f"{ROOT}/{table_id}/rows/{made.id}", "row.added")
+    return responses.redirect(f"{ROOT}/{table_id}/rows/{created.id}", "row.added")
 
 
 @router.post("/{table_id}/rows/delete")
@@ -103,14 +105,14 @@ def delete(caller: Member, table_id: str, form: Posted) -> Response:
     chosen = texts(form, "row")
     if not 0 < len(chosen) <= _MAX_BULK:
         raise ValidationFailed({"row": [f"choose 1 to {_MAX_BULK} rows"]})
-    gone = 0
+    missing = 0
     for row_id in chosen:
         try:
             rows.delete(caller.workspace_id, table_id, row_id)
         except NotFound:
-            gone += 1
+            missing += 1
     then = _then(form, f"{ROOT}/{table_id}")
-    return responses.redirect(then, "rows.were_gone" if gone else "rows.deleted")
+    return responses.redirect(then, "rows.were_gone" if missing else "rows.deleted")
 
 
 @router.get("/{table_id}/rows/{row_id}")
@@ -132,22 +134,24 @@ def change(request: Request, caller: Member, table_id: str, row_id: str, form: P
     typed = cell_inputs.read(_own(table), row.data, form)
     try:
         if typed.wrong:
-            raise ValidationFailed({f"data.{key}": told for key, told in typed.wrong.items()})
+            raise ValidationFailed(
+                {f"data.{key}": messages for key, messages in typed.wrong.items()}
+            )
         if typed.data:
             rows.change(caller.workspace_id, table_id, row_id, typed.data, typed.seen)
     except ValidationFailed as error:
         return _render_again(request, caller, table, row, form, _at_columns(error))
     except Conflict as error:
         fresh = rows.get(caller.workspace_id, table_id, row_id)
-        wrong = {"": [error.message], **_now(table, fresh, typed)}
-        return _render_again(request, caller, table, fresh, form, wrong, typed.data)
+        problems = {"": [error.message], **_now(table, fresh, typed)}
+        return _render_again(request, caller, table, fresh, form, problems, typed.data)
     return responses.redirect(then, "row.changed" if typed.data else None)
 
 
 def _then(form: FormData, default: str) -> str:
     """Where a form leads: to the grid that it stood in, if its address is not too long."""
-    given = urls.safe(text(form, "next", default))
-    return default if given == urls.HOME else given
+    target = urls.safe(text(form, "next", default))
+    return default if target == urls.HOME else target
 
 
 def _render_again(
@@ -156,17 +160,17 @@ def _render_again(
     table: Table,
     row: Row,
     form: FormData,
-    wrong: Errors,
+    problems: Errors,
     anew: Collection[str] | None = None,
 ) -> Response:
     """The page that a row was changed on, with what is wrong."""
-    inputs = cell_inputs.inputs(_own(table), row.data, form, wrong, anew)
-    asked = _parse_grid(text(form, "place"))
-    if asked is None:
-        return _row_page(request, caller, table, row, inputs, wrong)
-    shown = {f"{cell_inputs.SEEN}{one.column.key}": one for one in inputs}
-    here = {one.column.key: one for name, one in shown.items() if name in form}
-    return _grid(request, caller, table, asked, _Edit(row.id, here, wrong))
+    inputs = cell_inputs.inputs(_own(table), row.data, form, problems, anew)
+    grid_query = _parse_grid(text(form, "place"))
+    if grid_query is None:
+        return _row_page(request, caller, table, row, inputs, problems)
+    shown = {f"{cell_inputs.SEEN}{cell.column.key}": cell for cell in inputs}
+    typed_cells = {cell.column.key: cell for name, cell in shown.items() if name in form}
+    return _grid(request, caller, table, grid_query, _Edit(row.id, typed_cells, problems))
 
 
 def _parse_grid(place: str) -> GridQuery | None:
@@ -189,17 +193,17 @@ def _grid(
     seen = columns[place.first - 1 :][: grid.MAX_COLUMNS]
     size = max(5, min(grid.MAX_ROWS, grid.MAX_CELLS // max(len(seen), 1)))
     problems: Errors = dict(edit.wrong) if edit else {}
-    found: list[Row] = []
+    page: list[Row] = []
     count, following = 0, None
     try:
-        wanted = grid.read_filter(place, columns)
-        query = Query(wanted, place.sort or None, size, offset=place.start - 1)
-        found, following = rows.page(caller.workspace_id, table.id, query)
-        counted = Question("count", filter=wanted)
+        criteria = grid.read_filter(place, columns)
+        query = Query(criteria, place.sort or None, size, offset=place.start - 1)
+        page, following = rows.page(caller.workspace_id, table.id, query)
+        counted = Question("count", filter=criteria)
         count = aggregates.answer(caller.workspace_id, table.id, counted).whole.rows
     except ValidationFailed as error:
         problems |= error.field_errors
-    open_column = next((one for one in columns if one.key == asked.column), None)
+    open_column = next((column for column in columns if column.key == asked.column), None)
     return responses.page(
         request,
         "table.html",
@@ -208,7 +212,7 @@ def _grid(
         table=table,
         columns=columns,
         seen=seen,
-        rows=[(row, grid.cells(seen, row.data)) for row in found],
+        rows=[(row, grid.cells(seen, row.data)) for row in page],
         count=count,
         size=size,
         more=following is not None,
@@ -216,7 +220,7 @@ def _grid(
         chips=grid.chips(place, columns),
         open_column=open_column,
         operators=operators_of(open_column) if open_column else [],
-        sortable={one.key for one in columns if is_sortable(one)},
+        sortable={column.key for column in columns if is_sortable(column)},
         edit=edit,
         problems=problems,
         uses=uses.of_ids(caller.workspace_id, [table.id]).get(table.id, ()),
@@ -230,22 +234,22 @@ def _row_page(
     table: Table,
     row: Row | None,
     inputs: Sequence[CellInput],
-    wrong: Errors | None = None,
+    errors: Errors | None = None,
 ) -> Response:
-    wrong = wrong or {}
+    errors = errors or {}
     columns = columns_of(table.columns)
-    known = {one.column.key for one in inputs}
+    shown_keys = {cell.column.key for cell in inputs}
     return responses.page(
         request,
         "table_row.html",
         caller,
-        conflicts.status(wrong),
+        conflicts.status(errors),
         table=table,
         row=row,
         columns=columns,
         inputs=inputs,
-        rest=[one for one in columns if one.key not in known],
-        problems={key: told for key, told in wrong.items() if key not in known},
+        rest=[column for column in columns if column.key not in shown_keys],
+        problems={key: messages for key, messages in errors.items() if key not in shown_keys},
     )
 
 
@@ -256,18 +260,18 @@ def _own(table: Table) -> list[Column]:
 
 
 def _by_key(inputs: Sequence[CellInput]) -> dict[str, CellInput]:
-    return {one.column.key: one for one in inputs}
+    return {cell.column.key: cell for cell in inputs}
 
 
 def _at_columns(error: ValidationFailed) -> Errors:
-    return {path.removeprefix("data."): told for path, told in error.field_errors.items()}
+    return {path.removeprefix("data."): messages for path, messages in error.field_errors.items()}
 
 
 def _now(table: Table, fresh: Row, typed: CellEdits) -> Errors:
     """What those values are now that somebody else has changed."""
-    told: Errors = {}
+    current: Errors = {}
     for column in columns_of(table.columns):
         mark = typed.seen.get(column.key)
         if mark is not None and mark_of(fresh.data.get(column.key)) != mark:
-            told[column.key] = [grid.describe_current(column, fresh.data.get(column.key))]
-    return told
+            current[column.key] = [grid.describe_current(column, fresh.data.get(column.key))]
+    return current

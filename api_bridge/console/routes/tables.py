@@ -32,13 +32,13 @@ router = Router(prefix=ROOT, tags=["tables"])
 def show_list(request: Request, caller: Viewer, q: Text = "", page: Page = 1) -> Response:
     """The tables, newest first."""
     size = queries.PAGE_SIZE
-    found, more = overviews.page(caller.workspace_id, q.strip(), (page - 1) * size, size)
+    page_tables, more = overviews.page(caller.workspace_id, q.strip(), (page - 1) * size, size)
     return responses.page(
         request,
         "tables.html",
         caller,
-        rows=found,
-        uses=uses.of_ids(caller.workspace_id, [one.table.id for one in found]),
+        rows=page_tables,
+        uses=uses.of_ids(caller.workspace_id, [overview.table.id for overview in page_tables]),
         q=q,
         following=queries.page_url(request, page + 1) if more else None,
         is_first=page == 1,
@@ -56,8 +56,8 @@ def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Make a table, or change what its form offers."""
 
     def save(draft: ShapeDraft) -> Response:
-        made = tables.create(caller.workspace_id, shapes.shape(draft, ()))
-        return responses.redirect(f"{ROOT}/{made.id}", "table.made")
+        created = tables.create(caller.workspace_id, shapes.shape(draft, ()))
+        return responses.redirect(f"{ROOT}/{created.id}", "table.made")
 
     show = partial(_page, request, caller, None, "")
     return drafts.respond(form, shapes.read(form), show, done=shapes.apply, save=save)
@@ -80,8 +80,8 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
         shape = shapes.shape(draft, before, table.category)
         if draft.removed_columns(before) and text(form, "sure") != "yes":
             raise ValidationFailed({"sure": ["say that the values may be deleted"]})
-        known = timestamps.read_seen(seen, table.updated_at)
-        tables.replace(caller.workspace_id, table_id, shape, seen=known)
+        seen_at = timestamps.read_seen(seen, table.updated_at)
+        tables.replace(caller.workspace_id, table_id, shape, seen=seen_at)
         return responses.redirect(f"{ROOT}/{table_id}", "table.changed")
 
     show = partial(_page, request, caller, table, seen)

@@ -90,38 +90,38 @@ def names_at(
         placed: None for the automation itself.
         outputs: of steps, by their ids or names.
     """
-    found: dict[str, JSON] = {**names, "secret": dict.fromkeys(secrets, MASK)}
+    values: dict[str, JSON] = {**names, "secret": dict.fromkeys(secrets, MASK)}
     steps: dict[str, JSON] = {}
-    for one in steps_before(definition, placed):
-        step_id, name = str(one.step.get("id")), str(one.step.get("name"))
+    for earlier in steps_before(definition, placed):
+        step_id, name = str(earlier.step.get("id")), str(earlier.step.get("name"))
         for key in (step_id, name):
             if key in outputs:
                 steps[step_id] = steps[name] = outputs[key]
-    found["steps"] = steps
+    values["steps"] = steps
     for parent in _loops(definition, placed):
-        found["loop"] = _first_item(parent.step, found)
-    found["callback"] = {"url": "https://…"}
-    return found
+        values["loop"] = _first_item(parent.step, values)
+    values["callback"] = {"url": "https://…"}
+    return values
 
 
 def steps_before(definition: editing.Draft, placed: LocatedStep | None) -> list[LocatedStep]:
     """The steps whose outputs a step may use: those before it, and not inside of other loops."""
     if placed is None:
         return []
-    found: list[LocatedStep] = []
+    earlier: list[LocatedStep] = []
     around = set(placed.parents)
     bodies: set[str] = set()
-    for one in editing.walk(definition):
-        if one.step.get("id") == placed.step.get("id"):
+    for located in editing.walk(definition):
+        if located.step.get("id") == placed.step.get("id"):
             break
-        kind, step_id = str(one.step.get("type")), str(one.step.get("id"))
+        kind, step_id = str(located.step.get("type")), str(located.step.get("id"))
         if kind in STEP_TYPES and STEP_TYPES[kind].body:
             bodies.add(step_id)
-        hidden = any(parent in bodies and parent not in around for parent in one.parents)
+        hidden = any(parent in bodies and parent not in around for parent in located.parents)
         is_own_loop = step_id in around and step_id in bodies
         if not hidden and not is_own_loop:
-            found.append(one)
-    return found
+            earlier.append(located)
+    return earlier
 
 
 def groups(
@@ -131,31 +131,31 @@ def groups(
     secrets: Sequence[str],
 ) -> list[Group]:
     """What can be inserted at a place, by where it comes from."""
-    found: list[Group] = []
+    shown: list[Group] = []
     if "loop" in names:
-        found.append(Group(texts.text("offer.loop"), list(_offers("loop", "loop", names["loop"]))))
+        shown.append(Group(texts.text("offer.loop"), list(_offers("loop", "loop", names["loop"]))))
     for root in _AT_ONCE:
         offers = list(_offers(root, root, names.get(root)))
         if root == "input":
             offers = offers or list(_of_schema(definition))
-        found.append(Group(texts.text(f"offer.{root}"), offers))
+        shown.append(Group(texts.text(f"offer.{root}"), offers))
     steps = names.get("steps")
-    for one in reversed(steps_before(definition, placed)):
-        found.append(_of_step(one, steps if isinstance(steps, Mapping) else {}))
+    for earlier in reversed(steps_before(definition, placed)):
+        shown.append(_of_step(earlier, steps if isinstance(steps, Mapping) else {}))
     variables = list(_offers("variables", "variables", names.get("variables")))
-    found.append(Group(texts.text("offer.variables"), variables))
+    shown.append(Group(texts.text("offer.variables"), variables))
     named = [Suggestion(f"{{{{secret.{name}}}}}", name, None) for name in secrets]
-    found.append(Group(texts.text("offer.secrets"), named))
+    shown.append(Group(texts.text("offer.secrets"), named))
     more = [
         offer
         for root in ("run", "workflow", "now")
         for offer in _offers(root, root, names.get(root))
     ]
-    found.append(Group(texts.text("offer.more"), more))
-    changes = [(one, texts.text(f"template_filter.{one}")) for one in _FILTERS]
-    filters = [Suggestion(f" | {one}", one, about) for one, about in changes]
-    found.append(Group(texts.text("offer.filters"), filters))
-    return [replace(one, offers=one.offers[:_MAX_OFFERED]) for one in found if one.offers]
+    shown.append(Group(texts.text("offer.more"), more))
+    changes = [(name, texts.text(f"template_filter.{name}")) for name in _FILTERS]
+    filters = [Suggestion(f" | {name}", name, about) for name, about in changes]
+    shown.append(Group(texts.text("offer.filters"), filters))
+    return [replace(group, offers=group.offers[:_MAX_OFFERED]) for group in shown if group.offers]
 
 
 def preview(value: Any, names: Mapping[str, JSON]) -> Preview | None:
@@ -165,11 +165,11 @@ def preview(value: Any, names: Mapping[str, JSON]) -> Preview | None:
     if not _has_template(value):
         return None
     try:
-        made = render(value, names, where="")
+        rendered = render(value, names, where="")
     except StepError as error:
-        said = str(error).removeprefix(": ").lstrip(". ")
-        return Preview(_PLACE.sub(_name_row, said, count=1), True)
-    return Preview(_format(made), False)
+        message = str(error).removeprefix(": ").lstrip(". ")
+        return Preview(_PLACE.sub(_name_row, message, count=1), True)
+    return Preview(_format(rendered), False)
 
 
 def _name_row(place: re.Match[str]) -> str:
@@ -197,9 +197,9 @@ def _duration(value: str) -> Preview | None:
 def _loops(definition: editing.Draft, placed: LocatedStep | None) -> list[LocatedStep]:
     parents = [editing.find(definition, parent) for parent in (placed.parents if placed else ())]
     return [
-        one
-        for one in parents
-        if (kind := STEP_TYPES.get(str(one.step.get("type")))) is not None and kind.body
+        located
+        for located in parents
+        if (kind := STEP_TYPES.get(str(located.step.get("type")))) is not None and kind.body
     ]
 
 
@@ -210,11 +210,11 @@ def _first_item(step: Mapping[str, Any], names: Mapping[str, JSON]) -> JSON:
         items = items_of(render(collection, names, where=""))
     except (StepError, TypeError):
         items = []
-    made = names_of_item(items or [None], 0, names.get("loop"))
-    if made["item"] is None:
+    item_names = names_of_item(items or [None], 0, names.get("loop"))
+    if item_names["item"] is None:
         # What is not known is not offered.
-        del made["item"]
-    return made
+        del item_names["item"]
+    return item_names
 
 
 def _of_step(placed: LocatedStep, outputs: Mapping[str, JSON]) -> Group:

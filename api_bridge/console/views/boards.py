@@ -54,7 +54,7 @@ def empty() -> BoardDraft:
 def from_template(template: MatterTemplate) -> BoardDraft:
     """A board as it is."""
     steps = [
-        StepDraft(str(one["id"]), str(one["name"]), str(one["type"])) for one in template.steps
+        StepDraft(str(step["id"]), str(step["name"]), str(step["type"])) for step in template.steps
     ]
     return BoardDraft(template.name, template.description, template.board_type, tuple(steps))
 
@@ -65,7 +65,7 @@ def read(form: FormData, before: BoardDraft = _NOTHING) -> BoardDraft:
     Args:
         before: the board as it is: what nobody has touched stays exactly.
     """
-    names = {one.id: [one.name] for one in before.steps}
+    names = {step.id: [step.name] for step in before.steps}
     steps = []
     for place in range(_MAX_STEPS):
         if f"s{place}.name" not in form:
@@ -97,22 +97,24 @@ def board(draft: BoardDraft) -> Board:
         ValidationFailed: it is no board; names the inputs.
     """
     steps, places = [], []
-    for place, one in enumerate(draft.steps):
-        if one.id or one.name.strip():
-            steps.append({"name": one.name, "type": one.type} | ({"id": one.id} if one.id else {}))
+    for place, step in enumerate(draft.steps):
+        if step.id or step.name.strip():
+            steps.append(
+                {"name": step.name, "type": step.type} | ({"id": step.id} if step.id else {})
+            )
             places.append(place)
-    given = {
+    shape = {
         "name": draft.name,
         "description": draft.description,
         "boardType": draft.board_type,
         "steps": steps,
     }
     try:
-        return Board.model_validate(given)
+        return Board.model_validate(shape)
     except ValidationError as error:
-        found = field_errors(error, given)
+        errors = field_errors(error, shape)
         raise ValidationFailed(
-            {_input(path, places): told for path, told in found.items()}
+            {_input(path, places): messages for path, messages in errors.items()}
         ) from error
 
 

@@ -53,14 +53,14 @@ def inputs(
     columns: Iterable[Column],
     data: Mapping[str, JSON],
     form: FormData | None = None,
-    wrong: Mapping[str, Sequence[str]] | None = None,
+    problems: Mapping[str, Sequence[str]] | None = None,
     anew: Collection[str] | None = None,
 ) -> list[CellInput]:
     """The inputs of a row's values.
 
     Args:
         form: what was typed, which is shown again.
-        wrong: what is wrong with it, by columns.
+        problems: what is wrong with it, by columns.
         anew: the columns for which it is shown again, over what their values are now; the others
             are shown as they are.
     """
@@ -69,7 +69,7 @@ def inputs(
             column,
             data.get(column.key),
             form if anew is None or column.key in anew else None,
-            (wrong or {}).get(column.key, ()),
+            (problems or {}).get(column.key, ()),
             anew is not None,
         )
         for column in columns
@@ -102,7 +102,7 @@ def read(columns: Iterable[Column], data: Mapping[str, JSON], form: FormData) ->
 
 
 def _input(
-    column: Column, value: JSON, form: FormData | None, wrong: Sequence[str], is_fresh: bool
+    column: Column, value: JSON, form: FormData | None, problems: Sequence[str], is_fresh: bool
 ) -> CellInput:
     name = f"{VALUE}{column.key}"
     control, shown = _control(column, value), _format(column, value)
@@ -110,8 +110,8 @@ def _input(
     options = [(option.value, option.label or option.value) for option in column.options]
     if column.type == "boolean":
         options = [("true", ""), ("false", "")]
-    known = {option for option, _ in options}
-    options += [(one, one) for one in chosen if one and one not in known]
+    listed = {option for option, _ in options}
+    options += [(option, option) for option in chosen if option and option not in listed]
     options = _in_order_of(chosen, options)
     blank = None
     if column.type == "text" and not column.required and not value:
@@ -130,7 +130,7 @@ def _input(
         options,
         blank,
         mark_of(value) if is_fresh or not seen else seen,
-        wrong,
+        problems,
     )
 
 
@@ -161,9 +161,9 @@ def _choices(column: Column, value: JSON, control: str) -> list[str]:
 def _is_untouched(column: Column, now: JSON, form: FormData) -> bool:
     control, name = _control(column, now), f"{VALUE}{column.key}"
     if control in ("choice", "choices"):
-        return {normalise_breaks(one) for one in _choices(column, now, control) if one} == {
-            normalise_breaks(one) for one in texts(form, name) if one
-        }
+        return {
+            normalise_breaks(choice) for choice in _choices(column, now, control) if choice
+        } == {normalise_breaks(line) for line in texts(form, name) if line}
     if now in (None, "") and column.type == "text" and f"{BLANK}{column.key}" in form:
         return now == "" and text(form, name) == ""
     return (
@@ -176,10 +176,10 @@ def _in_order_of(
 ) -> list[tuple[str, str]]:
     """Options so that a browser, which sends those chosen as they stand, sends them as they are."""
     places = {value: place for place, (value, _) in enumerate(options)}
-    asked = [one for one in chosen if one in places]
-    if asked == sorted(asked, key=places.__getitem__):
+    sorted_values = [value for value in chosen if value in places]
+    if sorted_values == sorted(sorted_values, key=places.__getitem__):
         return list(options)
-    first = [options[places[one]] for one in dict.fromkeys(asked)]
+    first = [options[places[value]] for value in dict.fromkeys(sorted_values)]
     return [*first, *(option for option in options if option not in first)]
 
 
@@ -187,15 +187,15 @@ def _value(column: Column, now: JSON, form: FormData, seen: str) -> JSON:
     name, control = f"{VALUE}{column.key}", _control(column, now)
     # A browser sends line breaks of its own, even for those of an option.
     exact = {
-        normalise_breaks(one): one
-        for one in (*(option.value for option in column.options), *_choices(column, now, control))
+        normalise_breaks(value): value
+        for value in (*(option.value for option in column.options), *_choices(column, now, control))
     }
     if control == "choices":
-        sent = [normalise_breaks(one) for one in texts(form, name) if one]
-        chosen: list[JSON] = [exact.get(one, one) for one in sent]
+        sent = [normalise_breaks(line) for line in texts(form, name) if line]
+        chosen: list[JSON] = [exact.get(line, line) for line in sent]
         return chosen if chosen or seen == mark_of([]) else None
-    given = normalise_breaks(text(form, name))
-    given = exact.get(given, given)
-    if column.type == "text" and given == "" and f"{BLANK}{column.key}" in form:
+    typed = normalise_breaks(text(form, name))
+    typed = exact.get(typed, typed)
+    if column.type == "text" and typed == "" and f"{BLANK}{column.key}" in form:
         return ""
-    return None if is_nothing(column, given) else parse_text(column, given)
+    return None if is_nothing(column, typed) else parse_text(column, typed)

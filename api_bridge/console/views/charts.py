@@ -33,15 +33,15 @@ def bars(recent: Sequence[RunSummary]) -> list[Bar]:
     """The newest runs of an automation, the oldest of them first."""
     now = common_clock.now()
     seconds = [((run.completed_at or now) - run.started_at).total_seconds() for run in recent]
-    longest = max((math.log1p(max(one, 0.0)) for one in seconds), default=0.0) or 1.0
-    found = []
+    longest = max((math.log1p(max(value, 0.0)) for value in seconds), default=0.0) or 1.0
+    bars_ = []
     for run, taken in zip(recent, seconds, strict=True):
         share = math.log1p(max(taken, 0.0)) / longest
         label = f"{words.status(run.status)}, {timestamps.duration(taken)}"
-        found.append(
+        bars_.append(
             Bar(run.id, run.status, round(_MIN_HEIGHT + share * (_HEIGHT - _MIN_HEIGHT)), label)
         )
-    return found[::-1]
+    return bars_[::-1]
 
 
 def bars_in_words(recent: Sequence[RunSummary]) -> str:
@@ -77,8 +77,8 @@ def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
     """When each step of a run was at work, and when it waited."""
     now = common_clock.now()
     run = story.detail.run
-    first = min([run.started_at, *(one.started_at for one in story.times)])
-    ends = [one.ended_at or now for one in story.times]
+    first = min([run.started_at, *(time.started_at for time in story.times)])
+    ends = [time.ended_at or now for time in story.times]
     last = max([run.completed_at or now, *ends]) if ends else (run.completed_at or now)
     whole = max((last - first).total_seconds(), 0.001)
 
@@ -89,20 +89,22 @@ def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
 
     # One that waits has done something before, and its waits are parts of their own.
     statuses = {
-        one.node_id: "RUNNING" if one.status == StepStatus.WAITING else str(one.status)
-        for one in story.detail.steps
+        step.node_id: "RUNNING" if step.status == StepStatus.WAITING else str(step.status)
+        for step in story.detail.steps
     }
     rows = []
-    for one in story.times:
-        end = one.ended_at or now
-        taken = timestamps.duration(end - one.started_at)
-        own = [span(statuses.get(one.node_id, "DONE"), one.started_at, end, taken)]
+    for step_time in story.times:
+        end = step_time.ended_at or now
+        taken = timestamps.duration(end - step_time.started_at)
+        own = [span(statuses.get(step_time.node_id, "DONE"), step_time.started_at, end, taken)]
         for pause in story.pauses:
-            if pause.node_id == one.node_id:
+            if pause.node_id == step_time.node_id:
                 until = _end_of(pause, now)
                 label = texts.text(f"wait.{pause.kind}")
                 own.append(span("wait", pause.created_at, until, label))
-        rows.append(Row(one.node_id, names.get(one.node_id, one.node_id), own, taken))
+        rows.append(
+            Row(step_time.node_id, names.get(step_time.node_id, step_time.node_id), own, taken)
+        )
     return rows
 
 

@@ -87,9 +87,9 @@ def _group_of(kind: str) -> str:
 
 
 def _in_group(name: str) -> list[Kind]:
-    found = [kind for kind in KINDS if _group_of(kind.type) == name]
+    kinds = [kind for kind in KINDS if _group_of(kind.type) == name]
     order = _GROUPS.get(name, ())
-    return sorted(found, key=lambda kind: order.index(kind.type)) if order else found
+    return sorted(kinds, key=lambda kind: order.index(kind.type)) if order else kinds
 
 
 KIND_GROUPS: Mapping[str, Sequence[Kind]] = {name: _in_group(name) for name in (*_GROUPS, _OTHERS)}
@@ -112,20 +112,20 @@ def errors_of(errors: Errors, path: str, inside: Sequence[str] = ()) -> Errors:
         path: the step's.
         inside: paths of lists inside of it, whose steps have their own.
     """
-    found: Errors = {}
-    for one, said in errors.items():
-        rest = one.removeprefix(f"{path}.") if one.startswith(f"{path}.") else None
-        if one == path:
+    errors_below: Errors = {}
+    for error_path, messages in errors.items():
+        rest = error_path.removeprefix(f"{path}.") if error_path.startswith(f"{path}.") else None
+        if error_path == path:
             rest = ""
         if rest is not None and not any(_is_step_of(rest, other) for other in inside):
-            found[rest] = said
-    return found
+            errors_below[rest] = messages
+    return errors_below
 
 
 def named_errors(errors: Errors, definition: editing.Draft) -> Errors:
     """What is wrong, by the names of steps and the paths within them, for where all is listed."""
     paths = {located.path: str(located.step.get("name")) for located in editing.walk(definition)}
-    return {_named(path, paths): said for path, said in errors.items()}
+    return {_named(path, paths): messages for path, messages in errors.items()}
 
 
 def _named(path: str, paths: Mapping[str, str]) -> str:
@@ -146,8 +146,8 @@ def own_errors(errors: Errors, placed: LocatedStep) -> Errors:
 def elsewhere(errors: Errors) -> Errors:
     """What is wrong with neither the trigger nor a step."""
     return {
-        path: said
-        for path, said in errors.items()
+        path: messages
+        for path, messages in errors.items()
         if not path.startswith(("steps.", "trigger.")) and path != "trigger"
     }
 
@@ -165,22 +165,22 @@ def _is_step_of(path: str, inside: str) -> bool:
 def _nodes(
     steps: Any, owner: str, name: str, path: str, errors: Errors, left: list[int]
 ) -> list[Node]:
-    found: list[Node] = []
+    nodes: list[Node] = []
     for index, step in enumerate(steps if isinstance(steps, list) else ()):
         if left[0] == 0:
             break
         if isinstance(step, dict):
             left[0] -= 1
             spot = Position(owner, name, index)
-            found.append(_node(step, spot, f"{path}.{index}", errors, left))
-    return found
+            nodes.append(_node(step, spot, f"{path}.{index}", errors, left))
+    return nodes
 
 
 def _node(
     step: Mapping[str, Any], spot: Position, path: str, errors: Errors, left: list[int]
 ) -> Node:
     kind, step_id = str(step.get("type")), str(step.get("id"))
-    known = STEP_TYPES.get(kind)
+    step_type = STEP_TYPES.get(kind)
     arms = []
     for name, nested in editing.step_lists(step):
         inner = f"{path}.{name}" if name == "onError" else f"{path}.config.{name}"
@@ -190,7 +190,7 @@ def _node(
     return Node(
         id=step_id,
         name=str(step.get("name") or ""),
-        title=known.title if known else kind,
+        title=step_type.title if step_type else kind,
         icon=words.icon(kind),
         summary=flow.summary(step.get("config")),
         disabled=step.get("disabled") is True,

@@ -28,8 +28,8 @@ _APART = ("formId", "status", "id")
 
 def kind_of(trigger: Any) -> str:
     """A trigger's type."""
-    found = trigger.get("type") if isinstance(trigger, Mapping) else None
-    return found if isinstance(found, str) and found in TRIGGER_TYPES else "manual"
+    kind = trigger.get("type") if isinstance(trigger, Mapping) else None
+    return kind if isinstance(kind, str) and kind in TRIGGER_TYPES else "manual"
 
 
 def yaml(definition: Draft) -> str:
@@ -56,19 +56,19 @@ def read_yaml(definition: Draft, written: str) -> Draft:
     written = normalise_breaks(written)
     if written == yaml(definition):
         return definition
-    found = files.read(written)
-    if len(found) != 1 or not isinstance(found[0], dict):
+    definitions = files.read(written)
+    if len(definitions) != 1 or not isinstance(definitions[0], dict):
         raise ValidationFailed({"body": ["must be one automation"]})
-    made = {name: value for name, value in found[0].items() if name not in _APART}
-    trigger = made.get("trigger")
+    draft = {name: value for name, value in definitions[0].items() if name not in _APART}
+    trigger = draft.get("trigger")
     if isinstance(trigger, dict) and isinstance(trigger.get("config"), dict):
         config = trigger["config"]
-        made["trigger"] = {**{k: v for k, v in trigger.items() if k != "config"}, **config}
-    if made.get("trigger") is None:
-        made["trigger"] = {"type": "manual"}
-    if not isinstance(made["trigger"], dict):
+        draft["trigger"] = {**{k: v for k, v in trigger.items() if k != "config"}, **config}
+    if draft.get("trigger") is None:
+        draft["trigger"] = {"type": "manual"}
+    if not isinstance(draft["trigger"], dict):
         raise ValidationFailed({"body": ["trigger: must be an object"]})
-    return made
+    return draft
 
 
 def step_yaml(step: Mapping[str, Any]) -> str:
@@ -82,13 +82,13 @@ def read_steps(written: str) -> list[Draft]:
     Raises:
         ValidationFailed: it is none.
     """
-    found: list[Any] = files.read(normalise_breaks(written)) if written.strip() else []
-    whole = found[0] if len(found) == 1 and isinstance(found[0], dict) else {}
+    steps: list[Any] = files.read(normalise_breaks(written)) if written.strip() else []
+    whole = steps[0] if len(steps) == 1 and isinstance(steps[0], dict) else {}
     if isinstance(whole.get("steps"), list):
-        found = whole["steps"]
-    if not found or not all(map(_is_step, found)):
+        steps = whole["steps"]
+    if not steps or not all(map(_is_step, steps)):
         raise ValidationFailed({"body": [texts.text("builder.no_steps")]})
-    return found
+    return steps
 
 
 def _is_step(value: Any) -> bool:
@@ -113,11 +113,11 @@ def read_sample(written: str) -> dict[str, JSON]:
     Raises:
         ValidationFailed: it is not of that form.
     """
-    found = object_of(written, "sample")
-    for name, value in found.items():
+    sample_data = object_of(written, "sample")
+    for name, value in sample_data.items():
         if name not in _OF_SAMPLES:
-            known = ", ".join(_OF_SAMPLES)
-            raise ValidationFailed({"sample": [f"'{name}' is none of {known}"]})
+            names = ", ".join(_OF_SAMPLES)
+            raise ValidationFailed({"sample": [f"'{name}' is none of {names}"]})
         if not isinstance(value, dict):
             raise ValidationFailed({"sample": [f"{name} must be an object"]})
-    return found
+    return sample_data

@@ -80,42 +80,42 @@ class Automation:
     cost: str
 
 
-def build_page(found: Figures, names: Mapping[str, str]) -> FiguresPage:
+def build_page(figures: Figures, names: Mapping[str, str]) -> FiguresPage:
     """The figures of a period as plots, bars and words."""
-    whole = found.runs.whole
+    whole = figures.runs.whole
     return FiguresPage(
-        plots.whole_span(found.period),
-        _facts(whole, found),
-        plots.runs(found) if whole.runs else None,
-        plots.durations(found),
-        plots.costs(found),
-        _failing(found, names),
-        _waits(found),
-        found.runs.oldest if found.is_cut else None,
+        plots.whole_span(figures.period),
+        _facts(whole, figures),
+        plots.runs(figures) if whole.runs else None,
+        plots.durations(figures),
+        plots.costs(figures),
+        _failing(figures, names),
+        _waits(figures),
+        figures.runs.oldest if figures.is_cut else None,
     )
 
 
-def automations(found: Figures, names: Mapping[str, str]) -> list[Automation]:
+def automations(figures: Figures, names: Mapping[str, str]) -> list[Automation]:
     """What became of the runs of those automations that ran most."""
-    most = sorted(found.runs.automations.items(), key=lambda one: -one[1].runs)
+    busiest = sorted(figures.runs.automations.items(), key=lambda item: -item[1].runs)
     return [
         Automation(
             workflow_id,
             names.get(workflow_id, texts.text("figures.deleted")),
-            one.runs,
-            one.counts.get(RunStatus.FAILED, 0),
-            success(one.counts),
-            *_durations(one),
-            plots.dollars(one.cost) if one.cost else "–",
+            outcomes.runs,
+            outcomes.counts.get(RunStatus.FAILED, 0),
+            success(outcomes.counts),
+            *_durations(outcomes),
+            plots.dollars(outcomes.cost) if outcomes.cost else "–",
         )
-        for workflow_id, one in most[:_MAX_AUTOMATIONS]
+        for workflow_id, outcomes in busiest[:_MAX_AUTOMATIONS]
     ]
 
 
-def _facts(whole: Outcomes, found: Figures) -> list[Fact]:
+def _facts(whole: Outcomes, figures: Figures) -> list[Fact]:
     rate = success(whole.counts)
     median, longest = _durations(whole)
-    waiting = sum(sum(counts) for counts in found.waits.values())
+    waiting = sum(sum(counts) for counts in figures.waits.values())
     shown = {
         "runs": f"{whole.runs:,}",
         "success": "–" if rate is None else f"{rate} %",
@@ -127,35 +127,35 @@ def _facts(whole: Outcomes, found: Figures) -> list[Fact]:
     return [Fact(texts.text(f"figures.fact_{name}"), value) for name, value in shown.items()]
 
 
-def _durations(one: Outcomes) -> tuple[str, str]:
-    if not one.seconds:
+def _durations(outcomes: Outcomes) -> tuple[str, str]:
+    if not outcomes.seconds:
         return "–", "–"
-    return timestamps.duration(one.seconds[0]), timestamps.duration(one.seconds[1])
+    return timestamps.duration(outcomes.seconds[0]), timestamps.duration(outcomes.seconds[1])
 
 
-def _failing(found: Figures, names: Mapping[str, str]) -> list[Failing]:
-    most = max((one.runs for one in found.failing), default=1)
+def _failing(figures: Figures, names: Mapping[str, str]) -> list[Failing]:
+    highest = max((step.runs for step in figures.failing), default=1)
     return [
         Failing(
-            one.workflow_id,
-            names.get(one.workflow_id, texts.text("figures.deleted")),
-            one.name or texts.text("figures.no_step"),
-            words.icon(one.step_type or ""),
-            one.runs,
-            round(_BAR * one.runs / most, 1),
-            one.last_run_id,
+            step.workflow_id,
+            names.get(step.workflow_id, texts.text("figures.deleted")),
+            step.name or texts.text("figures.no_step"),
+            words.icon(step.step_type or ""),
+            step.runs,
+            round(_BAR * step.runs / highest, 1),
+            step.last_run_id,
         )
-        for one in found.failing
+        for step in figures.failing
     ]
 
 
-def _waits(found: Figures) -> list[Waiting]:
-    most = max((sum(counts) for counts in found.waits.values()), default=1)
+def _waits(figures: Figures) -> list[Waiting]:
+    highest = max((sum(counts) for counts in figures.waits.values()), default=1)
     rows = []
-    for kind, counts in sorted(found.waits.items(), key=lambda one: -sum(one[1])):
+    for kind, counts in sorted(figures.waits.items(), key=lambda item: -sum(item[1])):
         x, bar = 0.0, []
         for age, number in zip(_AGES, counts, strict=True):
-            width = _BAR * number / most
+            width = _BAR * number / highest
             if number:
                 bar.append((age, round(x, 1), round(width, 1)))
             x += width

@@ -120,8 +120,8 @@ def icon(kind: str) -> str:
 
 def word(kind: str) -> str:
     """A type of fields in a word."""
-    known = any(kind in group for group in GROUPS.values())
-    return texts.text(f"field_type.{kind}") if known else kind
+    is_known = any(kind in group for group in GROUPS.values())
+    return texts.text(f"field_type.{kind}") if is_known else kind
 
 
 def build_sections(draft: Draft, errors: Errors, opened: FieldPosition | None) -> list[Section]:
@@ -148,17 +148,21 @@ def window(count: int, at: int) -> tuple[int, int]:
 
 def problems_of(errors: Errors, path: str) -> Errors:
     """What is wrong with a part of the form itself, by its own fields."""
-    found = {
-        one.removeprefix(path).removeprefix("."): said
-        for one, said in errors.items()
-        if one == path or one.startswith(f"{path}.")
+    own_errors = {
+        error_path.removeprefix(path).removeprefix("."): messages
+        for error_path, messages in errors.items()
+        if error_path == path or error_path.startswith(f"{path}.")
     }
-    return {one: said for one, said in found.items() if not one.startswith("fields.")}
+    return {
+        error_path: messages
+        for error_path, messages in own_errors.items()
+        if not error_path.startswith("fields.")
+    }
 
 
 def elsewhere(errors: Errors, shown: Sequence[str]) -> Errors:
     """What is wrong, but with no input of the page."""
-    return {path: said for path, said in errors.items() if path not in shown}
+    return {path: messages for path, messages in errors.items() if path not in shown}
 
 
 def read_form(draft: Draft, form: FormData) -> Draft:
@@ -172,17 +176,17 @@ def read_form(draft: Draft, form: FormData) -> Draft:
 
 def read_section(section: Draft, form: FormData) -> Draft:
     """With what was typed of a section."""
-    made = dict(section)
-    _say(made, "title", normalise_breaks(text(form, "title")))
-    _say(made, "repeatable", "repeatable" in form)
+    changed = dict(section)
+    _say(changed, "title", normalise_breaks(text(form, "title")))
+    _say(changed, "repeatable", "repeatable" in form)
     if "minItems" in form:
-        given = section.get("repeatableConfig")
-        config = dict(given) if isinstance(given, dict) else {}
+        stored_config = section.get("repeatableConfig")
+        config = dict(stored_config) if isinstance(stored_config, dict) else {}
         for name in ("minItems", "maxItems"):
             _say(config, name, _number(text(form, name)))
         if config or "repeatableConfig" in section:
-            made["repeatableConfig"] = config
-    return made
+            changed["repeatableConfig"] = config
+    return changed
 
 
 def read_field(draft: Draft, saved: Draft, place: FieldPosition, form: FormData) -> Draft:
@@ -192,45 +196,45 @@ def read_field(draft: Draft, saved: Draft, place: FieldPosition, form: FormData)
         saved: the form as it is in force: keys that are in use there stay when a label changes.
     """
     field = editing.find(draft, place)
-    made = {**field, "type": text(form, "type", str(field.get("type")))}
+    changed = {**field, "type": text(form, "type", str(field.get("type")))}
     for name in ("label", "help", "timezone"):
         if name in form:
-            _say(made, name, normalise_breaks(text(form, name)))
+            _say(changed, name, normalise_breaks(text(form, name)))
     if "key" in form:
-        label = str(made.get("label", ""))
-        made["key"] = _key(draft, saved, place, text(form, "key"), label)
-    given = field.get("validation")
-    rules = dict(given) if isinstance(given, dict) else {}
+        label = str(changed.get("label", ""))
+        changed["key"] = _key(draft, saved, place, text(form, "key"), label)
+    stored_rules = field.get("validation")
+    rules = dict(stored_rules) if isinstance(stored_rules, dict) else {}
     if "key" in form:
         _say(rules, "required", "required" in form)
     for name in LIMITS:
         if name in form:
             _say(rules, name, _number(text(form, name)))
     if rules or "validation" in field:
-        made["validation"] = rules
+        changed["validation"] = rules
     if "option.0" in form:
-        made["options"] = read_options(field, form)
-    elif made["type"] in WITH_OPTIONS:
-        made.setdefault("options", [])
-    return made
+        changed["options"] = read_options(field, form)
+    elif changed["type"] in WITH_OPTIONS:
+        changed.setdefault("options", [])
+    return changed
 
 
 def read_options(field: Mapping[str, Any], form: FormData) -> list[dict[str, JSON]]:
     """The options that were typed: without a value it is the label."""
-    listed = [one for one in field.get("options") or () if isinstance(one, dict)]
-    known = {one.get("value"): one for one in listed}
-    were = [str(one.get(part) or "") for part in ("label", "value") for one in listed]
+    listed = [option for option in field.get("options") or () if isinstance(option, dict)]
+    by_value = {option.get("value"): option for option in listed}
+    were = [str(option.get(part) or "") for part in ("label", "value") for option in listed]
     as_it_is_known = as_they_were(were)
-    made = []
+    options = []
     for row in option_rows(form):
         label, value = map(as_it_is_known, row)
-        kept = known.get(value, {})
+        kept = by_value.get(value, {})
         if not value and kept.get("label") != label:
-            kept = known.get(label, {})
+            kept = by_value.get(label, {})
             value = label
         if label.strip() or value.strip():
-            made.append({**kept, "label": label or value, "value": value})
-    return made
+            options.append({**kept, "label": label or value, "value": value})
+    return options
 
 
 def option_rows(form: FormData) -> list[tuple[str, str]]:
@@ -241,14 +245,14 @@ def option_rows(form: FormData) -> list[tuple[str, str]]:
     return rows
 
 
-def _key(draft: Draft, saved: Draft, place: FieldPosition, given: str, label: str) -> str:
+def _key(draft: Draft, saved: Draft, place: FieldPosition, typed_key: str, label: str) -> str:
     """A key that was made of the label follows it, as long as nobody knows it."""
     field = editing.find(draft, place)
     key, others = str(field.get("key", "")), editing.keys_but(draft, place)
-    given = as_it_was(given, [key])
-    if given != key:
-        return given.strip() or editing.key_for(label, others)
-    is_known = any(one.get("id") == field.get("id") for _, one in editing.walk(saved))
+    typed_key = as_it_was(typed_key, [key])
+    if typed_key != key:
+        return typed_key.strip() or editing.key_for(label, others)
+    is_known = any(part.get("id") == field.get("id") for _, part in editing.walk(saved))
     follows = key == editing.key_for(str(field.get("label", "")), others)
     return editing.key_for(label, others) if follows and not is_known else key
 
@@ -291,13 +295,13 @@ def _field(field: Mapping[str, Any], place: FieldPosition, errors: Errors) -> Fi
     )
 
 
-def _number(given: str) -> JSON:
+def _number(typed: str) -> JSON:
     """A number that was typed; what is none stays as it was typed, to be mended."""
     try:
-        number = parse_number(given)
+        number = parse_number(typed)
     except ValueError:
-        return given
-    return number if number is not None else given.strip() or None
+        return typed
+    return number if number is not None else typed.strip() or None
 
 
 def _say(holder: dict[str, Any], name: str, value: JSON) -> None:

@@ -49,16 +49,16 @@ class ImportQuery(BaseModel):
         )
 
 
-def read_query(given: dict[str, Any]) -> ImportQuery:
+def read_query(query: dict[str, Any]) -> ImportQuery:
     """How a form says that its file is to be read.
 
     Raises:
         ValidationFailed: it says more than may be said; names the inputs.
     """
     try:
-        return ImportQuery.model_validate(given)
+        return ImportQuery.model_validate(query)
     except ValidationError as error:
-        raise ValidationFailed(field_errors(error, given)) from error
+        raise ValidationFailed(field_errors(error, query)) from error
 
 
 class ExportQuery(BaseModel):
@@ -100,12 +100,12 @@ def summary(preview: Preview | None, columns: Sequence[Column]) -> Summary | Non
     names = {column.key: column.name for column in columns}
     counted: Counter[tuple[str, str]] = Counter()
     lines: dict[tuple[str, str], list[int]] = {}
-    for one in preview.refused:
-        for key, messages in one.problems.items():
+    for row in preview.refused:
+        for key, messages in row.problems.items():
             reason = (names.get(key, key), "; ".join(messages))
             counted[reason] += 1
-            if len(found := lines.setdefault(reason, [])) < _MAX_LINES:
-                found.append(one.line)
+            if len(numbers := lines.setdefault(reason, [])) < _MAX_LINES:
+                numbers.append(row.line)
     return Summary(
         next((word for word, sign in SEPARATORS.items() if sign == preview.separator), ""),
         len(preview.rows),
@@ -119,7 +119,7 @@ def summary(preview: Preview | None, columns: Sequence[Column]) -> Summary | Non
             for name, key in zip(preview.names, preview.targets, strict=True)
             if name and not key
         ],
-        [one.name for one in columns if one.key not in preview.targets],
+        [column.name for column in columns if column.key not in preview.targets],
     )
 
 

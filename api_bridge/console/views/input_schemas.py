@@ -38,32 +38,34 @@ def lines(schema: Any) -> Sequence[Line] | None:
         return None
     if not isinstance(required, list) or set(map(str, required)) - set(properties):
         return None
-    found = []
-    for key, one in properties.items():
-        kind = _kind(one)
+    described = []
+    for key, property_schema in properties.items():
+        kind = _kind(property_schema)
         if kind is None:
             return None
-        found.append(Line(key, str(one.get("title") or ""), kind, key in required))
-    return found
+        described.append(Line(key, str(property_schema.get("title") or ""), kind, key in required))
+    return described
 
 
-def build_schema(schema: Any, given: Sequence[Line]) -> dict[str, Any] | None:
+def build_schema(schema: Any, lines_typed: Sequence[Line]) -> dict[str, Any] | None:
     """A schema with these fields, which keep what else it says of them; None when there is none."""
-    if not given:
+    if not lines_typed:
         return None
     before = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
     properties: dict[str, Any] = {}
-    for line in given:
-        known = dict(before.get(line.key) or {})
-        if _kind(known) != line.kind:
-            known = {name: known[name] for name in known if name not in ("type", "format", "enum")}
-            known = {**KINDS.get(line.kind, KINDS["text"]), **known}
-        known.pop("title", None)
-        properties[line.key] = {**known, **({"title": line.title} if line.title else {})}
+    for line in lines_typed:
+        stored = dict(before.get(line.key) or {})
+        if _kind(stored) != line.kind:
+            stored = {
+                name: stored[name] for name in stored if name not in ("type", "format", "enum")
+            }
+            stored = {**KINDS.get(line.kind, KINDS["text"]), **stored}
+        stored.pop("title", None)
+        properties[line.key] = {**stored, **({"title": line.title} if line.title else {})}
     around = {name: value for name, value in (schema or {}).items() if name != "required"}
-    made = {**around, "type": "object", "properties": properties}
-    required = [line.key for line in given if line.required]
-    return {**made, "required": required} if required else made
+    result = {**around, "type": "object", "properties": properties}
+    required = [line.key for line in lines_typed if line.required]
+    return {**result, "required": required} if required else result
 
 
 def _kind(schema: Any) -> str | None:

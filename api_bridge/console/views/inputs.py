@@ -64,8 +64,8 @@ def fields(definition: Mapping[str, Any], typed_in: FormData | None = None) -> l
 
 def labels(definition: Mapping[str, Any]) -> dict[str, str]:
     """What the values of an automation's input are called, by their keys."""
-    known = fields(definition)
-    return {one.key: one.label for one in known or ()}
+    all_fields = fields(definition)
+    return {field.key: field.label for field in all_fields or ()}
 
 
 def fields_of(schema: Any, prefix: str, typed_in: FormData | None = None) -> list[Field] | None:
@@ -81,11 +81,11 @@ def fields_of(schema: Any, prefix: str, typed_in: FormData | None = None) -> lis
     return [
         _field(
             (str(key), f"{prefix}{key}"),
-            one if isinstance(one, Mapping) else {},
+            property_schema if isinstance(property_schema, Mapping) else {},
             key in required,
             typed_in,
         )
-        for key, one in properties.items()
+        for key, property_schema in properties.items()
     ]
 
 
@@ -106,18 +106,18 @@ def values_of(filled: Sequence[Field]) -> dict[str, JSON]:
     Raises:
         ValidationFailed: names the inputs that cannot be read.
     """
-    given: dict[str, JSON] = {}
+    values: dict[str, JSON] = {}
     errors: dict[str, list[str]] = {}
     for field in filled:
         if field.value == "":
             continue
         try:
-            given[field.key] = _value(field)
+            values[field.key] = _value(field)
         except ValueError as error:
             errors[field.name] = [str(error)]
     if errors:
         raise ValidationFailed(errors)
-    return given
+    return values
 
 
 def _field(
@@ -131,7 +131,7 @@ def _field(
     default = schema.get("default", "")
     value = text(typed_in, name) if typed_in is not None else _format(default)
     control, input_type = "json", "text"
-    if isinstance(options, list) and all(isinstance(one, str) for one in options):
+    if isinstance(options, list) and all(isinstance(option, str) for option in options):
         control = "choice"
     elif kind == "boolean":
         control = "boolean"

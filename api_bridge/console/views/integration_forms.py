@@ -32,10 +32,10 @@ class Form:
     credentials_text: str
 
 
-def build_form(kind: str, known: Integration | None, typed_in: FormData | None) -> Form:
+def build_form(kind: str, integration: Integration | None, typed_in: FormData | None) -> Form:
     """The form of a type of integrations: as it was typed, else as it is kept."""
     config_schema, secret_schema = schemas(kind)
-    config: Mapping[str, Any] = known.config if known is not None else {}
+    config: Mapping[str, Any] = integration.config if integration is not None else {}
     if not config_schema:
         written = json.dumps(config, indent=2, ensure_ascii=False) if config else ""
         if typed_in is not None:
@@ -46,12 +46,12 @@ def build_form(kind: str, known: Integration | None, typed_in: FormData | None) 
 
 
 def read(
-    kind: str, form: FormData, known: Integration | None = None
+    kind: str, form: FormData, integration: Integration | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Config and credentials as they were typed; what was left empty is absent.
 
     Args:
-        known: the integration as it is: what nobody has touched stays exactly.
+        integration: the integration as it is: what nobody has touched stays exactly.
 
     Raises:
         ValidationFailed: names the inputs that cannot be read.
@@ -62,19 +62,23 @@ def read(
             object_of(text(form, CONFIG), CONFIG),
             object_of(text(form, CREDENTIALS), CREDENTIALS),
         )
-    config = _fields(CONFIG, config_schema, known.config if known is not None else {}, form)
+    config = _fields(
+        CONFIG, config_schema, integration.config if integration is not None else {}, form
+    )
     credentials = inputs.fields_of(_flat(secret_schema), f"{CREDENTIALS}.", form) or ()
     return inputs.values_of(config), inputs.values_of(credentials)
 
 
-def summary(found: Integration) -> str:
+def summary(integration: Integration) -> str:
     """What tells an integration from others of its type, in a few words."""
-    config = found.config
-    if found.type == EMAIL:
+    config = integration.config
+    if integration.type == EMAIL:
         return f"{config.get('fromEmail')} · {config.get('host')}"
-    if found.type == AI:
-        return " · ".join(str(one) for one in (config.get("provider"), config.get("model")) if one)
-    if found.type == SLACK:
+    if integration.type == AI:
+        return " · ".join(
+            str(part) for part in (config.get("provider"), config.get("model")) if part
+        )
+    if integration.type == SLACK:
         return str(config.get("channel") or "")
     return str(config.get("url") or "")
 
@@ -82,29 +86,29 @@ def summary(found: Integration) -> str:
 def _fields(
     prefix: str, schema: Mapping[str, Any], kept: Mapping[str, Any], typed_in: FormData | None
 ) -> list[Field]:
-    found = _flat(schema)
+    flattened = _flat(schema)
     for key, value in kept.items():
-        if key in found["properties"]:
-            found["properties"][key]["default"] = value
+        if key in flattened["properties"]:
+            flattened["properties"][key]["default"] = value
     return [
-        replace(one, words={value: words.option(one.key, value) for value in one.options})
-        for one in inputs.fields_of(found, f"{prefix}.", typed_in) or []
+        replace(field, words={value: words.option(field.key, value) for value in field.options})
+        for field in inputs.fields_of(flattened, f"{prefix}.", typed_in) or []
     ]
 
 
 def _secret(schema: Mapping[str, Any]) -> list[Field]:
     fields = inputs.fields_of(_flat(schema), f"{CREDENTIALS}.") or []
-    return [one if one.key in _PUBLIC else replace(one, type="password") for one in fields]
+    return [field if field.key in _PUBLIC else replace(field, type="password") for field in fields]
 
 
 def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema whose fields are of one type each, named as people read."""
     properties = {}
-    for key, one in schema["properties"].items():
+    for key, property_schema in schema["properties"].items():
         either: Mapping[str, Any] = next(
-            (part for part in one.get("anyOf", ()) if part.get("type") != "null"), {}
+            (part for part in property_schema.get("anyOf", ()) if part.get("type") != "null"), {}
         )
-        properties[key] = {**either, **one, "title": _label(key), "maxLength": 0}
+        properties[key] = {**either, **property_schema, "title": _label(key), "maxLength": 0}
     return {"properties": properties, "required": schema.get("required", [])}
 
 

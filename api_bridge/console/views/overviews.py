@@ -7,9 +7,9 @@ from automations.domain.figures import success
 from automations.domain.overviews import WorkflowOverview
 
 
-def row(found: WorkflowOverview) -> dict[str, object]:
+def row(overview: WorkflowOverview) -> dict[str, object]:
     """What is shown of an automation wherever it is named."""
-    workflow = found.workflow
+    workflow = overview.workflow
     return {
         "id": workflow.id,
         "name": workflow.name,
@@ -17,12 +17,12 @@ def row(found: WorkflowOverview) -> dict[str, object]:
         "status": workflow.status,
         "version": workflow.version,
         "updated_at": workflow.updated_at,
-        "owner": found.owner,
+        "owner": overview.owner,
         "trigger": triggers.describe(workflow.definition),
         "next_due": triggers.next_due(workflow.definition, workflow.status),
-        "bars": charts.bars(found.recent),
-        "bars_in_words": charts.bars_in_words(found.recent),
-        "success": success(found.counts),
+        "bars": charts.bars(overview.recent),
+        "bars_in_words": charts.bars_in_words(overview.recent),
+        "success": success(overview.counts),
         "runs": workflow.runs,
-        "last": found.recent[0] if found.recent else None,
+        "last": overview.recent[0] if overview.recent else None,
     }

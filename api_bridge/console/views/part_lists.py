@@ -17,14 +17,14 @@ def apply(parts: Sequence[T], what: str, new: T) -> tuple[T, ...]:
     Raises:
         ValidationFailed: there is no such button.
     """
-    act, _, given = what.partition(".")
+    act, _, rest = what.partition(".")
     left = list(parts)
-    place = place_named(given)
+    place = place_named(rest)
     if act == "add":
         return (*left, new)
     if act not in ("up", "down", "remove") or not 0 <= place < len(left):
         raise ValidationFailed({"do": ["there is no such button"]})
-    one = left.pop(place)
+    part = left.pop(place)
     if act != "remove":
-        left.insert(max(0, place - 1 if act == "up" else place + 1), one)
+        left.insert(max(0, place - 1 if act == "up" else place + 1), part)
     return tuple(left)

@@ -8,15 +8,15 @@ from typing import Any
 
 def sample(names: Iterable[str]) -> dict[str, Any]:
     """An object in which each of the dotted names has its last part as a value."""
-    made: dict[str, Any] = {}
+    root: dict[str, Any] = {}
     for name in names:
         *around, last = name.split(".")
-        inside = made
+        inside = root
         for part in around:
-            known = inside.get(part)
-            if not isinstance(known, dict):
+            child = inside.get(part)
+            if not isinstance(child, dict):
                 # It was a value by itself, too: what is inside of it says more.
-                known = inside[part] = {}
-            inside = known
+                child = inside[part] = {}
+            inside = child
         inside.setdefault(last, last)
-    return made
+    return root

@@ -80,24 +80,26 @@ class Plot:
 def runs(figures: Figures) -> Plot:
     """How many runs began when, by what became of them."""
     parts = _parts(figures)
-    most = _ceiling(max(part.runs for part in parts))
+    top = _ceiling(max(part.runs for part in parts))
     columns, rows = [], []
     for number, part in enumerate(parts):
         counts = by_outcome(part)
-        said = [_describe(one, n) for one, n in counts.items() if n]
-        label = f"{_span(figures.period, number)}: {', '.join(said) or texts.text('value.none')}"
-        columns.append(Column(_x(number), _stack(counts, most), label))
+        counted = [_describe(status, n) for status, n in counts.items() if n]
+        label = f"{_span(figures.period, number)}: {', '.join(counted) or texts.text('value.none')}"
+        columns.append(Column(_x(number), _stack(counts, top), label))
         if part.runs:
             rows.append([_span(figures.period, number), *map(str, counts.values())])
-    there = [one for one in STATUSES if any(by_outcome(part)[one] for part in parts)]
+    shown_statuses = [
+        status for status in STATUSES if any(by_outcome(part)[status] for part in parts)
+    ]
     whole = by_outcome(figures.runs.whole)
     return Plot(
-        ", ".join(_describe(one, n) for one, n in whole.items() if n),
+        ", ".join(_describe(status, n) for status, n in whole.items() if n),
         _COLUMN * len(parts),
         columns,
-        _count_marks(most, lambda value: f"{value:g}"),
+        _count_marks(top, lambda value: f"{value:g}"),
         _ticks(figures.period),
-        there,
+        shown_statuses,
         [texts.text("figures.when"), *map(outcome, STATUSES)],
         rows,
     )
@@ -106,37 +108,42 @@ def runs(figures: Figures) -> Plot:
 def durations(figures: Figures) -> Plot | None:
     """How long runs took that have completed: median, nine of ten, 99 of 100; None without any."""
     parts = _parts(figures)
-    found = [part.seconds for part in parts if part.seconds]
-    if not found:
+    measured = [part.seconds for part in parts if part.seconds]
+    if not measured:
         return None
-    low, high = _bounds(min(one[0] for one in found), max(one[-1] for one in found))
+    low, high = _bounds(
+        min(quantiles[0] for quantiles in measured), max(quantiles[-1] for quantiles in measured)
+    )
     columns, rows = [], []
     for number, part in enumerate(parts):
         span = _span(figures.period, number)
         if not part.seconds:
             columns.append(Column(_x(number), [], f"{span}: {texts.text('value.none')}"))
             continue
-        taken = [timestamps.duration(one) for one in part.seconds]
-        ys = [_log_y(one, low, high) for one in part.seconds]
+        taken = [timestamps.duration(second) for second in part.seconds]
+        ys = [_log_y(second, low, high) for second in part.seconds]
         blocks = [
             _between("p99", ys[2], ys[1]),
             _between("p90", ys[1], ys[0]),
             _block("p50", ys[0] - _MIN_BAR_WIDTH, _MIN_BAR_WIDTH * 2),
         ]
         label = ", ".join(
-            f"{texts.text(f'figures.{name}')} {one}"
-            for name, one in zip(("p50", "p90", "p99"), taken, strict=True)
+            f"{texts.text(f'figures.{name}')} {duration}"
+            for name, duration in zip(("p50", "p90", "p99"), taken, strict=True)
         )
         columns.append(Column(_x(number), blocks, f"{span}: {label}"))
         rows.append([span, *taken])
     names = [texts.text(f"figures.{name}") for name in ("p50", "p90", "p99")]
     whole = figures.runs.whole.seconds or ()
-    said = zip(names, map(timestamps.duration, whole), strict=True)
+    named_durations = zip(names, map(timestamps.duration, whole), strict=True)
     return Plot(
-        ", ".join(f"{name} {one}" for name, one in said),
+        ", ".join(f"{name} {duration}" for name, duration in named_durations),
         _COLUMN * len(parts),
         columns,
-        [_mark(_log_y(one, low, high), _round_duration(one)) for one in _duration_marks(low, high)],
+        [
+            _mark(_log_y(mark, low, high), _round_duration(mark))
+            for mark in _duration_marks(low, high)
+        ],
         _ticks(figures.period),
         ("p50", "p90", "p99"),
         [texts.text("figures.when"), *names],
@@ -152,23 +159,21 @@ def costs(figures: Figures) -> Plot | None:
     in_dollars = bool(whole.cost)
     parts = _parts(figures)
     values = [float(part.cost) if in_dollars else float(part.tokens) for part in parts]
-    most = _ceiling(max(values), whole=not in_dollars)
+    top = _ceiling(max(values), whole=not in_dollars)
     columns, rows = [], []
     for number, (part, value) in enumerate(zip(parts, values, strict=True)):
         span = _span(figures.period, number)
-        said = f"{dollars(part.cost)}, {tokens(part.tokens)}"
-        height = HEIGHT * value / most
+        label = f"{dollars(part.cost)}, {tokens(part.tokens)}"
+        height = HEIGHT * value / top
         blocks = [_block("cost", HEIGHT - height, height)] if value else []
-        columns.append(Column(_x(number), blocks, f"{span}: {said}"))
+        columns.append(Column(_x(number), blocks, f"{span}: {label}"))
         if value:
             rows.append([span, dollars(part.cost), f"{part.tokens:,}"])
     return Plot(
         f"{dollars(whole.cost)}, {tokens(whole.tokens)}",
         _COLUMN * len(parts),
         columns,
-        _count_marks(
-            most, (lambda value: f"${value:g}") if in_dollars else (lambda v: f"{v:,.0f}")
-        ),
+        _count_marks(top, (lambda value: f"${value:g}") if in_dollars else (lambda v: f"{v:,.0f}")),
         _ticks(figures.period),
         (),
         [texts.text(f"figures.{name}") for name in ("when", "cost", "tokens")],
@@ -176,11 +181,12 @@ def costs(figures: Figures) -> Plot | None:
     )
 
 
-def by_outcome(found: Outcomes) -> dict[str, int]:
+def by_outcome(outcomes: Outcomes) -> dict[str, int]:
     """Numbers of runs by what became of them; those that may still change are one number."""
-    unfinished = sum(found.counts.get(status, 0) for status in UNFINISHED)
+    unfinished = sum(outcomes.counts.get(status, 0) for status in UNFINISHED)
     return {
-        one: unfinished if one == _OPEN else found.counts.get(RunStatus(one), 0) for one in STATUSES
+        status: unfinished if status == _OPEN else outcomes.counts.get(RunStatus(status), 0)
+        for status in STATUSES
     }
 
 
@@ -206,8 +212,8 @@ def tokens(number: int) -> str:
 
 
 def _parts(figures: Figures) -> list[Outcomes]:
-    found = figures.runs.parts
-    return [found.get(number, NO_OUTCOMES) for number in range(figures.period.parts)]
+    by_number = figures.runs.parts
+    return [by_number.get(number, NO_OUTCOMES) for number in range(figures.period.parts)]
 
 
 def _x(number: int) -> float:
@@ -218,11 +224,11 @@ def _describe(name: str, number: int) -> str:
     return f"{number:,} {outcome(name).lower()}"
 
 
-def _stack(counts: dict[str, int], most: float) -> list[Block]:
+def _stack(counts: dict[str, int], top: float) -> list[Block]:
     blocks, y = [], HEIGHT
     for name, number in counts.items():
         if number:
-            height = max(HEIGHT * number / most, _MIN_BAR_WIDTH)
+            height = max(HEIGHT * number / top, _MIN_BAR_WIDTH)
             blocks.append(_block(name, y - height, height))
             y = blocks[-1].y
     return blocks
@@ -238,16 +244,16 @@ def _block(name: str, top: float, height: float) -> Block:
     return Block(name, round(min(max(top, 0.0), HEIGHT - seen), 1), seen)
 
 
-def _ceiling(most: float, whole: bool = True) -> float:
+def _ceiling(highest: float, whole: bool = True) -> float:
     """The end of an axis, of which half is a round number, too."""
-    if whole and most <= 2:
+    if whole and highest <= 2:
         return 2.0
-    power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= most * 0.999)
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= highest * 0.999)
 
 
-def _count_marks(most: float, text: Callable[[float], str]) -> list[Mark]:
-    return [_mark(HEIGHT * (1 - share), text(most * share)) for share in (1.0, 0.5, 0.0)]
+def _count_marks(top: float, text: Callable[[float], str]) -> list[Mark]:
+    return [_mark(HEIGHT * (1 - share), text(top * share)) for share in (1.0, 0.5, 0.0)]
 
 
 def _mark(y: float, text: str) -> Mark:
@@ -255,9 +261,12 @@ def _mark(y: float, text: str) -> Mark:
     return Mark(round(y, 1), round(min(max(y + _BELOW, 9.0), HEIGHT - 1), 1), text)
 
 
-def _bounds(least: float, most: float) -> tuple[float, float]:
-    low = max((one for one in _ROUND if one <= least), default=_ROUND[0])
-    high = min((one for one in _ROUND if one >= most and one > low), default=_MAX_DURATION)
+def _bounds(shortest: float, longest: float) -> tuple[float, float]:
+    low = max((duration for duration in _ROUND if duration <= shortest), default=_ROUND[0])
+    high = min(
+        (duration for duration in _ROUND if duration >= longest and duration > low),
+        default=_MAX_DURATION,
+    )
     return low, high
 
 
@@ -268,13 +277,13 @@ def _log_y(seconds: float, low: float, high: float) -> float:
 
 def _duration_marks(low: float, high: float) -> list[float]:
     """Durations that are marked: as many as stand clear of each other."""
-    found: list[float] = []
-    for one in (*_ROUND, _MAX_DURATION):
-        if low <= one <= high:
-            y = _log_y(one, low, high)
-            if not found or _log_y(found[-1], low, high) - y >= _APART:
-                found.append(one)
-    return found
+    marks_kept: list[float] = []
+    for duration in (*_ROUND, _MAX_DURATION):
+        if low <= duration <= high:
+            y = _log_y(duration, low, high)
+            if not marks_kept or _log_y(marks_kept[-1], low, high) - y >= _APART:
+                marks_kept.append(duration)
+    return marks_kept
 
 
 def _round_duration(seconds: float) -> str:
@@ -303,10 +312,10 @@ def _span(period: Period, number: int) -> str:
 
 def _ticks(period: Period) -> list[str]:
     whole = period.until - period.since
-    found = [period.since + whole * share / (_LABELS - 1) for share in range(_LABELS)]
+    instants = [period.since + whole * share / (_LABELS - 1) for share in range(_LABELS)]
     if whole <= timedelta(days=2):
-        return [f"{one:%H:%M}" for one in found]
-    return [_day(one) for one in found]
+        return [f"{instant:%H:%M}" for instant in instants]
+    return [_day(instant) for instant in instants]
 
 
 def _day(instant: datetime) -> str:

@@ -70,23 +70,23 @@ def step_specs(kind: str) -> Sequence[Spec]:
     """What a step of a type is configured by."""
     step_type = STEP_TYPES[kind]
     apart = {*step_type.arms, *step_type.body} - {"onReject"}
-    found = [
+    specs = [
         spec
         for spec in model_specs(step_type.Config, "config.", step_type.example)
         if spec.key not in apart
     ]
     return [
         _with_subject(spec, step_type.refers_to.get(_python_name(step_type.Config, spec.key), ""))
-        for spec in found
+        for spec in specs
     ]
 
 
 @lru_cache(maxsize=1)
 def common_specs() -> Sequence[Spec]:
     """What all steps have, beside their name: what happens when they fail."""
-    wanted = ("retry", "timeout", "onError")
-    found = {spec.key: spec for spec in model_specs(StepBase, "", {})}
-    return [found[key] for key in wanted]
+    keys = ("retry", "timeout", "onError")
+    by_key = {spec.key: spec for spec in model_specs(StepBase, "", {})}
+    return [by_key[key] for key in keys]
 
 
 @lru_cache(maxsize=8)
@@ -122,8 +122,8 @@ def _of_schema(
     example: Mapping[str, Any],
 ) -> Iterator[Spec]:
     required = schema.get("required", ())
-    for key, one in schema.get("properties", {}).items():
-        yield _spec(key, one, defs, prefix, key in required, example)
+    for key, property_schema in schema.get("properties", {}).items():
+        yield _spec(key, property_schema, defs, prefix, key in required, example)
 
 
 def _spec(
@@ -134,7 +134,7 @@ def _spec(
     required: bool,
     example: Mapping[str, Any],
 ) -> Spec:
-    kinds = [_resolve(one, defs) for one in _alternatives(schema)]
+    kinds = [_resolve(alternative, defs) for alternative in _alternatives(schema)]
     control, options, inside = _control(key, kinds, defs, f"{prefix}{key}.")
     subject = _FILTERED.get(key, "")
     if subject:
@@ -166,18 +166,20 @@ def _spec(
 def _control(
     key: str, kinds: Sequence[Mapping[str, Any]], defs: Mapping[str, Any], prefix: str
 ) -> tuple[str, Sequence[str], Sequence[Spec]]:
-    enum = next((one["enum"] for one in kinds if "enum" in one), None)
-    arrays = [one for one in kinds if one.get("type") == "array"]
+    enum = next((kind["enum"] for kind in kinds if "enum" in kind), None)
+    arrays = [kind for kind in kinds if kind.get("type") == "array"]
     if enum is not None:
-        return ("ways" if arrays else "choice"), [str(one) for one in enum], ()
-    types = {one.get("type") for one in kinds}
+        return ("ways" if arrays else "choice"), [str(choice) for choice in enum], ()
+    types = {kind.get("type") for kind in kinds}
     if "boolean" in types:
         return "boolean", (), ()
     if arrays:
-        items = [_resolve(one, defs) for one in _alternatives(arrays[0].get("items", {}))]
-        if any("operator" in one.get("properties", {}) for one in items):
+        items = [
+            _resolve(alternative, defs) for alternative in _alternatives(arrays[0].get("items", {}))
+        ]
+        if any("operator" in item.get("properties", {}) for item in items):
             return "rules", (), ()
-        plain = items and all(one.get("type") in ("string", "integer", "number") for one in items)
+        plain = items and all(item.get("type") in ("string", "integer", "number") for item in items)
         return ("list" if plain else "value"), (), ()
     if "object" in types:
         return _of_object(key, kinds, defs, prefix)
@@ -192,7 +194,7 @@ def _control(
 def _of_object(
     key: str, kinds: Sequence[Mapping[str, Any]], defs: Mapping[str, Any], prefix: str
 ) -> tuple[str, Sequence[str], Sequence[Spec]]:
-    schema = next(one for one in kinds if one.get("type") == "object")
+    schema = next(kind for kind in kinds if kind.get("type") == "object")
     if "properties" not in schema:
         return ("value" if key in _WHOLE else "pairs"), (), ()
     inside = list(_of_schema(schema, defs, prefix, {}))
@@ -203,8 +205,8 @@ def _of_object(
 
 
 def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = schema.get("anyOf") or schema.get("oneOf") or [schema]
-    return [one for one in found if one.get("type") != "null"]
+    alternatives = schema.get("anyOf") or schema.get("oneOf") or [schema]
+    return [alternative for alternative in alternatives if alternative.get("type") != "null"]
 
 
 def _resolve(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -216,7 +218,7 @@ def _label(key: str) -> str:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key).lower()
     words = re.sub(r" id\b", "", words)
     words = re.sub(r"\bconn\b", "connection", words)
-    words = re.sub(r"\b(html|url|dag)\b", lambda found: found[0].upper(), words)
+    words = re.sub(r"\b(html|url|dag)\b", lambda match: match[0].upper(), words)
     return words[:1].upper() + words[1:]
 
 

@@ -79,8 +79,10 @@ def empty() -> ShapeDraft:
 def from_shape(name: str, description: str, columns: Sequence[Column]) -> ShapeDraft:
     """A table as it is."""
     drafts = [
-        ColumnDraft(one.key, one.key, one.name, one.type, one.required, _options(one))
-        for one in columns
+        ColumnDraft(
+            column.key, column.key, column.name, column.type, column.required, _options(column)
+        )
+        for column in columns
     ]
     return ShapeDraft(name, description, tuple(drafts))
 
@@ -132,40 +134,40 @@ def shape(draft: ShapeDraft, before: Sequence[Column], category: str = "USER") -
     Raises:
         ValidationFailed: it is no table; names the inputs.
     """
-    known = {column.key: column for column in before}
-    taken = {one.was or one.key.strip() for one in draft.columns}
+    by_key = {column.key: column for column in before}
+    taken = {column.was or column.key.strip() for column in draft.columns}
     columns: list[dict[str, JSON]] = []
     places: list[int] = []
-    for place, one in enumerate(draft.columns):
-        if one.is_blank:
+    for place, column_draft in enumerate(draft.columns):
+        if column_draft.is_blank:
             continue
         key = (
-            one.was
-            or one.key.strip()
-            or key_of(one.name, taken, otherwise="column", longest=_MAX_KEY)
+            column_draft.was
+            or column_draft.key.strip()
+            or key_of(column_draft.name, taken, otherwise="column", longest=_MAX_KEY)
         )
         taken.add(key)
-        columns.append({**_column(one, known.get(one.was)), "key": key})
+        columns.append({**_column(column_draft, by_key.get(column_draft.was)), "key": key})
         places.append(place)
-    given = {
+    raw_shape = {
         "name": draft.name,
         "description": draft.description,
         "category": category,
         "columns": columns,
     }
     try:
-        return TableShape.model_validate(given)
+        return TableShape.model_validate(raw_shape)
     except ValidationError as error:
-        raise ValidationFailed(_problems(field_errors(error, given), places)) from error
+        raise ValidationFailed(_problems(field_errors(error, raw_shape), places)) from error
 
 
-def _column(one: ColumnDraft, before: Column | None) -> dict[str, JSON]:
-    made: dict[str, JSON] = {"name": one.name, "type": one.type, "required": one.required}
-    if one.type not in ("select", "multiselect"):
-        return made
+def _column(draft: ColumnDraft, before: Column | None) -> dict[str, JSON]:
+    column: dict[str, JSON] = {"name": draft.name, "type": draft.type, "required": draft.required}
+    if draft.type not in ("select", "multiselect"):
+        return column
     kept = {_line(option): option.model_dump() for option in before.options} if before else {}
-    lines = [line.strip() for line in normalise_breaks(one.options).split("\n") if line.strip()]
-    return {**made, "options": [kept.get(line) or _option(line) for line in lines]}
+    lines = [line.strip() for line in normalise_breaks(draft.options).split("\n") if line.strip()]
+    return {**column, "options": [kept.get(line) or _option(line) for line in lines]}
 
 
 def _options(column: Column) -> str:
@@ -207,7 +209,7 @@ def _problems(errors: Errors, places: Sequence[int]) -> Errors:
     """What is wrong by the names of inputs, which have the places of all that are shown."""
 
     def input_name(path: str) -> str:
-        found = _OF_COLUMN.match(path)
-        return f"c{places[int(found[1])]}.{found[2]}" if found else path
+        match = _OF_COLUMN.match(path)
+        return f"c{places[int(match[1])]}.{match[2]}" if match else path
 
     return {input_name(path): messages for path, messages in errors.items()}

@@ -37,25 +37,25 @@ def rows(schema: Mapping[str, Any], data: Mapping[str, JSON]) -> list[Row]:
     Args:
         schema: of the version that was filled in.
     """
-    made: list[Row] = []
+    shown: list[Row] = []
     left = dict(data)
     for section in FormSchema.model_validate(schema).sections:
         if not section.repeatable:
-            made += _values(section.fields, left)
+            shown += _values(section.fields, left)
             continue
-        given = left.pop(section.items_key, None)
-        if isinstance(given, list) and all(isinstance(item, dict) for item in given):
-            items = [_item(section.fields, item) for item in given]
-            made.append(Row(_cut(section.title or section.items_key), "", None, items=items))
-        elif given is not None:
-            made.append(Row(_cut(section.title or section.items_key), "", given))
-    return made + [Row(_cut(key), "", value) for key, value in left.items()]
+        items_data = left.pop(section.items_key, None)
+        if isinstance(items_data, list) and all(isinstance(item, dict) for item in items_data):
+            items = [_item(section.fields, item) for item in items_data]
+            shown.append(Row(_cut(section.title or section.items_key), "", None, items=items))
+        elif items_data is not None:
+            shown.append(Row(_cut(section.title or section.items_key), "", items_data))
+    return shown + [Row(_cut(key), "", value) for key, value in left.items()]
 
 
 def _item(fields: Sequence[FormField], item: Mapping[str, JSON]) -> list[Row]:
     left = dict(item)
-    made = _values(fields, left)
-    return made + [Row(_cut(key), "", value) for key, value in left.items()]
+    shown = _values(fields, left)
+    return shown + [Row(_cut(key), "", value) for key, value in left.items()]
 
 
 def _values(fields: Sequence[FormField], left: dict[str, JSON]) -> list[Row]:
@@ -80,7 +80,7 @@ def _format(field: FormField, value: JSON) -> JSON:
     if isinstance(value, str):
         return labels.get(value, value)
     if isinstance(value, list):
-        return [labels.get(one, one) if isinstance(one, str) else one for one in value]
+        return [labels.get(item, item) if isinstance(item, str) else item for item in value]
     return value
 
 

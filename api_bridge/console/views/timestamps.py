@@ -73,12 +73,12 @@ def duration(taken: timedelta | float) -> str:
     return _two(whole, _DAY, "d", _HOUR, "h")
 
 
-def interval(every: timedelta) -> str:
+def interval(period: timedelta) -> str:
     """How often something happens."""
-    unit = _UNITS.get(every.total_seconds())
+    unit = _UNITS.get(period.total_seconds())
     if unit is not None:
         return texts.text(f"interval.{unit}")
-    return texts.text("interval.other", every=duration(every))
+    return texts.text("interval.other", every=duration(period))
 
 
 def _two(seconds: int, large: int, name: str, small: int, smaller: str) -> str:

@@ -68,9 +68,9 @@ class TriedStepView:
 
 def build_steps(trial: Trial) -> list[TriedStepView]:
     """The steps of a trial."""
-    each = _MAX_PAGE_CHARACTERS // max(len(trial.steps), 1)
-    most = min(max(each, _MIN_CHARACTERS), _MAX_CHARACTERS)
-    return [_step(one, most) for one in trial.steps]
+    share = _MAX_PAGE_CHARACTERS // max(len(trial.steps), 1)
+    max_length = min(max(share, _MIN_CHARACTERS), _MAX_CHARACTERS)
+    return [_step(step, max_length) for step in trial.steps]
 
 
 def answers(
@@ -82,51 +82,52 @@ def answers(
         names: of the steps, by their ids.
     """
     kept = sample.get(ANSWERS)
-    found = {
-        name: SampleAnswer(_decision(one.get("decision")), one.get("data"))
-        for name, one in (kept.items() if isinstance(kept, dict) else ())
-        if isinstance(one, dict)
+    replies = {
+        name: SampleAnswer(_decision(reply.get("decision")), reply.get("data"))
+        for name, reply in (kept.items() if isinstance(kept, dict) else ())
+        if isinstance(reply, dict)
     }
     for name, value in form.multi_items():
         step_id = name.removeprefix(ANSWER)
         if name.startswith(ANSWER) and step_id in names and (chosen := _decision(value)):
-            known = found.get(step_id) or found.get(names[step_id]) or SampleAnswer()
-            found[step_id] = replace(known, decision=chosen)
-    return found
+            current = replies.get(step_id) or replies.get(names[step_id]) or SampleAnswer()
+            replies[step_id] = replace(current, decision=chosen)
+    return replies
 
 
 def _decision(value: object) -> Decision | None:
     return Decision(str(value)) if value in _DECISIONS else None
 
 
-def _step(one: TriedStep, most: int) -> TriedStepView:
-    pause = pause_of(one.waits, common_clock.now()) if one.waits is not None else None
+def _step(tried: TriedStep, max_length: int) -> TriedStepView:
+    pause = pause_of(tried.waits, common_clock.now()) if tried.waits is not None else None
     decisions: Sequence[str] = ()
     if pause is not None and pause.kind != WaitKind.DELAY:
         decisions = _DECISIONS if pause.kind == WaitKind.DECISION else _AT_MOST
-    kind = STEP_TYPES[one.step.type]
+    kind = STEP_TYPES[tried.step.type]
     return TriedStepView(
-        id=one.step.id,
-        name=one.step.name,
+        id=tried.step.id,
+        name=tried.step.name,
         title=kind.title,
-        icon=words.icon(one.step.type),
-        status=one.status,
-        items=[index + 1 for index in one.iteration],
-        effects=[_effect(effect.what, effect.details, most) for effect in one.effects],
+        icon=words.icon(tried.step.type),
+        status=tried.status,
+        items=[index + 1 for index in tried.iteration],
+        effects=[_effect(effect.what, effect.details, max_length) for effect in tried.effects],
         pause=pause,
         asked=_question(pause),
         decisions=decisions,
-        decision=str(one.answer.decision) if one.answer is not None else "",
-        arm=texts.text(f"flow.{one.arm}") if one.arm is not None else None,
-        output=excerpt(shown_values.pretty(one.output), most) if one.output else "",
-        assumed=one.assumed,
-        error=None if one.fail is None else excerpt(one.fail.error, most),
+        decision=str(tried.answer.decision) if tried.answer is not None else "",
+        arm=texts.text(f"flow.{tried.arm}") if tried.arm is not None else None,
+        output=excerpt(shown_values.pretty(tried.output), max_length) if tried.output else "",
+        assumed=tried.assumed,
+        error=None if tried.fail is None else excerpt(tried.fail.error, max_length),
     )
 
 
-def _effect(what: str, details: Mapping[str, JSON], most: int) -> TriedEffect:
+def _effect(what: str, details: Mapping[str, JSON], max_length: int) -> TriedEffect:
     return TriedEffect(
-        excerpt(what, most), excerpt(shown_values.pretty(details), most) if details else ""
+        excerpt(what, max_length),
+        excerpt(shown_values.pretty(details), max_length) if details else "",
     )
 
 
@@ -134,5 +135,5 @@ def _question(pause: Pause | None) -> dict[str, Any]:
     """What people would be asked."""
     if pause is None or pause.kind != WaitKind.DECISION or pause.question is None:
         return {}
-    wanted = ("body", "data", "approvers")
-    return {name: pause.question[name] for name in wanted if pause.question.get(name)}
+    names = ("body", "data", "approvers")
+    return {name: pause.question[name] for name in names if pause.question.get(name)}

@@ -55,15 +55,15 @@ def _schedule(trigger: Mapping[str, Any], timezone: str | None) -> str:
     zone = str(trigger.get("timezone") or timezone or "UTC")
     interval = trigger.get("interval")
     if interval is not None:
-        every = parse_duration(str(interval))
-        return timestamps.interval(every)
+        period = parse_duration(str(interval))
+        return timestamps.interval(period)
     return f"{_cron(str(trigger.get('cron')))} ({zone})"
 
 
 def _cron(cron: str) -> str:
     """A cron expression in words, when it is one of the frequent ones; else as it is written."""
-    if every := _EVERY.fullmatch(cron):
-        return timestamps.interval(timedelta(minutes=int(every[1])))
+    if match := _EVERY.fullmatch(cron):
+        return timestamps.interval(timedelta(minutes=int(match[1])))
     if (at := _TIME.fullmatch(cron)) is None:
         return texts.text("trigger.cron", cron=cron)
     minute, hour, day, month, weekday = at.groups()
