@@ -107,14 +107,14 @@ class _Dispatching(Collector):
 
 def _gauges(totals: Totals) -> Iterator[Metric]:
     now = totals.gauges
-    yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
+    yield _gauge("runs", "Runs in flight.", _by_label(now.runs), ("status",))
     held = "Runs that Airflow works on; parked ones are not among them."
     yield _gauge("runs_in_airflow", held, {(): now.in_airflow}, ())
     express = "Express workers that are there, on whichever machines."
     yield _gauge("express_workers", express, {(): now.express_workers}, ())
     held_up = "Automations whose DAG somebody has paused or deleted in Airflow."
-    yield _gauge("held_up", held_up, _one(now.held_up), ("reason",))
-    yield _gauge("waits", "Pauses that are open.", _one(now.waits), ("kind",))
+    yield _gauge("held_up", held_up, _by_label(now.held_up), ("reason",))
+    yield _gauge("waits", "Pauses that are open.", _by_label(now.waits), ("kind",))
     yield _gauge("jobs", "Jobs for the dispatchers.", now.jobs, ("kind", "state"))
     lag = "How long the oldest due job has been due."
     yield _gauge("dispatcher_lag_seconds", lag, {(): now.lag}, ())
@@ -160,5 +160,5 @@ def _gauge(name: str, text: str, values: Mapping[Any, float], labels: tuple[str,
     return gauge
 
 
-def _one(values: Mapping[Any, float]) -> dict[tuple[str, ...], float]:
+def _by_label(values: Mapping[Any, float]) -> dict[tuple[str, ...], float]:
     return {(key,): value for key, value in values.items()}

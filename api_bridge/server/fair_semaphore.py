@@ -28,10 +28,10 @@ class FairSemaphore:
     async def hold(self, key: str) -> AsyncIterator[None]:
         """Wait for a place, and hold it within the block."""
         # Its own first: who waits for that holds nothing that others could have.
-        async with self._of(key), self._all:
+        async with self._semaphore_of(key), self._all:
             yield
 
-    def _of(self, key: str) -> asyncio.Semaphore:
+    def _semaphore_of(self, key: str) -> asyncio.Semaphore:
         """The places of a workspace, which are there as long as somebody has or wants one."""
         semaphore = self._each.get(key)
         if semaphore is None:

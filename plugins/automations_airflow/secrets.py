@@ -21,7 +21,7 @@ class AirflowSecrets:
     """
 
     def read(self, names: Set[str]) -> Mapping[str, str]:
-        values = {name: _of(PREFIX + name) for name in names}
+        values = {name: _read_value(PREFIX + name) for name in names}
         for value in values.values():
             mask_secret(value)
         return {name: value for name, value in values.items() if value}
@@ -56,7 +56,7 @@ def _connection(conn_id: str) -> HostConnection | None:
     )
 
 
-def _of(key: str) -> str | None:
+def _read_value(key: str) -> str | None:
     try:
         return _variable(key) or _password(key)
     except AirflowSecretsBackendAccessDenied as error:

@@ -69,20 +69,20 @@ def decide_many(caller: Member, form: Posted) -> Response:
 @router.get("/{run_id}")
 def show(request: Request, caller: Viewer, run_id: str) -> Response:
     """One decision, with what it is about."""
-    return _asking(request, caller, run_id)
+    return _decision_page(request, caller, run_id)
 
 
 @router.post("/{run_id}")
 @body_limit(multipart=MAX_FILES_BYTES)
 def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Response:
     """Decide, once."""
-    question = _one(caller, run_id)
+    question = _open_decision(caller, run_id)
     filled = data = None
     try:
         if question.form is not None:
             filled = form_inputs.read(question.form, form, beside=_BESIDE)
             if form_inputs.edits(form):
-                return _asking(request, caller, run_id, form, filled.data, filled.problems)
+                return _decision_page(request, caller, run_id, form, filled.data, filled.problems)
             if filled.problems:
                 raise ValidationFailed(filled.problems)
             data = filled.data or None
@@ -94,11 +94,11 @@ def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Respo
         decisions.resume(caller, run_id, decision=decision, data=data, sent=sent, reason=why)
     except ValidationFailed as error:
         typed = filled.data if filled is not None else None
-        return _asking(request, caller, run_id, form, typed, error.field_errors)
+        return _decision_page(request, caller, run_id, form, typed, error.field_errors)
     return responses.redirect(urls.safe(text(form, "next", ROOT)), f"run.{decision}")
 
 
-def _one(caller: Principal, run_id: str) -> inbox.OpenDecision:
+def _open_decision(caller: Principal, run_id: str) -> inbox.OpenDecision:
     decision = next(iter(inbox.list_open(caller, run_id)), None)
     if decision is None:
         browsing.automation_of(caller.workspace_id, run_id)
@@ -106,7 +106,7 @@ def _one(caller: Principal, run_id: str) -> inbox.OpenDecision:
     return decision
 
 
-def _asking(
+def _decision_page(
     request: Request,
     caller: Principal,
     run_id: str,
@@ -114,7 +114,7 @@ def _asking(
     typed: dict[str, object] | None = None,
     problems: dict[str, list[str]] | None = None,
 ) -> Response:
-    question = _one(caller, run_id)
+    question = _open_decision(caller, run_id)
     groups = None
     if question.form is not None:
         groups = form_groups.build(question.form, typed or {}, problems)

@@ -35,19 +35,19 @@ def add(request: Request, caller: Admin, form: Posted) -> Response:
     if not 0 < len(name) <= _MAX_NAME:
         raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters"]})
     created = members.create(caller, name=name, email=email, role=_role(text(form, "role")))
-    return _inviting(request, caller, created.id)
+    return _invitation_page(request, caller, created.id)
 
 
 @router.post("/{member_id}/invitation")
 def invite(request: Request, caller: Admin, member_id: str, form: Posted) -> Response:
     """Show a link by which a member sets a password; those before are void."""
-    return _inviting(request, caller, member_id)
+    return _invitation_page(request, caller, member_id)
 
 
 @router.post("/{member_id}/role")
 def change_role(caller: Admin, member_id: str, form: Posted) -> Response:
     """Give a member another role."""
-    _there(caller, member_id)
+    _require(caller, member_id)
     members.update(caller, member_id, role=_role(text(form, "role")))
     return responses.redirect(ROOT, "member.changed")
 
@@ -55,13 +55,13 @@ def change_role(caller: Admin, member_id: str, form: Posted) -> Response:
 @router.post("/{member_id}/remove")
 def remove(caller: Admin, member_id: str, form: Posted) -> Response:
     """Remove a member: their keys are revoked, their sessions end."""
-    _there(caller, member_id)
+    _require(caller, member_id)
     check_sure(form)
     members.delete(caller, member_id)
     return responses.redirect(ROOT, "member.removed")
 
 
-def _there(caller: Principal, member_id: str) -> members.Member:
+def _require(caller: Principal, member_id: str) -> members.Member:
     member = members.get(caller.workspace_id, member_id)
     if member is None:
         raise NotFound(f"There is no member {member_id}.")
@@ -74,8 +74,8 @@ def _role(role: str) -> str:
     return role
 
 
-def _inviting(request: Request, caller: Principal, member_id: str) -> Response:
-    invited = _there(caller, member_id)
+def _invitation_page(request: Request, caller: Principal, member_id: str) -> Response:
+    invited = _require(caller, member_id)
     token, _ = sign_ins.invite(caller, member_id)
     # Shown now and never again: it is in no address that anybody else could load.
     link = f"{get_settings().bridge_base}/console/invitation/{token}"

@@ -34,7 +34,7 @@ _MAX_TEXT = 320
 @any_query
 def show_sign_in(request: Request, next: str = urls.HOME) -> Response:  # noqa: A002
     """Ask who signs in."""
-    return _asking(request, next)
+    return _sign_in_page(request, next)
 
 
 @router.post("/sign-in")
@@ -52,7 +52,7 @@ def sign_in(request: Request, form: Posted) -> Response:
         opened = sign_ins.sign_in(workspace, email, password, client_address(request))
     except (NotAuthenticated, TooManyRequests) as error:
         denied_requests.note(request, error)
-        return _asking(request, then, email=email, workspace=workspace, error=error)
+        return _sign_in_page(request, then, email=email, workspace=workspace, error=error)
     return _session_answer(opened, then)
 
 
@@ -103,7 +103,7 @@ def confirm_from_airflow(request: Request, form: Posted) -> Response:
 @any_query
 def show_invitation(request: Request, token: str) -> Response:
     """Ask for the password that whoever was invited chooses; changes nothing."""
-    return _inviting(request)
+    return _invitation_page(request)
 
 
 @router.post("/invitation/{token}")
@@ -120,7 +120,7 @@ def accept_invitation(request: Request, token: str, form: Posted) -> Response:
         opened = sign_ins.accept(token, password, client_address(request))
     except DomainError as error:
         denied_requests.note(request, error, link=True)
-        return _inviting(request, error)
+        return _invitation_page(request, error)
     # Whoever comes for the first time is led to what is to be done first.
     return _session_answer(opened, urls.ROOT)
 
@@ -143,7 +143,7 @@ def _is_signed_in(request: Request) -> bool:
         return False  # It has ended.
 
 
-def _asking(
+def _sign_in_page(
     request: Request,
     then: str,
     email: str = "",
@@ -166,7 +166,7 @@ def _asking(
     return answer
 
 
-def _inviting(request: Request, error: DomainError | None = None) -> Response:
+def _invitation_page(request: Request, error: DomainError | None = None) -> Response:
     problems = error.field_errors if isinstance(error, ValidationFailed) else {}
     return responses.page(
         request,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import Notification
 
 
-def _of(workspace_id: str, user_id: str) -> Select[Notification]:
+def _query_of(workspace_id: str, user_id: str) -> Select[Notification]:
     return select(Notification).where(
         Notification.workspace_id == workspace_id, Notification.user_id == user_id
     )
@@ -20,7 +20,7 @@ def page(
     session: Session, workspace_id: str, user_id: str, *, unread_only: bool, offset: int, limit: int
 ) -> tuple[Sequence[Notification], int]:
     """A user's notifications from an offset on, newest first, and how many there are."""
-    query = _of(workspace_id, user_id)
+    query = _query_of(workspace_id, user_id)
     if unread_only:
         query = query.where(Notification.read_at.is_(None))
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
@@ -32,7 +32,7 @@ def mark(
     session: Session, workspace_id: str, user_id: str, notification_id: str, *, read: bool
 ) -> Notification | None:
     """Mark one notification of a user; one that is read keeps the moment it was read."""
-    query = _of(workspace_id, user_id).where(Notification.id == notification_id)
+    query = _query_of(workspace_id, user_id).where(Notification.id == notification_id)
     notification = session.scalar(query.with_for_update())
     if notification is not None:
         now = session.scalar(select(func.clock_timestamp()))

@@ -14,7 +14,7 @@ def fill_ids(written: list[Any], steps: list[Any]) -> list[Any]:
     """The steps as they were written, with the ids and orders that some were given."""
     complete = copy.deepcopy(written)
     for path, step in walk(steps, ""):
-        place = _at(complete, path)
+        place = _list_at(complete, path)
         place["id"] = step.id
         if place.get("order") is None:
             place["order"] = step.order
@@ -25,8 +25,8 @@ def strip_ids(shown: list[Any], steps: list[Any], written: list[Any]) -> list[An
     """The steps as they are shown, without the ids that nobody has written."""
     without = copy.deepcopy(shown)
     for path, _ in walk(steps, ""):
-        if "id" not in _at(written, path):
-            _at(without, path).pop("id", None)
+        if "id" not in _list_at(written, path):
+            _list_at(without, path).pop("id", None)
     return without
 
 
@@ -76,7 +76,7 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
     return changed
 
 
-def _at(steps: list[Any], path: str) -> Any:
+def _list_at(steps: list[Any], path: str) -> Any:
     """The step at a path that ``walk`` gives, from no name on."""
     place: Any = steps
     for part in path.strip(".").split("."):

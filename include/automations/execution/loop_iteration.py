@@ -154,7 +154,7 @@ class Iteration:
         outcome = self._after_attempts(step, record)
         if isinstance(outcome, Interrupted):
             return outcome
-        result = self._came_to(step, outcome)
+        result = self._result_of(step, outcome)
         if isinstance(result, StepEnded):
             self._progress.step(
                 self._cursor,
@@ -166,7 +166,7 @@ class Iteration:
             )
         return result
 
-    def _came_to(
+    def _result_of(
         self, step: Step, outcome: Outcome
     ) -> StepEnded | StepFailed | WaitInLoop | Interrupted:
         match outcome:

@@ -166,7 +166,7 @@ class StepTrials:
             passed = _answer(wait, answer)
             outcome = make(passed, pause_of(wait, passed.at).kept)
         depends_on_others = bool(effects) or _is_of_others(wait)
-        status, output = self._came_to(step, outcome, passed, is_asked=depends_on_others)
+        status, output = self._result_of(step, outcome, passed, is_asked=depends_on_others)
         assumed = depends_on_others or status == TriedStatus.UNKNOWN
         self._guesses |= assumed
         return TriedStep(
@@ -185,7 +185,7 @@ class StepTrials:
             variables=outcome.variables if isinstance(outcome, Done) else {},
         )
 
-    def _came_to(
+    def _result_of(
         self, step: Any, outcome: Outcome, passed: Answer | None, *, is_asked: bool
     ) -> tuple[TriedStatus, Mapping[str, JSON]]:
         """The status and the output of a step.

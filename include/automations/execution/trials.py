@@ -139,14 +139,14 @@ class _Trial:
 
     def all_of(self, steps: list[Any], names: Mapping[str, JSON]) -> Trial:
         """Go through the automation."""
-        match self._go(steps, _Scope(names)):
+        match self._run_steps(steps, _Scope(names)):
             case _Failed(step_name, fail):
                 return Trial(TrialStatus.FAILED, self._tried, f"{step_name}: {fail.error}")
             case _StopReason.CUT:
                 return Trial(TrialStatus.CUT, self._tried, None)
         return Trial(TrialStatus.COMPLETED, self._tried, None)
 
-    def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _StopReason | None:
+    def _run_steps(self, steps: list[Any], scope: _Scope) -> _Failed | _StopReason | None:
         """Go through a list of steps; what keeps it from its end, if anything does."""
         for step in enabled_steps(steps):
             is_long = len(self._tried) >= MAX_TRIED or self._told > MAX_TOLD
@@ -189,7 +189,7 @@ class _Trial:
         elif tried.stops:
             return _StopReason.STOPPED
         nested = {name: inner for name, _, inner in nested_lists(step)}
-        return self._go(nested[arm], scope) if arm in nested else None
+        return self._run_steps(nested[arm], scope) if arm in nested else None
 
     def _names(self, scope: _Scope) -> dict[str, JSON]:
         around = scope.names["steps"]
@@ -206,7 +206,7 @@ class _Trial:
             item_names = names_of_item(items, index, names.get("loop"))
             where = f"{scope.where}item {index}, "
             inner = _Scope({**names, "loop": item_names}, where, (*scope.iteration, index))
-            stop_reason = self._go(config.steps, inner)
+            stop_reason = self._run_steps(config.steps, inner)
             if isinstance(stop_reason, _Failed):
                 message = f"step '{stop_reason.step_name}': {stop_reason.fail.error}"
                 if config.on_item_error == "fail":

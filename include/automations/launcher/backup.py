@@ -65,7 +65,7 @@ def _save(settings: Settings, target: Path) -> Manifest:
         manifest = Manifest(
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             airflow=version("apache-airflow"),
-            postgres=_one(seen["automations"][1], "SHOW server_version"),
+            postgres=_query_value(seen["automations"][1], "SHOW server_version"),
             revisions={name: _revision(cursor) for name, (_, cursor) in seen.items()},
             sha256={path.name: sha256(path) for path in sorted(folder.iterdir())},
         )
@@ -85,12 +85,12 @@ def _keep_secrets(settings: Settings, folder: Path) -> None:
 def _revision(cursor: Any) -> str | None:
     cursor.execute("SAVEPOINT looking")
     try:
-        return _one(cursor, "SELECT version_num FROM alembic_version")
+        return _query_value(cursor, "SELECT version_num FROM alembic_version")
     except errors.UndefinedTable:
         cursor.execute("ROLLBACK TO SAVEPOINT looking")
         return None
 
 
-def _one(cursor: Any, query: str) -> str:
+def _query_value(cursor: Any, query: str) -> str:
     cursor.execute(query)
     return str(cursor.fetchone()[0])

@@ -122,7 +122,7 @@ def make(
         for dag_id, model in models.items()
         if (dag := dags.get_latest_version_of_dag(dag_id, session=session)) is not None
     }
-    existing = _there(session, batch.runs)
+    existing = _existing_keys(session, batch.runs)
     maker = _DagRunCreator(session, dag_versions, user.get_name(), dags)
     existing |= maker.make_together([run for run in batch.runs if _key(run) not in existing])
     answers = [
@@ -142,7 +142,7 @@ def _key(run: NewRun) -> tuple[str, str]:
     return run.dag_id, run.run_id
 
 
-def _there(session: Session, runs: Sequence[NewRun]) -> set[tuple[str, str]]:
+def _existing_keys(session: Session, runs: Sequence[NewRun]) -> set[tuple[str, str]]:
     keys = tuple_(DagRun.dag_id, DagRun.run_id).in_([_key(run) for run in runs])
     rows = session.execute(select(DagRun.dag_id, DagRun.run_id).where(keys))
     return {(row.dag_id, row.run_id) for row in rows}
@@ -194,7 +194,7 @@ class _DagRunCreator:
                 self._session.add(self._log_entry(run))
         except IntegrityError as error:
             # Most often somebody else has made it meanwhile.
-            if not _there(self._session, [run]):
+            if not _existing_keys(self._session, [run]):
                 # Its other lines hold the whole row.
                 reason = str(error.orig).partition("\n")[0]
                 return CreationResult(run_id=run.run_id, outcome="refused", reason=reason)
@@ -296,7 +296,7 @@ class _DagRunCreator:
     def _structure(self, run: NewRun) -> _Structure:
         """The version of its DAG that a run is made of: its own where it has one, or the newest."""
         if run.before is not None:
-            own = self._at(run.dag_id, run.before.version)
+            own = self._structure_at(run.dag_id, run.before.version)
             if own is not None:
                 return own
         model, dag = self._known[run.dag_id]
@@ -307,10 +307,12 @@ class _DagRunCreator:
     def _has_version(self, run: NewRun) -> bool:
         before = run.before
         return (
-            before is None or not before.exact or self._at(run.dag_id, before.version) is not None
+            before is None
+            or not before.exact
+            or self._structure_at(run.dag_id, before.version) is not None
         )
 
-    def _at(self, dag_id: str, version: int) -> _Structure | None:
+    def _structure_at(self, dag_id: str, version: int) -> _Structure | None:
         """A DAG as it was at a version of the automation; None when Airflow does not know that."""
         key = dag_id, version
         if key not in self._of_versions:

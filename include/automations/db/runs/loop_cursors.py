@@ -19,12 +19,12 @@ Node = tuple[str, str, int]
 
 def cursors(session: Session, node: Node) -> Sequence[LoopCursor]:
     """The cursors of a node's loop and of the loops in it."""
-    return session.scalars(select(LoopCursor).where(*_of(LoopCursor, node))).all()
+    return session.scalars(select(LoopCursor).where(*_conditions(LoopCursor, node))).all()
 
 
 def results(session: Session, node: Node) -> Sequence[LoopResult]:
     """What their iterations have come to."""
-    return session.scalars(select(LoopResult).where(*_of(LoopResult, node))).all()
+    return session.scalars(select(LoopResult).where(*_conditions(LoopResult, node))).all()
 
 
 def run_status(session: Session, run_id: str) -> tuple[RunStatus, int] | None:
@@ -67,7 +67,7 @@ def add(session: Session, node: Node, path: str, index: int, entries: list[JSON]
 def forget(session: Session, node: Node, paths: Iterable[str]) -> None:
     """Remove what is kept of loops that have ended, which stand in others."""
     for table in (LoopCursor, LoopResult):
-        session.execute(delete(table).where(*_of(table, node), table.path.in_(list(paths))))
+        session.execute(delete(table).where(*_conditions(table, node), table.path.in_(list(paths))))
 
 
 def clear(session: Session, run_id: str, node_id: str) -> None:
@@ -80,5 +80,5 @@ def _key(node: Node) -> dict[str, Any]:
     return dict(zip(("run_id", "node_id", "generation"), node, strict=True))
 
 
-def _of(table: type[LoopCursor] | type[LoopResult], node: Node) -> list[Any]:
+def _conditions(table: type[LoopCursor] | type[LoopResult], node: Node) -> list[Any]:
     return [getattr(table, name) == value for name, value in _key(node).items()]

@@ -60,7 +60,7 @@ def draft(session: Session, edit: WorkflowEdit) -> dict[str, Any]:
 
 def first(session: Session, edit: WorkflowEdit) -> int:
     """The number of the oldest state that is kept."""
-    query = select(func.min(WorkflowEditState.number)).where(*_of(edit))
+    query = select(func.min(WorkflowEditState.number)).where(*_key_conditions(edit))
     return session.scalar(query) or 0
 
 
@@ -71,13 +71,15 @@ def last(session: Session, edit: WorkflowEdit) -> int:
 
 def push(session: Session, edit: WorkflowEdit, typed_into: str, draft: dict[str, Any]) -> None:
     """Add a state behind the one that the edit is in; those that were taken back are gone."""
-    statement = delete(WorkflowEditState).where(*_of(edit), WorkflowEditState.number > edit.place)
+    statement = delete(WorkflowEditState).where(
+        *_key_conditions(edit), WorkflowEditState.number > edit.place
+    )
     session.execute(statement)
     edit.place += 1
     edit.last = edit.place
     _add(session, edit, edit.place, typed_into, draft)
     old = WorkflowEditState.number <= edit.place - MAX_STATES
-    session.execute(delete(WorkflowEditState).where(*_of(edit), old))
+    session.execute(delete(WorkflowEditState).where(*_key_conditions(edit), old))
     touch(session, edit)
 
 
@@ -85,7 +87,7 @@ def replace(session: Session, edit: WorkflowEdit, draft: dict[str, Any]) -> None
     """Overwrite the state that the edit is in, as one does who goes on typing."""
     session.execute(
         update(WorkflowEditState)
-        .where(*_of(edit), WorkflowEditState.number == edit.place)
+        .where(*_key_conditions(edit), WorkflowEditState.number == edit.place)
         .values(definition=draft)
     )
     touch(session, edit)
@@ -113,7 +115,9 @@ def remove(session: Session, workflow_id: str, editor_id: str | None = None) -> 
 
 def _state(session: Session, edit: WorkflowEdit) -> WorkflowEditState:
     return session.scalars(
-        select(WorkflowEditState).where(*_of(edit), WorkflowEditState.number == edit.place)
+        select(WorkflowEditState).where(
+            *_key_conditions(edit), WorkflowEditState.number == edit.place
+        )
     ).one()
 
 
@@ -132,7 +136,7 @@ def _add(
     session.flush()
 
 
-def _of(edit: WorkflowEdit) -> tuple[Any, Any]:
+def _key_conditions(edit: WorkflowEdit) -> tuple[Any, Any]:
     return (
         WorkflowEditState.workflow_id == edit.workflow_id,
         WorkflowEditState.editor_id == edit.editor_id,

@@ -96,7 +96,7 @@ class CallDag(AirflowHandler):
         if dag_run is None:
             self._end(job, call, DagCallStatus.FAILED, error=_GONE)
         elif dag_run.state == DagRunStatus.FAILED:
-            self._end(job, call, DagCallStatus.FAILED, error=self._why(call))
+            self._end(job, call, DagCallStatus.FAILED, error=self._failure_reason(call))
         elif dag_run.state == DagRunStatus.SUCCESS:
             try:
                 outputs = self._orchestrator.return_values(call.dag_id, call.id, MAX_RETURNED)
@@ -113,7 +113,7 @@ class CallDag(AirflowHandler):
                     session, job, min(max(age / 10, _MIN_POLL_INTERVAL), _MAX_POLL_INTERVAL)
                 )
 
-    def _why(self, call: DagCall) -> str:
+    def _failure_reason(self, call: DagCall) -> str:
         failure = self._orchestrator.failure(call.dag_id, call.id)
         if failure.marked_by is not None:
             with unit_of_work() as session:

@@ -30,7 +30,7 @@ def _attribute(run: Run, value: Any, path: Any, default: Any = None) -> Any:
     return value
 
 
-def _there(value: Any) -> Any:
+def _require_present(value: Any) -> Any:
     if isinstance(value, Undefined):
         raise value.fault()
     return value
@@ -46,7 +46,7 @@ def _pick(run: Run, value: Any, path: Any, folded: bool = False) -> list[Any]:
     """Each item, or what each holds under a path; texts without their capitals where wanted."""
     items = _items(run, value)
     if path is not None:
-        items = [_there(_attribute(run, item, path)) for item in items]
+        items = [_require_present(_attribute(run, item, path)) for item in items]
     return [_fold_case(run, item) for item in items] if folded else items
 
 
@@ -100,7 +100,7 @@ def _group_by(
 ) -> list[Group]:
     groups: dict[Any, Group] = {}
     for item in _items(run, value):
-        key = _there(_attribute(run, item, attribute, default))
+        key = _require_present(_attribute(run, item, attribute, default))
         folded = key if case_sensitive else _fold_case(run, key)
         group = groups.setdefault(values.identity(folded, run.meter), Group([key, []]))
         group[1].append(item)
@@ -192,11 +192,11 @@ def _map(run: Run, value: Any, *arguments: Any, **named: Any) -> list[Any]:
     items = _items(run, value)
     if "attribute" in named and not arguments and named.keys() <= {"attribute", "default"}:
         path, default = named["attribute"], named.get("default")
-        return [_there(_attribute(run, item, path, default)) for item in items]
+        return [_require_present(_attribute(run, item, path, default)) for item in items]
     if not arguments or arguments[0] not in FILTERS:
         raise TemplateFault("map takes the name of a filter, or attribute")
     change = FILTERS[arguments[0]]
-    return [_there(change(run, item, *arguments[1:], **named)) for item in items]
+    return [_require_present(change(run, item, *arguments[1:], **named)) for item in items]
 
 
 def _selection(expected: bool, by_attribute: bool) -> Callable[..., Any]:
@@ -211,11 +211,11 @@ def _selection(expected: bool, by_attribute: bool) -> Callable[..., Any]:
         for item in items:
             tested = _attribute(run, item, path) if by_attribute else item
             if not arguments:
-                holds = bool(_there(tested))
+                holds = bool(_require_present(tested))
             elif name in UNDEFINED_TOO:
                 holds = PREDICATES[name](run, tested)
             else:
-                holds = PREDICATES[name](run, _there(tested), *others)
+                holds = PREDICATES[name](run, _require_present(tested), *others)
             if holds is expected:
                 yield item
 

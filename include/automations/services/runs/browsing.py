@@ -43,7 +43,7 @@ def automation_of(workspace_id: str, run_id: str) -> str:
     """
     with reading() as session:
         run = run_lists.find(session, workspace_id, run_id)
-        return _there(run, run_id).workflow_id
+        return _require(run, run_id).workflow_id
 
 
 def automation_name(workspace_id: str, run_id: str | None) -> str | None:
@@ -64,7 +64,7 @@ def story(workspace_id: str, run_id: str) -> RunStory:
         NotFound: there is no such run.
     """
     with reading() as session:
-        run = _there(run_lists.find(session, workspace_id, run_id), run_id)
+        run = _require(run_lists.find(session, workspace_id, run_id), run_id)
         parent = run.parent_run_id
         return RunStory(
             detail=detail(workspace_id, run.workflow_id, run_id),
@@ -85,7 +85,7 @@ def stamps(run_ids: Collection[str]) -> Mapping[str, str]:
         return run_lists.stamps(session, run_ids)
 
 
-def _there(run: Run | None, run_id: str) -> Run:
+def _require(run: Run | None, run_id: str) -> Run:
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     return run

@@ -84,7 +84,7 @@ def prune(
             counts[table] += page.deleted
             if (place := page.last) is None:
                 break
-    while going() and (deleted := _in_one(idempotency.prune)):
+    while going() and (deleted := _in_one_transaction(idempotency.prune)):
         counts["idempotency_key"] += deleted
     _effects(before, counts, going)
     _record(before, runs_of)
@@ -134,7 +134,7 @@ def _effects(before: datetime, counts: Counter[str], going: Callable[[], bool]) 
         after = keys[-1]
 
 
-def _in_one(page: Callable[[Session], int]) -> int:
+def _in_one_transaction(page: Callable[[Session], int]) -> int:
     with unit_of_work() as session:
         return page(session)
 
