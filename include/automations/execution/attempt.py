@@ -24,7 +24,7 @@ class Attempt:
         key: its idempotency key.
         number: 1 for the first one.
         iterate: runs the steps of its body, if it is a loop.
-        known: gives the fields of its config that were already rendered when it began.
+        already_rendered: gives the fields of its config that were already rendered when it began.
         answer: how the wait ended after which the step goes on; None when it begins.
         kept: the step's output when it began to wait.
         iteration: in a loop, the index of the item, after those of the enclosing loops.
@@ -39,7 +39,7 @@ class Attempt:
     key: str
     number: int
     iterate: Callable[[Any, list[JSON]], Outcome]
-    known: Callable[[], Mapping[str, JSON]] = dict
+    already_rendered: Callable[[], Mapping[str, JSON]] = dict
     answer: Answer | None = None
     kept: Mapping[str, JSON] = field(default_factory=dict)
     iteration: tuple[int, ...] = ()

@@ -122,7 +122,7 @@ class Attempts:
                 attempt.step.config,
                 attempt.names,
                 where=attempt.where,
-                already_rendered=attempt.known(),
+                already_rendered=attempt.already_rendered(),
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(recordable_config)

@@ -140,7 +140,7 @@ class Engine:
             key=entered.key,
             number=entered.attempt,
             iterate=iterate,
-            known=first_items,
+            already_rendered=first_items,
             answer=entered.answer,
             kept=entered.kept,
             traceparent=entered.traceparent,

@@ -252,7 +252,7 @@ class Iteration:
                 key=key,
                 number=number,
                 iterate=iterate,
-                known=lambda: shared.first_items(step, inner.path),
+                already_rendered=lambda: shared.first_items(step, inner.path),
                 answer=answer,
                 kept=shared.attempts.node.kept if answer is not None else {},
                 iteration=self._place.indexes,
