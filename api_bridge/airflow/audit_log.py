@@ -24,7 +24,7 @@ _OF_BACKFILLS: Mapping[str, ActionKind] = {
 }
 """What is done to a backfill, which the entry names by its number alone."""
 
-_OF_COMMANDS = ("cli_dags", "cli_backfill", "cli_tasks")
+_OF_COMMANDS = ("cli_dag_pause", "cli_dag_unpause", "cli_create_backfill", "cli_task_clear")
 """What is done by Airflow's command line, whose user is that of the machine."""
 
 BACKFILL = "backfillId"
@@ -223,7 +223,7 @@ def mark_of(action: UserAction, task_id: str | None, *states: str) -> bool:
 def pauses(event: Mapping[str, Any]) -> bool:
     """Whether it pauses a DAG."""
     extra = extra_of(event)
-    if event["event"] == "cli_dags":
+    if event["event"] == "cli_dag_pause":
         command = extra.get("full_command")
         return isinstance(command, list) and command[1:3] == ["dags", "pause"]
     return event["event"] == "patch_dag" and extra.get("is_paused") is True

@@ -134,13 +134,13 @@ def test_tasks_that_are_deleted_by_their_ids_alone_are_of_the_run_that_the_addre
 @pytest.mark.parametrize(
     ("name", "command", "kind"),
     [
-        ("cli_dags", "dags pause automation_c1", ActionKind.PAUSE),
-        ("cli_dags", "dags unpause automation_c1", ActionKind.UNPAUSE),
-        ("cli_dags", "dags list", None),
-        ("cli_backfill", "backfill create --dag-id automation_c1", ActionKind.BACKFILL),
-        ("cli_backfill", "backfill create --dag-id automation_c1 --dry-run", None),
-        ("cli_tasks", "tasks clear -y automation_c1", ActionKind.CLEAR),
-        ("cli_tasks", "tasks clear automation_c1", None),
+        ("cli_dag_pause", "dags pause automation_c1", ActionKind.PAUSE),
+        ("cli_dag_unpause", "dags unpause automation_c1", ActionKind.UNPAUSE),
+        ("cli_dag_pause", "dags list", None),
+        ("cli_create_backfill", "backfill create --dag-id automation_c1", ActionKind.BACKFILL),
+        ("cli_create_backfill", "backfill create --dag-id automation_c1 --dry-run", None),
+        ("cli_task_clear", "tasks clear -y automation_c1", ActionKind.CLEAR),
+        ("cli_task_clear", "tasks clear automation_c1", None),
     ],
 )
 def test_what_is_done_by_airflows_command_line_is_told_with_the_command(
@@ -178,7 +178,7 @@ def test_a_group_that_is_marked_is_told_of_by_its_name() -> None:
         "patch_task_group_instances",
         "clear_dag_runs",
         "cancel_backfill",
-        "cli_dags",
+        "cli_dag_pause",
         "other",
     ],
 )

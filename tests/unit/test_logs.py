@@ -40,6 +40,14 @@ def test_a_line_is_one_object_with_the_ids_that_are_bound() -> None:
     assert "runId" not in second
 
 
+def test_ids_may_be_left_out_of_some_lines() -> None:
+    with journal.kept() as kept, logs.bound(runId="run1"):
+        with logs.unbound("runId", "stepId"):
+            log.info("Without")
+        log.info("With")
+    assert ["runId" in line for line in kept.lines] == [False, True]
+
+
 def test_an_exception_is_a_field_of_its_line() -> None:
     with journal.kept() as kept:
         try:

@@ -42,6 +42,17 @@ def bound(**ids: str | None) -> AbstractContextManager[None]:
     )
 
 
+@contextmanager
+def unbound(*names: str) -> Iterator[None]:
+    """Leave these ids out of the lines that are logged inside the block."""
+    known = structlog.contextvars.get_contextvars()
+    structlog.contextvars.unbind_contextvars(*names)
+    try:
+        yield
+    finally:
+        structlog.contextvars.bind_contextvars(**{n: known[n] for n in names if n in known})
+
+
 def bind(**ids: str) -> None:
     """Add these ids to every line for the rest of the current task or thread."""
     structlog.contextvars.bind_contextvars(**ids)

@@ -97,7 +97,7 @@ def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
 
 def _hand_over(ref: TaskRef, leg: Leg, ti: Any, dag: Any) -> None:
     marks = marks_of(ref, leg, ti, ti.hostname, dag)
-    names = ", ".join(done.node_id for done in leg.done_ahead)
+    names = ", ".join(dag.get_task(done.node_id).task_display_name for done in leg.done_ahead)
     if handovers.hand_over(ref.run_id, marks.to_json(), MARK_TIMEOUT):
         log.info("Done in this process, too: %s", names)
     else:

@@ -50,13 +50,14 @@ def write_log(run: Mapping[str, str], task_id: str, lines: Iterable[Sequence[str
     """
     path = _path(task_id, SimpleNamespace(**run))
     workflow = workflow_id(run["dag_id"]) or ""
-    # As every line of a task's own process has it.
+    # As the first line of a task's own process has it.
     about = {"workflowId": workflow, "runId": run_id(workflow, run["run_id"]), "stepId": task_id}
     # Again: who makes the run once more, after a failure, writes the same once more.
     with init_log_file(path).open("w", encoding="utf-8") as file:
         for at, level, logger, text in lines:
             line = {"timestamp": at, "level": level, "event": text, "logger": logger, **about}
             file.write(f"{json.dumps(line, ensure_ascii=False)}\n")
+            about = {}
     _upload(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator, BaseSensorOperator, TaskInstanceState
@@ -25,7 +26,7 @@ from automations.execution.verdicts import (
     TaskRef,
     Verdict,
 )
-from automations.kit import tracing
+from automations.kit import logs, tracing
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.tasks import lineage
@@ -44,6 +45,9 @@ from automations_airflow.waits.waiting import answer_of, ask, park_for_people, p
 
 log = logging.getLogger("automations.step")
 """What is logged here is the task's log."""
+
+
+_IDS = ("workflowId", "runId", "stepId")
 
 
 class StepTask:
@@ -195,11 +199,19 @@ class BrokenDefinitionOperator(BaseOperator):
 
 
 def _journal() -> Journal:
-    return Journal(_write)
+    return Journal(_TaskLog())
 
 
-def _write(level: int, text: str) -> None:
-    log.log(level, "%s", text)
+class _TaskLog:
+    """Writes a task's log; its first line has the ids, which each line would push out of sight."""
+
+    def __init__(self) -> None:
+        self._has_begun = False
+
+    def __call__(self, level: int, text: str) -> None:
+        with logs.unbound(*_IDS) if self._has_begun else nullcontext():
+            log.log(level, "%s", text)
+        self._has_begun = True
 
 
 def class_name(step_type: str) -> str:
