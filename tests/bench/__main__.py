@@ -22,6 +22,7 @@ from tests.bench import (
     recovery,
     steady,
     steps,
+    turns,
 )
 from tests.bench.compare import command as compare
 from tests.bench.measuring import BenchError
@@ -132,6 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     hour.add_argument("--write", action="store_true", help="Put it into docs/reliability.md.")
     hour.set_defaults(
         measure=lambda console, options: steady.main(console, options.minutes, options.write)
+    )
+    text = "How soon runs of others begin beside a burst of one automation."
+    queued = commands.add_parser("turns", help=text, description=text)
+    queued.add_argument("--runs", type=_positive, default=5_000, help="Of the burst.")
+    queued.add_argument("--write", action="store_true", help="Put it into docs/operations.md.")
+    queued.set_defaults(
+        measure=lambda console, options: turns.main(console, options.runs, options.write)
     )
     text = "What very many runs cost that are kept, and what deletes them again."
     kept = commands.add_parser("growth", help=text, description=text)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-RELIABILITY = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+RELIABILITY = _DOCS / "reliability.md"
+OPERATIONS = _DOCS / "operations.md"
 
 
 def put(page: Path, begin: str, lines: Iterable[str], end: str) -> None:

@@ -171,20 +171,24 @@ class Stack:
         began, ended = (datetime.fromisoformat(found[at]) for at in ("startedAt", "completedAt"))
         return (ended - began).total_seconds()
 
-    def time_burst(self, workflow: str, runs: int) -> float:
-        """Seconds from sending the first of many executes until all their runs are COMPLETED."""
-        before = self.statuses(workflow, ENDED)[ENDED[0]]
+    def send_executes(self, workflow: str, runs: int) -> None:
+        """Start many runs, one after the other; for one of several threads, too."""
         path, body = f"/api/workflows/{workflow}/execute", json.dumps({"input": {}})
         headers = {**self._http.headers, "Content-Type": "application/json"}
         # Not by ``requests``, which takes as much of the processor as the answer does.
         with closing(HTTPConnection(urlsplit(self.bridge).netloc, timeout=TIMEOUT)) as client:
-            began = time.monotonic()
             for _ in range(runs):
                 client.request("POST", path, body, headers)
                 answer = client.getresponse()
                 content = answer.read()
                 if answer.status != 200:
                     raise BenchError(f"POST {path}: {content.decode(errors='replace')}")
+
+    def time_burst(self, workflow: str, runs: int) -> float:
+        """Seconds from sending the first of many executes until all their runs are COMPLETED."""
+        before = self.statuses(workflow, ENDED)[ENDED[0]]
+        began = time.monotonic()
+        self.send_executes(workflow, runs)
 
         def done() -> bool | None:
             # One question a look: who asks takes the processor from those that are asked for.
