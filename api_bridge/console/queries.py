@@ -84,6 +84,13 @@ def following(request: Request, cursor: str | None) -> str | None:
     return f"{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
+def with_size(request: Request, size: int) -> str:
+    """The address of a list's first page with so many lines, and the same filters."""
+    left_out = ("cursor", "size")
+    kept = [(name, value) for name, value in request.query_params.items() if name not in left_out]
+    return f"{request.url.path}?{urlencode([*kept, ('size', str(size))])}"
+
+
 def export_url(request: Request, name: str) -> str:
     """The address of a list as a file: with the same filters, and all of its pages."""
     kept = [(key, value) for key, value in request.query_params.items() if key != "cursor"]

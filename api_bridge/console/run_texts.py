@@ -91,6 +91,7 @@ TEXTS: Mapping[str, str] = {
     "runs.chosen": "Select runs to retry or cancel them.",
     "runs.empty": "No runs yet",
     "runs.empty_hint": "Activate an automation, or start one by hand.",
+    "runs.more_at_once": "Show 100 at a time",
     "runs.none_found": "No runs match",
     "runs.none_found_hint": "Expected one? Each event says what it matched, and why not.",
     "runs.origin": "Started by",

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 BOSS = "boss@b.example"
 QUESTION: dict[str, Any] = {
-    "subject": "May we take on ACME GmbH?",
-    "body": "They ask for 25 000 EUR.\nTheir register entry is attached.",
+    "subject": "Approval needed: Ask compliance – KYC review",
+    "body": "May we take on ACME GmbH?\nThey ask for 25 000 EUR.\n"
+    "Their register entry is attached.",
     "data": {
         "company": "ACME GmbH",
         "amount": 25000,

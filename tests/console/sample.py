@@ -244,6 +244,14 @@ def _settle(made: Sample) -> None:
             run.started_at = run.started_at - timedelta(minutes=10)
 
 
+_TOLD: dict[str, Any] = {
+    "register": {"method": "GET", "url": "https://registry.example/acme"},
+    "ask": {"approvers": ["compliance@b.example"], "message": "May we take on ACME GmbH?"},
+    "later": {"duration": "P7D"},
+}
+"""What steps were told in runs, with the runs' own values."""
+
+
 def _step(
     run_id: str, node_id: str, status: StepStatus, began: datetime, seconds: int | None
 ) -> None:
@@ -256,7 +264,7 @@ def _step(
                 status=status,
                 generation=0,
                 attempt=1,
-                input={"url": "https://registry.example/acme"},
+                input=_TOLD.get(node_id, {}),
                 output={"status": 200, "body": {"directors": [{"email": "ada@b.example"}]}},
                 started_at=began,
                 ended_at=ended,

@@ -20,6 +20,7 @@ from automations.db.waits.waits import NewWait
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WaitKind
 from automations.errors import TooManyRequests
+from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.console.conftest import HEADERS, Browser
 from tests.console.sample import KYC, PASSWORD, Sample
@@ -196,9 +197,23 @@ class TestRuns:
     def test_its_steps_are_drawn_with_its_own_values(self, owner: Browser, there: Sample) -> None:
         owner.open(f"/console/runs/{there.runs['completed']}")
         said = [one.text_content() for one in owner.root.xpath("//li[.//p[@class='say']]//p")]
-        assert said[0] == "https://registry.example/acme"
+        assert said[0] == "GET https://registry.example/acme"
         # What has not run says what it would do.
         assert "{{loop.item.email}}" in said
+
+    def test_as_many_are_shown_as_are_chosen_at_once(self, owner: Browser, there: Sample) -> None:
+        for _ in range(30):
+            by_hand.execute(there.people["OWNER"], there.digest, {})
+        path = "/console/runs?status=RUNNING"
+        owner.open(path)
+        boxes = "//input[@name='run']"
+        assert len(owner.root.xpath(boxes)) == 25
+        (wider,) = owner.root.xpath("//a[. = 'Show 100 at a time']/@href")
+        owner.open(wider)
+        assert len(owner.root.xpath(boxes)) > 30
+        # The filters keep it, and an address that asks for more is refused.
+        assert owner.root.xpath("//form[@role='search']//input[@name='size']/@value") == ["100"]
+        assert owner.open(f"{path}&size=5000").status_code == 400
 
     def test_one_is_cancelled(self, owner: Browser, there: Sample) -> None:
         page = f"/console/runs/{there.runs['running']}"

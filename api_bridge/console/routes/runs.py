@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
 
 from api_bridge.console import live, queries, responses, urls
 from api_bridge.console.form_data import Posted, text, texts
-from api_bridge.console.queries import Text
 from api_bridge.console.views import run_pages
 from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Member, Viewer
@@ -37,43 +37,49 @@ _MAX_BULK = 100
 _STREAM = "text/event-stream"
 
 
+class RunQuery(BaseModel):
+    """What the address of the list asks for; empty texts ask for nothing."""
+
+    workflow: str = Field("", max_length=500)
+    status: str = Field("", max_length=500)
+    trigger: str = Field("", max_length=500)
+    since: str = Field("", max_length=500)
+    cursor: str = Field("", max_length=500)
+    size: Literal["", "25", "100"] = ""
+
+
 @router.get("")
-def show_list(
-    request: Request,
-    caller: Viewer,
-    workflow: Text = "",
-    status: Text = "",
-    trigger: Text = "",
-    since: Text = "",
-    cursor: Text = "",
-) -> Response:
+def show_list(request: Request, caller: Viewer, asked: Annotated[RunQuery, Query()]) -> Response:
     """Runs of all automations, newest first."""
-    if trigger and trigger not in TRIGGER_TYPES:
+    if asked.trigger and asked.trigger not in TRIGGER_TYPES:
         raise ValidationFailed({"trigger": [f"must be one of {', '.join(TRIGGER_TYPES)}"]})
     criteria = RunFilter(
-        queries.choice(RunStatus, "status", status),
-        queries.parse_since(since),
+        queries.choice(RunStatus, "status", asked.status),
+        queries.parse_since(asked.since),
         None,
-        next((trigger_type for trigger_type in TRIGGER_TYPES if trigger_type == trigger), None),
+        next((kind for kind in TRIGGER_TYPES if kind == asked.trigger), None),
     )
+    size = int(asked.size or queries.PAGE_SIZE)
     page, following = browsing.page_after(
-        caller.workspace_id, workflow or None, criteria, cursor or None, queries.PAGE_SIZE
+        caller.workspace_id, asked.workflow or None, criteria, asked.cursor or None, size
     )
     return responses.page(
         request,
         "runs.html",
         caller,
         rows=page,
-        workflow=workflow,
-        status=status,
-        trigger=trigger,
-        since=since,
-        names=queries.offered(overviews.names(caller.workspace_id), workflow),
+        workflow=asked.workflow,
+        status=asked.status,
+        trigger=asked.trigger,
+        since=asked.since,
+        names=queries.offered(overviews.names(caller.workspace_id), asked.workflow),
         statuses=list(RunStatus),
         trigger_types=TRIGGER_TYPES,
         periods=list(queries.PERIODS),
+        size=asked.size,
+        wider=queries.with_size(request, _MAX_BULK) if following and size < _MAX_BULK else None,
         following=queries.following(request, following),
-        is_first=not cursor,
+        is_first=not asked.cursor,
     )
 
 
