@@ -26,6 +26,8 @@ from tests.console.conftest import HEADERS, Browser
 from tests.console.sample import KYC, PASSWORD, Sample
 from tests.doubles import ports
 
+WORKFLOWS = "/console/workflows"
+
 
 def run_of(run_id: str) -> Run:
     with unit_of_work() as session:
@@ -194,6 +196,18 @@ class TestRuns:
             owner.open(f"/console/runs?{query}")
             assert len(owner.root.xpath("//tbody/tr")) == number, query
 
+    def test_a_failed_one_leads_to_what_failed_and_to_where_it_is_mended(
+        self, browsers: dict[str, Browser], there: Sample
+    ) -> None:
+        page = f"/console/runs/{there.runs['failed']}"
+        step, mend = f"{page}/steps/register", f"{WORKFLOWS}/{there.workflow}/edit?at=step.register"
+        for role, expected in (("ADMIN", [step, mend]), ("MEMBER", [step]), ("VIEWER", [step])):
+            browsers[role].open(page)
+            assert browsers[role].root.xpath("//div[@role='alert']//a/@href") == expected
+        assert browsers["ADMIN"].open(mend).status_code == 200
+        browsers["ADMIN"].open(f"/console/runs/{there.runs['completed']}")
+        assert not browsers["ADMIN"].root.xpath("//div[@role='alert']//a")
+
     def test_its_steps_are_drawn_with_its_own_values(self, owner: Browser, there: Sample) -> None:
         owner.open(f"/console/runs/{there.runs['completed']}")
         said = [one.text_content() for one in owner.root.xpath("//li[.//p[@class='say']]//p")]
@@ -288,6 +302,27 @@ class TestApprovals:
             owner.open(shown)
             assert "approved, owner@b.example" in owner.text
             assert "Fine, for once" in owner.text
+
+    def test_many_are_shown_in_pages_each_headed_by_what_is_asked(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        for number in range(30):
+            run = by_hand.execute(there.people["OWNER"], there.digest, {}).id
+            question = {"subject": "Approval needed", "body": f"May we pay {number}?\nIt is due."}
+            due = datetime.now(UTC) + timedelta(days=1)
+            with unit_of_work() as session:
+                new = NewWait(run, "mail", 0, WaitKind.DECISION, due_at=due, question=question)
+                waits.open_wait(session, new)
+        owner.open("/console/approvals")
+        first = [one.text_content() for one in owner.root.xpath("//main//li//h2")]
+        assert len(first) == 25
+        assert "31 wait." in owner.text
+        (following,) = owner.root.xpath("//a[@rel='next']/@href")
+        owner.open(following)
+        second = [one.text_content() for one in owner.root.xpath("//main//li//h2")]
+        assert len({*first, *second}) == 31
+        assert "May we pay 29?" in second
+        assert "Approval needed" not in owner.text
 
     def test_several_are_decided_at_once(self, owner: Browser, there: Sample) -> None:
         owner.open("/console/approvals")

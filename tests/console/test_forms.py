@@ -331,6 +331,37 @@ class TestDesigner:
         assert "100 fields: choose the section" in owner.text
         assert len(owner.answer.content) < 200_000
 
+    def test_of_a_very_long_section_the_part_around_what_is_chosen_is_shown(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        fields = [{"id": str(n), "key": f"k{n}", "type": "text"} for n in range(500)]
+        form = forms.create(
+            there.workspace,
+            title="Long",
+            description="",
+            form=FormSchema.model_validate({"sections": [{"id": "s", "fields": fields}]}),
+        )
+        designing = Designing(owner, form.id)
+        designing.open("part.0.250")
+        assert len(designing.fields()) == form_parts.MAX_DRAWN
+        assert "190 earlier fields" in owner.text
+        assert "190 further fields" in owner.text
+        assert len(owner.answer.content) < 200_000
+        (preview,) = owner.root.xpath("//iframe/@src")
+        designing.do("at:part.0.310")
+        assert "k310" in " ".join(designing.fields())
+        owner.open(preview)
+        shown = owner.root.xpath("//input[starts-with(@name, 'data.')]/@name")
+        assert len(shown) == form_parts.MAX_DRAWN
+        assert "data.k250" in shown
+        # The whole page is a link away, and an address that nobody is led to shows something.
+        page = f"/console/forms/{form.id}/preview?draft=1"
+        owner.open(page)
+        assert len(owner.root.xpath("//input[starts-with(@name, 'data.')]")) == 500
+        assert (
+            owner.open(f"/console/forms/{form.id}/preview?draft=1&at=part.9.9").status_code == 200
+        )
+
 
 class TestPage:
     def test_it_is_published_and_withdrawn(self, owner: Browser, there: Sample) -> None:
