@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from sqlalchemy import Connection, func, select, text
 
@@ -47,10 +47,15 @@ def try_exclusive(name: str) -> Iterator[bool]:
 
 
 class HandOverHandLock:
-    """A lock that goes from name to name; the one before is kept until the next but one is had."""
+    """A lock that goes from name to name; the one before is kept until the next but one is had.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    Args:
+        connect: opens the connection that holds it, once there is something to hold.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
         self._held: list[str] = []
 
     def move(self, name: str) -> bool:
@@ -58,6 +63,8 @@ class HandOverHandLock:
         old = self._held[0] if len(self._held) > 1 else None
         query = _MOVE if old is not None else _TAKE
         try:
+            if self._connection is None:
+                self._connection = self._connect()
             with translated_errors():
                 had = bool(self._connection.execute(query, {"new": name, "old": old}).scalar())
         except DatabaseUnavailable:
@@ -65,6 +72,13 @@ class HandOverHandLock:
         # The one before is free, whether the next was had or not.
         self._held = [*self._held[-1:], *([name] if had else [])]
         return had
+
+    def release(self) -> None:
+        """Let go of all names."""
+        # Of a connection that is lost, all are free.
+        if self._connection is not None and not self._connection.invalidated:
+            with suppress(DatabaseUnavailable), translated_errors():
+                self._connection.execute(select(func.pg_advisory_unlock_all()))
 
 
 _KEY = "hashtextextended(:{}, 0)"
@@ -76,19 +90,13 @@ _MOVE = text(
 
 @contextmanager
 def moving() -> Iterator[HandOverHandLock]:
-    """A lock that is on no name yet; all that it has been on is free afterwards.
-
-    Raises:
-        DatabaseUnavailable: none can be had now.
-    """
-    with _connection() as connection:
+    """A lock that is on no name yet; all that it has been on is free afterwards."""
+    with ExitStack() as stack:
+        lock = HandOverHandLock(lambda: stack.enter_context(_connection()))
         try:
-            yield HandOverHandLock(connection)
+            yield lock
         finally:
-            # Of a connection that is lost, all are free.
-            if not connection.invalidated:
-                with suppress(DatabaseUnavailable), translated_errors():
-                    connection.execute(select(func.pg_advisory_unlock_all()))
+            lock.release()
 
 
 @contextmanager
