@@ -150,15 +150,17 @@ class AirflowHistory:
         if number is None:
             return action
         try:
-            found = self.http.call("GET", f"/backfills/{quote(number, safe='')}", missing_ok=True)
+            backfill = self.http.call(
+                "GET", f"/backfills/{quote(number, safe='')}", missing_ok=True
+            )
         except OrchestratorUnavailable:
             raise
         except OrchestratorError:  # whoever has named it may have named none
             return None
-        if found is None:
+        if backfill is None:
             return None
-        dates = {"from": found["from_date"], "to": found["to_date"]}
-        return replace(action, dag_id=found["dag_id"], more=dates)
+        dates = {"from": backfill["from_date"], "to": backfill["to_date"]}
+        return replace(action, dag_id=backfill["dag_id"], more=dates)
 
     def runs_beside(self, dag_id: str, run_id: str, *, past: bool, future: bool) -> Sequence[str]:
         named = self.run_state(dag_id, run_id)
@@ -166,7 +168,7 @@ class AirflowHistory:
             return []
         span = {} if future else {"logical_date_lte": named.due_at.isoformat()}
         span |= {} if past else {"logical_date_gte": named.due_at.isoformat()}
-        found: list[str] = []
+        run_ids: list[str] = []
         offset, page = 0, PAGE_SIZE
         while page == PAGE_SIZE:
             params = {**span, "order_by": "id", "offset": offset, "limit": PAGE_SIZE}
@@ -174,8 +176,8 @@ class AirflowHistory:
             runs = answer.get("dag_runs", ())
             page = len(runs)
             offset += page
-            found += [run["dag_run_id"] for run in runs if run["logical_date"] is not None]
-        return [run for run in found if run != run_id]
+            run_ids += [run["dag_run_id"] for run in runs if run["logical_date"] is not None]
+        return [run for run in run_ids if run != run_id]
 
     def user_actions(
         self, since: datetime, until: datetime, offset: int, limit: int
@@ -185,13 +187,15 @@ class AirflowHistory:
         events = self._events(**span, **page, included_events=list(EVENTS))
         on_many = self._on_many(**span) if offset == 0 else []
         others = (event for event in (*events, *on_many) if event["owner"] != self._username)
-        told = (action for event in others for action in actions_of(event))
-        return [placed for one in told if (placed := self._placed(one)) is not None], len(events)
+        actions = (action for event in others for action in actions_of(event))
+        return [placed for action in actions if (placed := self._placed(action)) is not None], len(
+            events
+        )
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        found = self.http.call("GET", path, missing_ok=True)
-        return None if found is None else found["state"]
+        task = self.http.call("GET", path, missing_ok=True)
+        return None if task is None else task["state"]
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         events = self._events(dag_id=dag_id, run_id=run_id)
@@ -212,9 +216,11 @@ class AirflowHistory:
     def _among_many(self, dag_id: str, run_id: str) -> list[UserAction]:
         """What was done to a run, or to tasks of it, together with others, newest first."""
         events = [*self._events(included_events=list(OF_MANY)), *self._on_many()]
-        told = (action for event in events for action in actions_of(event))
-        found = [action for action in told if (action.dag_id, action.run_id) == (dag_id, run_id)]
-        return sorted(found, key=lambda action: action.id, reverse=True)
+        all_actions = (action for event in events for action in actions_of(event))
+        actions = [
+            action for action in all_actions if (action.dag_id, action.run_id) == (dag_id, run_id)
+        ]
+        return sorted(actions, key=lambda action: action.id, reverse=True)
 
     def _on_many(self, **span: str) -> list[dict[str, Any]]:
         """What was done to several at once in Airflow's UI, which its own API tells nobody."""

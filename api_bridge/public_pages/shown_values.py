@@ -64,9 +64,9 @@ def plain(value: Any) -> str:
     return pretty(value)
 
 
-def within(value: Any, most: int = MAX_SHOWN) -> Any:
+def within(value: Any, max_characters: int = MAX_SHOWN) -> Any:
     """A value as far as a page shows it: what is beyond so many characters is left out."""
-    return _cut(value, [most])
+    return _cut(value, [max_characters])
 
 
 def _cut(value: Any, left: list[int]) -> Any:
@@ -77,19 +77,19 @@ def _cut(value: Any, left: list[int]) -> Any:
             left[0] -= len(shown)
             return shown
         case Mapping():
-            found = {}
-            for place, (key, one) in enumerate(value.items(), 1):
+            shortened = {}
+            for place, (key, item) in enumerate(value.items(), 1):
                 if left[0] <= 0:
                     break
                 left[0] -= len(str(key))
                 # However long one is, those behind it are shown, too.
                 share = left[0] if place == len(value) else (left[0] + 1) // 2
                 rest = [share]
-                found[key] = _cut(one, rest)
+                shortened[key] = _cut(item, rest)
                 left[0] -= share - rest[0]
-            return found
+            return shortened
         case list():
-            return [_cut(one, left) for one in value if left[0] > 0]
+            return [_cut(element, left) for element in value if left[0] > 0]
     return value
 
 

@@ -106,10 +106,10 @@ def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> 
         names = {str(located.step["id"]): str(located.step["name"]) for located in steps}
         answers = trials.answers(edit.sample, form, names)
         trial_data, workspace_id = _trial_data(caller, edit), caller.workspace_id
-        found = execution_trials.run(
+        result = execution_trials.run(
             wiring.ports(), workspace_id, workflow_id, trial_data, answers, definition
         )
-        shown = PageState(edits.get(caller, workflow_id), "trial", tried=found)
+        shown = PageState(edits.get(caller, workflow_id), "trial", tried=result)
         return builder_pages.page(request, caller, shown)
 
     return _keep_then(go_through, request, caller, workflow_id, form)
@@ -172,10 +172,10 @@ def _apply_typed(definition: Draft, opened: OpenPanel, at: str, form: FormData) 
         return step_inputs.read(schema_fields.settings_specs(), definition, form)
     if at == "trigger":
         trigger = definition.get("trigger")
-        kept = dict(trigger) if isinstance(trigger, Mapping) else {}
-        specs = schema_fields.trigger_specs(draft_texts.kind_of(kept))
-        changed = step_inputs.read(specs, kept, form)
-        return {**definition, "trigger": changed} if changed != kept else definition
+        trigger_draft = dict(trigger) if isinstance(trigger, Mapping) else {}
+        specs = schema_fields.trigger_specs(draft_texts.kind_of(trigger_draft))
+        changed = step_inputs.read(specs, trigger_draft, form)
+        return {**definition, "trigger": changed} if changed != trigger_draft else definition
     if opened.placed is None:
         return definition
     step = opened.placed.step

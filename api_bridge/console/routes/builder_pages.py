@@ -198,8 +198,8 @@ def _data(caller: Principal, edit: Edit, opened: OpenPanel) -> _Data:
     available = available_data.names_at(edit.definition, opened.placed, names, outputs, named)
     if "loop" in own:
         available["loop"] = own["loop"]
-    kept = ("input", "trigger", "submission", "variables")
-    sample: dict[str, JSON] = {root: available[root] for root in kept if available.get(root)}
+    roots = ("input", "trigger", "submission", "variables")
+    sample: dict[str, JSON] = {root: available[root] for root in roots if available.get(root)}
     return _Data(last.run_id, available, named, {**sample, "steps": outputs} if outputs else sample)
 
 

@@ -43,11 +43,11 @@ def change(request: Request, caller: Admin, form_id: str, form: Posted) -> Respo
         edit = _keep(caller, form_id, at, form)
         return _apply_button(caller, edit, at, form)
     except Conflict as error:
-        said = pages.Problems(refused=str(error))
-        return pages.page(request, edits.get(caller, form_id), caller, at, said, 409)
+        problems = pages.Problems(refused=str(error))
+        return pages.page(request, edits.get(caller, form_id), caller, at, problems, 409)
     except ValidationFailed as error:
-        said = pages.Problems(wrong=error.field_errors)
-        return pages.page(request, edits.get(caller, form_id), caller, at, said, 400)
+        problems = pages.Problems(wrong=error.field_errors)
+        return pages.page(request, edits.get(caller, form_id), caller, at, problems, 400)
 
 
 def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
@@ -62,10 +62,10 @@ def _keep(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
         if opened.kind != "part" or opened.place is None:
             return draft
         if opened.place.field is None:
-            made = form_parts.read_section(opened.part, form)
+            part = form_parts.read_section(opened.part, form)
         else:
-            made = form_parts.read_field(draft, edit.saved, opened.place, form)
-        return editing.replace(draft, opened.place, made)
+            part = form_parts.read_field(draft, edit.saved, opened.place, form)
+        return editing.replace(draft, opened.place, part)
 
     edit = edits.get(caller, form_id)
     base, seen = number(form, "base"), number(form, "number")
@@ -78,16 +78,16 @@ def _apply_button(caller: Principal, edit: Edit, at: str, form: FormData) -> Res
     """Do what a button says, as ``verb:what``, and lead on to what is open then."""
     verb, _, what = text(form, "do").partition(":")
     if verb in _CHANGES:
-        made: list[str] = []
+        parts: list[str] = []
 
         def act(draft: Draft) -> Draft:
             changed, then = _CHANGES[verb](draft, what, at, form)
-            made.append(then)
+            parts.append(then)
             return changed
 
         edits.apply(caller, edit.form_id, edit.base_version, edit.number, "", act)
-        return responses.redirect(pages.address(edit.form_id, made[0]))
-    said = None
+        return responses.redirect(pages.address(edit.form_id, parts[0]))
+    notice = None
     match verb:
         case "at":
             at = what
@@ -95,17 +95,17 @@ def _apply_button(caller: Principal, edit: Edit, at: str, form: FormData) -> Res
             edits.step_back(caller, edit.form_id, edit.number, 1 if verb == "undo" else -1)
         case "discard":
             edits.discard(caller, edit.form_id, edit.number)
-            said = "edit.discarded"
+            notice = "edit.discarded"
         case "follow":
             edits.follow(caller, edit.form_id, edit.number)
-            said = "edit.followed"
+            notice = "edit.followed"
         case "save":
             edits.save(caller, edit.form_id, edit.number)
-            said = "edit.saved"
+            notice = "edit.saved"
         case "publish":
             edits.save(caller, edit.form_id, edit.number, public=True)
             return responses.redirect(f"{pages.ROOT}/{edit.form_id}", "form.published")
-    return responses.redirect(pages.address(edit.form_id, at), said)
+    return responses.redirect(pages.address(edit.form_id, at), notice)
 
 
 _Change = Callable[[Draft, str, str, FormData], tuple[Draft, str]]
@@ -118,9 +118,9 @@ def _new(draft: Draft, kind: str, at: str, form: FormData) -> tuple[Draft, str]:
         raise ValidationFailed({"do": ["choose a place first"]})
     if kind not in pages.KINDS:
         raise ValidationFailed({"type": [f"unknown type '{kind[:100]}'"]})
-    made = editing.add(draft, place, kind, form_parts.word(kind))
+    changed = editing.add(draft, place, kind, form_parts.word(kind))
     index = min(place.field, len(editing.sections(draft)[place.section]["fields"]))
-    return made, f"{pages.PART}{FieldPosition(place.section, index)}"
+    return changed, f"{pages.PART}{FieldPosition(place.section, index)}"
 
 
 def _section(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
@@ -130,18 +130,18 @@ def _section(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, s
 
 def _move(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
     place, _, to = what.partition(":")
-    made, then = editing.move(draft, place_of(place), place_of(to))
-    return made, f"{pages.PART}{then}"
+    changed, then = editing.move(draft, place_of(place), place_of(to))
+    return changed, f"{pages.PART}{then}"
 
 
 def _copy(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
-    made, then = editing.duplicate(draft, place_of(what))
-    return made, f"{pages.PART}{then}"
+    changed, then = editing.duplicate(draft, place_of(what))
+    return changed, f"{pages.PART}{then}"
 
 
 def _delete(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
-    made, then = editing.remove(draft, place_of(what))
-    return made, pages.FORM if then is None else f"{pages.PART}{then}"
+    changed, then = editing.remove(draft, place_of(what))
+    return changed, pages.FORM if then is None else f"{pages.PART}{then}"
 
 
 def _option(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, str]:
@@ -153,7 +153,7 @@ def _option(draft: Draft, what: str, at: str, form: FormData) -> tuple[Draft, st
     if way not in ("up", "out") or at_row < 0:
         raise ValidationFailed({"do": ["there is no such button"]})
     before = form_parts.option_rows(form)[:at_row]
-    index = sum(1 for one in before if any(one))
+    index = sum(1 for option in before if any(option))
     if opened.place is None or index >= len(listed):
         return draft, at
     if way == "out":

@@ -169,8 +169,8 @@ def _probe(
     except ValidationFailed as error:
         return _page(request, caller, connection, seen, definition, error.field_errors)
     except DomainError as error:
-        return _page(request, caller, connection, seen, definition, found=error.message)
-    return _page(request, caller, connection, seen, definition, found=fields)
+        return _page(request, caller, connection, seen, definition, probed=error.message)
+    return _page(request, caller, connection, seen, definition, probed=fields)
 
 
 def _page(
@@ -180,16 +180,16 @@ def _page(
     seen: str,
     draft: dict[str, Any],
     problems: Errors | None = None,
-    found: Mapping[str, JSON] | str | None = None,
+    probed: Mapping[str, JSON] | str | None = None,
 ) -> Response:
     """The form.
 
     Args:
-        found: what the source's records have, or why it could not be read.
+        probed: what the source's records have, or why it could not be read.
     """
     workspace_id = caller.workspace_id
     named = [secret.name for secret in secrets.list_all(workspace_id)]
-    fields = found if isinstance(found, Mapping) else None
+    fields = probed if isinstance(probed, Mapping) else None
     listed_tables = tables.list_all(workspace_id)[:_MAX_TABLES]
     return responses.page(
         request,
@@ -207,5 +207,5 @@ def _page(
             path: words.short(format_value(example)) for path, example in (fields or {}).items()
         },
         looked=fields is not None,
-        refused=found if isinstance(found, str) else None,
+        refused=probed if isinstance(probed, str) else None,
     )

@@ -48,18 +48,18 @@ def show_import(
     """Choose a file, or look at what the one that was chosen would add."""
     table = tables.get(caller.workspace_id, table_id)
     with HeldBody.holding(caller.workspace_id, row_files.size(caller, table_id)):
-        kept = row_files.find(caller, table_id, asked.choices())
+        file = row_files.find(caller, table_id, asked.choices())
     return responses.page(
         request,
         "table_import.html",
         caller,
         table=table,
         columns=columns_of(table.columns),
-        kept=kept,
+        kept=file,
         asked=asked,
-        summary=imports.summary(kept.preview, columns_of(table.columns)) if kept else None,
+        summary=imports.summary(file.preview, columns_of(table.columns)) if file else None,
         separators=imports.SEPARATORS,
-        charsets=imports.charsets(kept),
+        charsets=imports.charsets(file),
         limit=MAX_FILES_BYTES // 1_000_000,
     )
 

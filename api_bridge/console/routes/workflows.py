@@ -50,17 +50,17 @@ def show_list(
     cursor: Text = "",
 ) -> Response:
     """The automations, newest first."""
-    wanted = WorkflowFilter(
+    criteria = WorkflowFilter(
         q.strip(), queries.choice(WorkflowStatus, "status", status), trigger or None
     )
-    found, following = overviews.page_after(
-        caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
+    page, following = overviews.page_after(
+        caller.workspace_id, criteria, cursor or None, queries.PAGE_SIZE
     )
     return responses.page(
         request,
         "workflows.html",
         caller,
-        rows=[overview_views.row(one) for one in found],
+        rows=[overview_views.row(overview) for overview in page],
         q=q,
         status=status,
         trigger=trigger,
@@ -74,20 +74,20 @@ def show_list(
 @router.get("/{workflow_id}")
 def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """One automation: its flow, and what became of its runs."""
-    found = overviews.get_one(caller.workspace_id, workflow_id)
+    overview = overviews.get_one(caller.workspace_id, workflow_id)
     newest, _ = browsing.page_after(caller.workspace_id, workflow_id, RunFilter(), None, _MAX_RUNS)
-    definition = found.workflow.definition
+    definition = overview.workflow.definition
     return responses.page(
         request,
         "workflow.html",
         caller,
-        one=overview_views.row(found),
+        one=overview_views.row(overview),
         steps=flow.build_steps(
             flow.with_names(definition, uses.names_in(caller.workspace_id, definition))
         ),
         is_cut=flow.is_cut(definition),
         definition=definition,
-        webhook_url=_webhook_url(caller, found.workflow),
+        webhook_url=_webhook_url(caller, overview.workflow),
         runs=newest,
         used=uses.of_workflow(caller.workspace_id, definition),
         tab="flow",
@@ -97,12 +97,12 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
 @router.get("/{workflow_id}/versions")
 def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """The versions of an automation: who made them, and when."""
-    found = overviews.get_one(caller.workspace_id, workflow_id)
+    overview = overviews.get_one(caller.workspace_id, workflow_id)
     return responses.page(
         request,
         "versions.html",
         caller,
-        one=overview_views.row(found),
+        one=overview_views.row(overview),
         versions=history.list_versions(caller.workspace_id, workflow_id),
         tab="versions",
     )
@@ -111,7 +111,7 @@ def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Respons
 @router.get("/{workflow_id}/versions/{number}")
 def show_version(request: Request, caller: Viewer, workflow_id: str, number: int) -> Response:
     """What a version changed, and what it says."""
-    found = overviews.get_one(caller.workspace_id, workflow_id)
+    overview = overviews.get_one(caller.workspace_id, workflow_id)
     written = history.text(caller.workspace_id, workflow_id, number)
     lines = None
     if number > 1:
@@ -120,7 +120,7 @@ def show_version(request: Request, caller: Viewer, workflow_id: str, number: int
         request,
         "version.html",
         caller,
-        one=overview_views.row(found),
+        one=overview_views.row(overview),
         number=number,
         lines=lines,
         written=written,
@@ -138,13 +138,13 @@ def restore(caller: Admin, workflow_id: str, number: int, form: Posted) -> Respo
 @router.get("/{workflow_id}/definition")
 def show_definition(request: Request, caller: Viewer, workflow_id: str) -> Response:
     """An automation as a file of definitions has it."""
-    found = overviews.get_one(caller.workspace_id, workflow_id)
-    written = history.text(caller.workspace_id, workflow_id, found.workflow.version)
+    overview = overviews.get_one(caller.workspace_id, workflow_id)
+    written = history.text(caller.workspace_id, workflow_id, overview.workflow.version)
     return responses.page(
         request,
         "definition.html",
         caller,
-        one=overview_views.row(found),
+        one=overview_views.row(overview),
         written=written,
         tab="definition",
     )
@@ -153,26 +153,26 @@ def show_definition(request: Request, caller: Viewer, workflow_id: str) -> Respo
 @router.get("/{workflow_id}/export")
 def export(caller: Viewer, workflow_id: str) -> Response:
     """The same as a file."""
-    found = workflows.get(caller.workspace_id, workflow_id)
-    written = history.text(caller.workspace_id, workflow_id, found.version)
-    return download(f"{found.name}.yaml", written.encode(), "application/yaml")
+    workflow = workflows.get(caller.workspace_id, workflow_id)
+    written = history.text(caller.workspace_id, workflow_id, workflow.version)
+    return download(f"{workflow.name}.yaml", written.encode(), "application/yaml")
 
 
 @router.get("/{workflow_id}/run")
 def show_form(request: Request, caller: Member, workflow_id: str) -> Response:
     """Ask for the input of a run."""
-    return _asking(request, caller, workflow_id)
+    return _start_page(request, caller, workflow_id)
 
 
 @router.post("/{workflow_id}/execute")
 def execute(request: Request, caller: Member, workflow_id: str, form: Posted) -> Response:
     """Start a run by hand."""
-    found = workflows.get(caller.workspace_id, workflow_id)
+    workflow = workflows.get(caller.workspace_id, workflow_id)
     try:
-        run = by_hand.execute(caller, workflow_id, inputs.read(found.definition, form))
+        run = by_hand.execute(caller, workflow_id, inputs.read(workflow.definition, form))
     except ValidationFailed as error:
         # What was typed is shown again, so that nothing has to be typed twice.
-        return _asking(request, caller, workflow_id, form, error)
+        return _start_page(request, caller, workflow_id, form, error)
     return responses.redirect(f"/console/runs/{run.id}", "run.started")
 
 
@@ -180,19 +180,19 @@ def execute(request: Request, caller: Member, workflow_id: str, form: Posted) ->
 def change_status(caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Activate, pause or archive an automation."""
     workflows.get(caller.workspace_id, workflow_id)
-    wanted = queries.choice(WorkflowStatus, "status", text(form, "status"))
-    if wanted is None:
+    chosen_status = queries.choice(WorkflowStatus, "status", text(form, "status"))
+    if chosen_status is None:
         raise ValidationFailed({"status": [f"must be one of {', '.join(WorkflowStatus)}"]})
-    workflows.update(caller, workflow_id, {"status": str(wanted)}, wiring.ports())
+    workflows.update(caller, workflow_id, {"status": str(chosen_status)}, wiring.ports())
     then = text(form, "next", f"{urls.HOME}/{workflow_id}")
-    return responses.redirect(urls.safe(then), f"workflow.{wanted}")
+    return responses.redirect(urls.safe(then), f"workflow.{chosen_status}")
 
 
 @router.post("/{workflow_id}/duplicate")
 def duplicate(caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Make a copy, as a draft."""
-    made = copies.make(caller, workflow_id, wiring.ports())
-    return responses.redirect(f"{urls.HOME}/{made.id}", "workflow.copied")
+    copy = copies.make(caller, workflow_id, wiring.ports())
+    return responses.redirect(f"{urls.HOME}/{copy.id}", "workflow.copied")
 
 
 def _form_is_public(caller: Principal, definition: Mapping[str, Any]) -> bool:
@@ -214,30 +214,30 @@ def _webhook_url(caller: Principal, workflow: WorkflowDetail) -> str | None:
     return webhook_addresses.url(workflow.webhook_salt, workflow.webhook_hash)
 
 
-def _asking(
+def _start_page(
     request: Request,
     caller: Principal,
     workflow_id: str,
     form: FormData | None = None,
     error: ValidationFailed | None = None,
 ) -> Response:
-    found = overviews.get_one(caller.workspace_id, workflow_id)
-    fields = inputs.fields(found.workflow.definition, form)
+    overview = overviews.get_one(caller.workspace_id, workflow_id)
+    fields = inputs.fields(overview.workflow.definition, form)
     problems = error.field_errors if error else {}
-    start = starting.start_of(found.workflow.definition)
+    start = starting.start_of(overview.workflow.definition)
     at_inputs = {f"input.{field.key}" for field in fields or ()}
     return responses.page(
         request,
         "run_form.html",
         caller,
         200 if error is None else 400,
-        one=overview_views.row(found),
+        one=overview_views.row(overview),
         fields=fields,
-        elsewhere={path: said for path, said in problems.items() if path not in at_inputs},
+        elsewhere={path: messages for path, messages in problems.items() if path not in at_inputs},
         whole=text(form, inputs.WHOLE) if form is not None else "{}",
         problems=problems,
         start=start,
-        form_is_public=_form_is_public(caller, found.workflow.definition),
-        webhook_url=_webhook_url(caller, found.workflow),
+        form_is_public=_form_is_public(caller, overview.workflow.definition),
+        webhook_url=_webhook_url(caller, overview.workflow),
         tab="run",
     )

@@ -95,16 +95,16 @@ def _is_step(value: Any) -> bool:
     return isinstance(value, dict) and str(value.get("type")) in STEP_TYPES
 
 
-def sample(kept: Mapping[str, JSON]) -> dict[str, Any]:
+def sample(stored: Mapping[str, JSON]) -> dict[str, Any]:
     """Data to try templates with, as far as it is of the right form."""
     return {
-        name: value for name, value in kept.items() if name in _FOUND and isinstance(value, dict)
+        name: value for name, value in stored.items() if name in _FOUND and isinstance(value, dict)
     }
 
 
-def sample_text(kept: Mapping[str, JSON]) -> str:
+def sample_text(stored: Mapping[str, JSON]) -> str:
     """Such data as JSON."""
-    return json.dumps(showable(dict(kept)), ensure_ascii=False, indent=2)
+    return json.dumps(showable(dict(stored)), ensure_ascii=False, indent=2)
 
 
 def read_sample(written: str) -> dict[str, JSON]:

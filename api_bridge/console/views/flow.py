@@ -91,18 +91,18 @@ def build_steps(
     return _steps(definition.get("steps"), states, counts, [MAX_DRAWN])
 
 
-def _told(given: Mapping[str, Any], resources: Mapping[str, NamedResource]) -> str:
-    wanted = (*_SAYS_MOST, "rules", "match", "method")
-    return summary(with_names({key: given[key] for key in wanted if key in given}, resources))
+def _told(config: Mapping[str, Any], resources: Mapping[str, NamedResource]) -> str:
+    keys = (*_SAYS_MOST, "rules", "match", "method")
+    return summary(with_names({key: config[key] for key in keys if key in config}, resources))
 
 
 def with_names(value: Any, names: Mapping[str, NamedResource]) -> Any:
     """A definition that is drawn: what it names by ids is called by its name."""
     match value:
         case Mapping():
-            return {key: with_names(one, names) for key, one in value.items()}
+            return {key: with_names(item, names) for key, item in value.items()}
         case list():
-            return [with_names(one, names) for one in value]
+            return [with_names(item, names) for item in value]
         case str():
             named = names.get(value)
             if named is not None:
@@ -125,9 +125,9 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
 
 def find(definition: Mapping[str, Any], step_id: str) -> Mapping[str, Any] | None:
     """A step as its author wrote it."""
-    for one in _all(definition.get("steps")):
-        if one.get("id") == step_id:
-            return one
+    for step in _all(definition.get("steps")):
+        if step.get("id") == step_id:
+            return step
     return None
 
 
@@ -139,8 +139,10 @@ def _all(steps: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _sort(steps: Any) -> list[Mapping[str, Any]]:
-    found = [one for one in steps if isinstance(one, Mapping)] if isinstance(steps, list) else []
-    return sorted(found, key=lambda one: one.get("order") or 0)
+    listed = (
+        [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+    )
+    return sorted(listed, key=lambda step: step.get("order") or 0)
 
 
 def _nested_lists(step: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -162,11 +164,11 @@ def _steps(
 ) -> list[Step]:
     """Steps as they are drawn, as many as are left to be."""
     shown: list[Step] = []
-    for one in _sort(steps):
+    for step in _sort(steps):
         if left[0] == 0:
             break
         left[0] -= 1
-        shown.append(_step(one, states, counts, left))
+        shown.append(_step(step, states, counts, left))
     return shown
 
 
@@ -177,7 +179,7 @@ def _step(
     left: list[int],
 ) -> Step:
     kind, step_id = str(step.get("type")), str(step.get("id"))
-    known, state = STEP_TYPES.get(kind), states.get(step_id)
+    step_type, state = STEP_TYPES.get(kind), states.get(step_id)
     arms = [
         StepList(name, texts.text(f"flow.{name}"), nested)
         for name, of in _nested_lists(step)
@@ -187,7 +189,7 @@ def _step(
         id=step_id,
         name=str(step.get("name")),
         type=kind,
-        title=known.title if known else kind,
+        title=step_type.title if step_type else kind,
         icon=words.icon(kind),
         summary=(state.told if state else "") or summary(step.get("config")),
         disabled=step.get("disabled") is True,
@@ -226,7 +228,7 @@ def summary(config: Any) -> str:
                 return _cut(f"{value} · {words.option('operation', str(config.get('operation')))}")
             method = config.get("method") if name == "url" else None
             return _cut(f"{method} {value}" if isinstance(method, str) else value)
-        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
             return _cut(", ".join(value))
     return ""
 

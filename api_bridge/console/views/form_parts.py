@@ -228,12 +228,12 @@ def read_options(field: Mapping[str, Any], form: FormData) -> list[dict[str, JSO
     options = []
     for row in option_rows(form):
         label, value = map(as_it_is_known, row)
-        kept = by_value.get(value, {})
-        if not value and kept.get("label") != label:
-            kept = by_value.get(label, {})
+        stored_option = by_value.get(value, {})
+        if not value and stored_option.get("label") != label:
+            stored_option = by_value.get(label, {})
             value = label
         if label.strip() or value.strip():
-            options.append({**kept, "label": label or value, "value": value})
+            options.append({**stored_option, "label": label or value, "value": value})
     return options
 
 

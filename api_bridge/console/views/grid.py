@@ -70,7 +70,7 @@ class GridView:
 
     def pairs(self, *without: str) -> list[tuple[str, str]]:
         """The names and values of inputs that ask for the same."""
-        found = [
+        all_pairs = [
             ("q", self.q),
             *(("rule", rule) for rule in self.rules),
             ("match", self.match),
@@ -78,7 +78,7 @@ class GridView:
             ("start", str(self.start) if self.start > 1 else ""),
             ("first", str(self.first) if self.first > 1 else ""),
         ]
-        return [(name, value) for name, value in found if value and name not in without]
+        return [(name, value) for name, value in all_pairs if value and name not in without]
 
     def query(self, *without: str) -> str:
         """The same behind an address."""
@@ -137,13 +137,13 @@ def read_filter(place: GridView, columns: Sequence[Column]) -> RowFilter | None:
 def chips(place: GridView, columns: Sequence[Column]) -> list[Chip]:
     """The rules of a page in words."""
     names = {column.key: column.name for column in columns}
-    found = []
+    chips_shown = []
     for rule in place.rules:
         key, operator, value = _parts(rule)
-        said = f"{names.get(key, key)} {words.operator(operator)} {value}".strip()
+        label = f"{names.get(key, key)} {words.operator(operator)} {value}".strip()
         left = tuple(other for other in place.rules if other != rule)
-        found.append(Chip(said, replace(place, rules=left, start=1).query()))
-    return found
+        chips_shown.append(Chip(label, replace(place, rules=left, start=1).query()))
+    return chips_shown
 
 
 def cells(columns: Sequence[Column], data: Mapping[str, JSON]) -> list[Cell]:
@@ -167,7 +167,7 @@ def cell(column: Column, value: JSON) -> Cell:
             return Cell("mark", _label(column, str(value)))
         case "multiselect":
             return Cell(
-                "text", words.short(", ".join(_label(column, str(one)) for one in value)) or "[]"
+                "text", words.short(", ".join(_label(column, str(item)) for item in value)) or "[]"
             )
         case "number":
             return Cell("number", words.short(text_of(column, value)))
@@ -186,13 +186,13 @@ def _rule(rule: str, columns: Mapping[str, Column]) -> RowRule:
     column = columns.get(key)
     if column is None or operator not in words.OPERATORS:
         raise ValidationFailed({"filter": [f"'{rule}' asks for nothing that this table has"]})
-    given: dict[str, Any] = {"field": key, "operator": operator}
+    raw_rule: dict[str, Any] = {"field": key, "operator": operator}
     if operator not in _NO_VALUE:
         try:
-            given["value"] = _value(column, operator, text)
+            raw_rule["value"] = _value(column, operator, text)
         except ValueError as error:
             raise ValidationFailed({column.name: [str(error)]}) from error
-    return RowRule.model_validate(given)
+    return RowRule.model_validate(raw_rule)
 
 
 def _value(column: Column, operator: str, text: str) -> JSON:
@@ -213,7 +213,9 @@ def _parts(rule: str) -> tuple[str, str, str]:
 
 
 def _label(column: Column, value: str) -> str:
-    return next((one.label for one in column.options if one.value == value), value) or value
+    return (
+        next((option.label for option in column.options if option.value == value), value) or value
+    )
 
 
 def _parse_time(value: JSON) -> datetime | None:

@@ -123,7 +123,7 @@ def summary(preview: Preview | None, columns: Sequence[Column]) -> Summary | Non
     )
 
 
-def charsets(kept: ParsedFile | None) -> Sequence[str]:
+def charsets(file: ParsedFile | None) -> Sequence[str]:
     """The charsets that one may choose, with the one that is guessed."""
-    guessed = kept.preview.charset if kept and kept.preview else ""
+    guessed = file.preview.charset if file and file.preview else ""
     return list(dict.fromkeys((*CHARSETS, guessed))) if guessed else CHARSETS

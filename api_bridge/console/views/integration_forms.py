@@ -84,10 +84,10 @@ def summary(integration: Integration) -> str:
 
 
 def _fields(
-    prefix: str, schema: Mapping[str, Any], kept: Mapping[str, Any], typed_in: FormData | None
+    prefix: str, schema: Mapping[str, Any], stored: Mapping[str, Any], typed_in: FormData | None
 ) -> list[Field]:
     flattened = _flat(schema)
-    for key, value in kept.items():
+    for key, value in stored.items():
         if key in flattened["properties"]:
             flattened["properties"][key]["default"] = value
     return [

@@ -49,7 +49,7 @@ def read_fields(form: FormData) -> dict[str, Any]:
     Raises:
         ValidationFailed: one cannot be.
     """
-    given = {
+    fields = {
         "title": normalise_breaks(text(form, "title")),
         "priority": text(form, "priority", "MEDIUM"),
         "assignee_id": text(form, "assignee_id") or None,
@@ -57,9 +57,9 @@ def read_fields(form: FormData) -> dict[str, Any]:
         "properties": object_of(text(form, "properties"), "properties", '{"client": "ACME"}'),
     }
     try:
-        return _Fields.model_validate(given).model_dump()
+        return _Fields.model_validate(fields).model_dump()
     except ValidationError as error:
-        raise ValidationFailed(field_errors(error, given)) from error
+        raise ValidationFailed(field_errors(error, fields)) from error
 
 
 def _read_tags(typed: str) -> JSON:
@@ -133,13 +133,13 @@ def refill_inputs(
         anew: the only fields to show it again for, when somebody else has changed the matter
             meanwhile; all marks are those of the present values then.
     """
-    found, known = as_typed(detail), dict(marks(detail))
+    values, seen_marks = as_typed(detail), dict(marks(detail))
     if form is not None:
-        again = [name for name in found if name in form and (anew is None or name in anew)]
-        found |= {name: text(form, name) for name in again}
+        again = [name for name in values if name in form and (anew is None or name in anew)]
+        values |= {name: text(form, name) for name in again}
         if anew is None:
-            known |= {name: text(form, f"{SEEN}{name}", known[name]) for name in again}
-    return found, known
+            seen_marks |= {name: text(form, f"{SEEN}{name}", seen_marks[name]) for name in again}
+    return values, seen_marks
 
 
 def current_values(
@@ -154,15 +154,15 @@ def current_values(
     shown = as_typed(detail)
     shown["priority"] = texts.text(f"matter.priority.{detail.matter.priority}")
     shown["assignee_id"] = people.get(shown["assignee_id"], shown["assignee_id"])
-    known = marks(detail)
+    current_marks = marks(detail)
     return {
         name: [conflicts.describe_current(shown[name])]
         for name in seen
-        if known[name] != seen[name]
+        if current_marks[name] != seen[name]
     }
 
 
 def wrong(error: ValidationFailed) -> Errors:
     """What is wrong with a matter, by the names of its inputs."""
     names = {"assigneeId": "assignee_id", "templateId": "board"}
-    return {names.get(path, path): told for path, told in error.field_errors.items()}
+    return {names.get(path, path): messages for path, messages in error.field_errors.items()}

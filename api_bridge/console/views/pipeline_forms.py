@@ -81,69 +81,73 @@ class PipelineForm:
 
 
 def build_form(
-    given: Mapping[str, Any], tables: Sequence[Table], secrets: Sequence[str], errors: Errors
+    definition: Mapping[str, Any], tables: Sequence[Table], secrets: Sequence[str], errors: Errors
 ) -> PipelineForm:
     """The form of a pipeline.
 
     Args:
-        given: it as clients write it.
+        definition: it as clients write it.
         secrets: names that its requests can be signed by.
         errors: what is wrong with it, by its fields.
     """
-    kind = str(given["connectorType"])
-    config = given.get("config")
+    kind = str(definition["connectorType"])
+    config = definition.get("config")
     source = step_inputs.inputs(_specs(kind, tuple(secrets)), {"config": config}, errors)
     paging = config.get(_PAGING) if isinstance(config, Mapping) else None
-    known = {one.id: one for one in tables}
+    by_id = {table.id: table for table in tables}
     filled = [
-        _build_table(place, mapping, known.get(str(mapping["tableId"])), errors)
-        for place, mapping in enumerate(given.get("tables") or ())
+        _build_table(place, mapping, by_id.get(str(mapping["tableId"])), errors)
+        for place, mapping in enumerate(definition.get("tables") or ())
     ]
-    taken = {one.table_id for one in filled}
+    taken = {target.table_id for target in filled}
     at_paging = f"config.{_PAGING}"
     elsewhere = {
-        path: said
-        for path, said in step_inputs.problems_elsewhere(source, errors).items()
+        path: messages
+        for path, messages in step_inputs.problems_elsewhere(source, errors).items()
         if path not in ("name", "interval", "tables")
         and not path.startswith(at_paging)
-        and not any(f"{path}.".startswith(f"tables.{one.place}.") for one in filled)
+        and not any(f"{path}.".startswith(f"tables.{target.place}.") for target in filled)
     }
     return PipelineForm(
         kind=kind,
-        name=str(given.get("name") or ""),
-        interval=str(given.get("interval") or ""),
+        name=str(definition.get("name") or ""),
+        interval=str(definition.get("interval") or ""),
         source=source,
         paging=_paging_shown(paging if isinstance(paging, Mapping) else {}),
         paging_problems=[
             message
-            for path, said in errors.items()
+            for path, messages in errors.items()
             if path.startswith(at_paging)
-            for message in said
+            for message in messages
         ],
         tables=filled,
-        others=[(one.id, one.name) for one in tables if one.id not in taken and not one.form_id],
+        others=[
+            (table.id, table.name)
+            for table in tables
+            if table.id not in taken and not table.form_id
+        ],
         elsewhere=elsewhere,
     )
 
 
-def read(kept: Mapping[str, Any], form: FormData) -> dict[str, Any]:
+def read(definition: Mapping[str, Any], form: FormData) -> dict[str, Any]:
     """A pipeline with what was typed into its form.
 
     Args:
-        kept: it as it was; what is in no field stays.
+        definition: it as it was; what is in no field stays.
     """
-    kind = str(kept["connectorType"])
-    config = kept.get("config")
+    kind = str(definition["connectorType"])
+    config = definition.get("config")
     holder = {"config": dict(config) if isinstance(config, Mapping) else {}}
-    made = step_inputs.read(_specs(kind, ()), holder, form)["config"]
+    new_config = step_inputs.read(_specs(kind, ()), holder, form)["config"]
     if kind == HTTP:
-        made = _with_paging(made, form)
+        new_config = _with_paging(new_config, form)
     return {
-        **kept,
+        **definition,
         "name": text(form, "name").strip(),
-        "config": made,
+        "config": new_config,
         "interval": text(form, "interval") or None,
-        "tables": list(_mappings(form, kept.get("tables") or ())),
+        "tables": list(_mappings(form, definition.get("tables") or ())),
     }
 
 
@@ -154,8 +158,8 @@ def _specs(kind: str, secrets: tuple[str, ...]) -> Sequence[Spec]:
             return replace(spec, control="suggested", options=secrets)
         return replace(spec, first=spec.path in _FIRST, inside=[*map(fit, spec.inside)])
 
-    found = schema_fields.model_specs(CONNECTORS[kind], "config.", _EXAMPLE)
-    return [fit(one) for one in found if one.key != _PAGING]
+    specs = schema_fields.model_specs(CONNECTORS[kind], "config.", _EXAMPLE)
+    return [fit(spec) for spec in specs if spec.key != _PAGING]
 
 
 def _paging_shown(paging: Mapping[str, Any]) -> dict[str, str]:
@@ -168,15 +172,17 @@ def _paging_shown(paging: Mapping[str, Any]) -> dict[str, str]:
 
 def _with_paging(config: dict[str, Any], form: FormData) -> dict[str, Any]:
     kind = text(form, "paging.type")
-    kept = config.get(_PAGING)
-    before = _paging_shown(kept if isinstance(kept, Mapping) else {})
-    if kind not in PAGING or all(text(form, f"paging.{key}") == one for key, one in before.items()):
+    stored = config.get(_PAGING)
+    before = _paging_shown(stored if isinstance(stored, Mapping) else {})
+    if kind not in PAGING or all(
+        text(form, f"paging.{key}") == value for key, value in before.items()
+    ):
         return config
     way: dict[str, JSON] = {"type": kind}
     for key in PAGING[kind]:
-        given = text(form, f"paging.{key}").strip()
-        if given:
-            way[key] = parse_value(given, f"paging.{key}") if key == "first" else given
+        typed = text(form, f"paging.{key}").strip()
+        if typed:
+            way[key] = parse_value(typed, f"paging.{key}") if key == "first" else typed
     rest = {key: value for key, value in config.items() if key != _PAGING}
     return rest if kind == "none" else {**rest, _PAGING: way}
 
@@ -186,7 +192,9 @@ def _build_table(
 ) -> TargetTable:
     keys = list(mapping.get("keyColumns") or ())
     paths: Mapping[str, Any] = mapping.get("fieldMapping") or {}
-    columns = {str(one["key"]): one for one in (table.columns if table is not None else ())}
+    columns = {
+        str(column["key"]): column for column in (table.columns if table is not None else ())
+    }
     lines = [
         ColumnLine(
             key=key,
@@ -209,15 +217,15 @@ def _build_table(
         name=table.name if table is not None else None,
         lines=lines,
         problems={
-            path.removeprefix(at).removeprefix("."): said
-            for path, said in errors.items()
+            path.removeprefix(at).removeprefix("."): messages
+            for path, messages in errors.items()
             if f"{path}.".startswith(f"{at}.")
         },
     )
 
 
-def _mappings(form: FormData, kept: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    before = {str(one["tableId"]): list(one["keyColumns"]) for one in kept}
+def _mappings(form: FormData, stored: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    before = {str(mapping["tableId"]): list(mapping["keyColumns"]) for mapping in stored}
     place = 0
     while table_id := text(form, f"t{place}"):
         begin = f"t{place}.path."
@@ -227,11 +235,11 @@ def _mappings(form: FormData, kept: Sequence[Mapping[str, Any]]) -> Iterator[dic
             if name.startswith(begin) and isinstance(value, str) and value.strip()
         }
         keys = texts(form, f"t{place}.key")
-        known = before.get(table_id, [])
+        before_keys = before.get(table_id, [])
         yield {
             "tableId": table_id,
             # In the order that a program has given them, which a form does not show.
-            "keyColumns": known if set(known) == set(keys) else keys,
+            "keyColumns": before_keys if set(before_keys) == set(keys) else keys,
             "fieldMapping": paths,
         }
         place += 1

@@ -84,20 +84,22 @@ def build_context(
 
 def _failed(steps: Sequence[flow.Step]) -> flow.Step | None:
     """The step at which a run has failed: the innermost of those that have."""
-    found = [one for one in flow.walk(steps) if one.status == StepStatus.FAILED]
-    return found[-1] if found else None
+    failed = [
+        failed_step for failed_step in flow.walk(steps) if failed_step.status == StepStatus.FAILED
+    ]
+    return failed[-1] if failed else None
 
 
 def collect_votes(story: RunStory) -> list[Vote]:
     """What people have decided in a run, and why: those who were asked, or others for them."""
-    found = list(story.votes)
-    voted = {one.node_id for one in found}
+    votes = list(story.votes)
+    voted = {vote.node_id for vote in votes}
     for pause in story.pauses:
         by_one = pause.override or pause.node_id not in voted
         if pause.kind == WaitKind.DECISION and pause.decision in DECISIONS and by_one:
             by, at = pause.decided_by or "–", pause.decided_at or pause.created_at
-            found.append(Vote(pause.node_id, Decision(pause.decision), by, at, pause.reason))
-    return sorted(found, key=lambda one: one.at)[-_MAX_LINES:]
+            votes.append(Vote(pause.node_id, Decision(pause.decision), by, at, pause.reason))
+    return sorted(votes, key=lambda vote: vote.at)[-_MAX_LINES:]
 
 
 def step(story: RunStory, node_id: str) -> StepPage | None:
@@ -105,7 +107,7 @@ def step(story: RunStory, node_id: str) -> StepPage | None:
     written = flow.find(story.definition, node_id)
     if written is None:
         return None
-    state = next((one for one in story.detail.steps if one.node_id == node_id), None)
+    state = next((run_step for run_step in story.detail.steps if run_step.node_id == node_id), None)
     lines = [line for line in story.detail.logs if line.step_id == node_id]
     return StepPage(
         id=node_id,

@@ -165,9 +165,11 @@ def _column(draft: ColumnDraft, before: Column | None) -> dict[str, JSON]:
     column: dict[str, JSON] = {"name": draft.name, "type": draft.type, "required": draft.required}
     if draft.type not in ("select", "multiselect"):
         return column
-    kept = {_line(option): option.model_dump() for option in before.options} if before else {}
+    known_options = (
+        {_line(option): option.model_dump() for option in before.options} if before else {}
+    )
     lines = [line.strip() for line in normalise_breaks(draft.options).split("\n") if line.strip()]
-    return {**column, "options": [kept.get(line) or _option(line) for line in lines]}
+    return {**column, "options": [known_options.get(line) or _option(line) for line in lines]}
 
 
 def _options(column: Column) -> str:

@@ -72,32 +72,32 @@ def inputs(specs: Sequence[Spec], holder: Mapping[str, Any], errors: Errors) -> 
 
 def read(specs: Sequence[Spec], holder: dict[str, Any], form: FormData) -> dict[str, Any]:
     """What has the fields, with what was typed into them."""
-    made = dict(holder)
+    changed = dict(holder)
     for spec in specs:
         *above, key = _parts(spec)
-        inside = made
+        inside = changed
         for part in above:
             inside[part] = dict(inside[part]) if isinstance(inside.get(part), dict) else {}
             inside = inside[part]
         _take(spec, inside, key, form)
-    return made
+    return changed
 
 
-def problems_elsewhere(found: Sequence[Input], errors: Errors) -> Errors:
+def problems_elsewhere(shown: Sequence[Input], errors: Errors) -> Errors:
     """What is wrong at no field that is shown."""
-    paths = [one.spec.path for one in _all(found)]
+    paths = [shown_input.spec.path for shown_input in _all(shown)]
     return {
-        path: said
-        for path, said in errors.items()
-        if not any(path == one or path.startswith(f"{one}.") for one in paths)
+        path: messages
+        for path, messages in errors.items()
+        if not any(path == shown_path or path.startswith(f"{shown_path}.") for shown_path in paths)
     }
 
 
-def _all(found: Sequence[Input]) -> Iterator[Input]:
-    for one in found:
-        if not one.inside:
-            yield one
-        yield from _all(one.inside)
+def _all(shown: Sequence[Input]) -> Iterator[Input]:
+    for shown_input in shown:
+        if not shown_input.inside:
+            yield shown_input
+        yield from _all(shown_input.inside)
 
 
 def _parts(spec: Spec) -> list[str]:
@@ -114,8 +114,8 @@ def _raw(spec: Spec, holder: Mapping[str, Any]) -> Any:
 def _input(spec: Spec, holder: Mapping[str, Any], errors: Errors) -> Input:
     raw = _raw(spec, holder)
     name = f"{PREFIX}{spec.path}"
-    inside = [_input(one, holder, errors) for one in spec.inside]
-    said = [
+    inside = [_input(inner, holder, errors) for inner in spec.inside]
+    problems = [
         message if path == spec.path else f"{path.removeprefix(f'{spec.path}.')}: {message}"
         for path, messages in errors.items()
         if path == spec.path or (path.startswith(f"{spec.path}.") and not inside)
@@ -128,8 +128,8 @@ def _input(spec: Spec, holder: Mapping[str, Any], errors: Errors) -> Input:
         value=_format(spec, raw),
         rows=_rows(spec, raw, name),
         inside=inside,
-        problems=said,
-        is_open=spec.first or filled or bool(said) or any(one.problems for one in inside),
+        problems=problems,
+        is_open=spec.first or filled or bool(problems) or any(inner.problems for inner in inside),
         raw=raw,
     )
 
@@ -181,15 +181,15 @@ def _rows(spec: Spec, raw: Any, name: str) -> list[Row]:
             for number, (key, value) in enumerate([*filled, *spare])
         ]
     if spec.control == "rules":
-        rules = [_rule(one) for one in raw] if isinstance(raw, list) else []
+        rules = [_rule(rule) for rule in raw] if isinstance(raw, list) else []
         return [
             Row(f"{name}:{number}", *parts) for number, parts in enumerate([*rules, _EMPTY_RULE])
         ]
     if spec.control == "inputs" and (lines := input_schemas.lines(raw)) is not None:
         described = [*lines, *[Line("", "", "", False)] * _SPARE_ROWS]
         return [
-            Row(f"{name}:{number}", one.key, one.title, one.kind, ticked=one.required)
-            for number, one in enumerate(described)
+            Row(f"{name}:{number}", line.key, line.title, line.kind, ticked=line.required)
+            for number, line in enumerate(described)
         ]
     return []
 
@@ -218,8 +218,8 @@ def _take(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
     name, raw = f"{PREFIX}{spec.path}", holder.get(key)
     if spec.control == "group":
         inside = dict(raw) if isinstance(raw, dict) else {}
-        for one in spec.inside:
-            _take(one, inside, one.key, form)
+        for inner in spec.inside:
+            _take(inner, inside, inner.key, form)
         _set(holder, key, inside or None)
         return
     if spec.control in ("pairs", "rules", "inputs") and f"{name}:0" in form:
@@ -229,71 +229,79 @@ def _take(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
         return
     if spec.control == "boolean":
         # A box that is not ticked is not sent: a hidden input before it says that it was there.
-        given = _TICKED if _TICKED in list(form.getlist(name)) else ""
+        typed = _TICKED if _TICKED in list(form.getlist(name)) else ""
     else:
-        given = normalise_breaks(text(form, name))
+        typed = normalise_breaks(text(form, name))
     if spec.control == "reference" and (
         other := normalise_breaks(text(form, f"{name}:other")).strip()
     ):
-        given = other
-    if given == normalise_breaks(_format(spec, raw)):
+        typed = other
+    if typed == normalise_breaks(_format(spec, raw)):
         return
-    _set(holder, key, _value(spec, given))
+    _set(holder, key, _value(spec, typed))
 
 
-def _value(spec: Spec, given: str) -> Any:
+def _value(spec: Spec, typed: str) -> Any:
     if spec.control == "boolean":
-        return given == _TICKED if (given == _TICKED) is not (spec.default is True) else None
-    if not given.strip():
+        return typed == _TICKED if (typed == _TICKED) is not (spec.default is True) else None
+    if not typed.strip():
         return None
     match spec.control:
-        case "ways" if given == STEPS:
+        case "ways" if typed == STEPS:
             return []
         case "number" | "value" | "inputs":
-            return parse_value(given, spec.path)
+            return parse_value(typed, spec.path)
         case "list":
             items = [
-                parse_value(line.strip(), spec.path) for line in given.split("\n") if line.strip()
+                parse_value(line.strip(), spec.path) for line in typed.split("\n") if line.strip()
             ]
             single = items[0] if len(items) == 1 else None
             return single if is_template(single) else items
-    return given
+    return typed
 
 
 def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
     name, raw = f"{PREFIX}{spec.path}", holder.get(key)
     rows = [
-        replace(one, key=normalise_breaks(one.key), value=normalise_breaks(one.value))
-        for one in _rows(spec, raw, name)
+        replace(row, key=normalise_breaks(row.key), value=normalise_breaks(row.value))
+        for row in _rows(spec, raw, name)
     ]
-    given = list(_read_rows(name, form))
-    if given == [one for one in rows if one.key or one.value or one.operator or one.whole]:
+    typed = list(_read_rows(name, form))
+    if typed == [row for row in rows if row.key or row.value or row.operator or row.whole]:
         return
     if spec.control == "inputs":
         if input_schemas.lines(raw) is None:
             return  # It says more than rows can: there were none to be filled in.
-        lines = [Line(one.key.strip(), one.value, one.operator, one.ticked) for one in given]
-        _set(holder, key, input_schemas.build_schema(raw, [one for one in lines if one.key]))
+        lines = [Line(row.key.strip(), row.value, row.operator, row.ticked) for row in typed]
+        _set(holder, key, input_schemas.build_schema(raw, [line for line in lines if line.key]))
         return
     if spec.control == "rules":
-        kept = dict(zip(rows, raw, strict=False)) if isinstance(raw, list) else {}
+        raw_by_row = dict(zip(rows, raw, strict=False)) if isinstance(raw, list) else {}
         _set(
             holder,
             key,
-            [kept[one] if one in kept else _as_rule(one, spec.path) for one in given] or None,
+            [raw_by_row[row] if row in raw_by_row else _as_rule(row, spec.path) for row in typed]
+            or None,
         )
         return
-    if len(given) == 1 and not given[0].key and is_template(given[0].value):
-        _set(holder, key, given[0].value)
+    if len(typed) == 1 and not typed[0].key and is_template(typed[0].value):
+        _set(holder, key, typed[0].value)
         return
     before = raw if isinstance(raw, dict) else {}
     as_it_is_known = as_they_were(before)
-    made = {}
-    for one in given:
-        known = as_it_is_known(one.key)
-        is_kept = known in before and normalise_breaks(format_value(before[known])) == one.value
-        made[known] = before[known] if is_kept else parse_value(one.value, f"{spec.path}.{known}")
-    _set(holder, key, made or None)
+    mapping = {}
+    for typed_row in typed:
+        known_key = as_it_is_known(typed_row.key)
+        is_kept = (
+            known_key in before
+            and normalise_breaks(format_value(before[known_key])) == typed_row.value
+        )
+        mapping[known_key] = (
+            before[known_key]
+            if is_kept
+            else parse_value(typed_row.value, f"{spec.path}.{known_key}")
+        )
+    _set(holder, key, mapping or None)
 
 
 def _read_rows(name: str, form: FormData) -> Iterator[Row]:

@@ -81,10 +81,10 @@ def answers(
     Args:
         names: of the steps, by their ids.
     """
-    kept = sample.get(ANSWERS)
+    stored = sample.get(ANSWERS)
     replies = {
         name: SampleAnswer(_decision(reply.get("decision")), reply.get("data"))
-        for name, reply in (kept.items() if isinstance(kept, dict) else ())
+        for name, reply in (stored.items() if isinstance(stored, dict) else ())
         if isinstance(reply, dict)
     }
     for name, value in form.multi_items():

@@ -56,10 +56,10 @@ def object_of(text: str, name: str, example: str = "{}") -> dict[str, JSON]:
     """
     if not text.strip():
         return {}
-    found = json_of(text, name)
-    if not isinstance(found, dict):
+    value = json_of(text, name)
+    if not isinstance(value, dict):
         raise ValidationFailed({name: [f"must be a JSON object, such as {example}"]})
-    return found
+    return value
 
 
 def _stands_for_itself(text: str) -> bool:

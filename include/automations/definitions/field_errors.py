@@ -34,10 +34,10 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
     return errors
 
 
-def _of_what_is_written(found: Sequence[Any]) -> Iterator[Any]:
+def _of_what_is_written(problems: Sequence[Any]) -> Iterator[Any]:
     """The errors of fields that are a word or a list, without those of what is not written."""
-    words = {item["loc"][:-1] for item in found if _ends_with(item, "literal[")}
-    for item in found:
+    words = {item["loc"][:-1] for item in problems if _ends_with(item, "literal[")}
+    for item in problems:
         other = "literal[" if isinstance(item["input"], list) else "list["
         if not (item["loc"][:-1] in words and _ends_with(item, other)):
             yield item

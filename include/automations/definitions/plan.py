@@ -120,14 +120,14 @@ class Plan:
         return self._along(nodes, self._ways)
 
     def _along(self, nodes: Iterable[str], ways: Callable[[Node], list[str]]) -> list[str]:
-        found: dict[str, None] = {}
-        left = [one for one in nodes if one in self.nodes]
+        reached: dict[str, None] = {}
+        left = [node_id for node_id in nodes if node_id in self.nodes]
         while left:
-            for one in ways(self.nodes[left.pop()]):
-                if one not in found:
-                    found[one] = None
-                    left.append(one)
-        return [*found]
+            for next_id in ways(self.nodes[left.pop()]):
+                if next_id not in reached:
+                    reached[next_id] = None
+                    left.append(next_id)
+        return [*reached]
 
     def pending(self, settled: Mapping[str, Any] | set[str]) -> list[str]:
         """Ids of the nodes neither done nor left out, in order."""

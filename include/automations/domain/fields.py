@@ -153,12 +153,12 @@ class _AnyOf:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         written = handler(schema)
-        found = [
-            one
+        branches = [
+            variant
             for branch in written.pop("oneOf")
-            for one in (branch["anyOf"] if branch.keys() == {"anyOf"} else [branch])
+            for variant in (branch["anyOf"] if branch.keys() == {"anyOf"} else [branch])
         ]
-        return {"anyOf": found, **written}
+        return {"anyOf": branches, **written}
 
 
 T = TypeVar("T")

@@ -267,11 +267,11 @@ def _of_header(value: str) -> str:
         return value
 
 
-def _json_or_text(text: JSON, whose: str) -> JSON:
+def _json_or_text(text: JSON, prefix: str) -> JSON:
     """An object or a list, where all of a text is one in JSON; else the text.
 
     Args:
-        whose: what has it, as a refusal begins; empty for the body itself.
+        prefix: what has it, as a refusal begins; empty for the body itself.
 
     Raises:
         ValidationFailed: it is JSON that cannot be kept.
@@ -281,7 +281,7 @@ def _json_or_text(text: JSON, whose: str) -> JSON:
     try:
         return json_text.parse_any(text)
     except ValueError as error:
-        raise ValidationFailed({"body": [f"{whose}{error}"]}) from error
+        raise ValidationFailed({"body": [f"{prefix}{error}"]}) from error
 
 
 def _of_part(name: str, value: JSON, kind: str) -> JSON:

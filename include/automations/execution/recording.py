@@ -207,13 +207,13 @@ def stored(verdict: Proceed) -> dict[str, JSON]:
 
 def recorded_verdict(row: RunStep) -> Verdict:
     """The verdict that is on record for a node that has ended."""
-    kept = row.verdict or {}
+    recorded = row.verdict or {}
     if row.status == StepStatus.FAILED:
-        return GiveUp(str(kept.get("error", "failed")))
+        return GiveUp(str(recorded.get("error", "failed")))
     if row.status == StepStatus.DONE:
-        targets = kept.get("targets")
+        targets = recorded.get("targets")
         targets = None if targets is None else tuple(targets)
-        return Proceed(kept.get("summary", {}), targets, repeated=True)
+        return Proceed(recorded.get("summary", {}), targets, repeated=True)
     return Skip(f"The step is {row.status}.")
 
 

@@ -209,8 +209,8 @@ class _Ahead:
         if may_be_batched(node):
             if not entry.is_underway(run, ref):
                 return None
-            known = run_steps.outputs(session, ref.run_id) if outputs is None else outputs
-            self._batch = Batch(run, load(session, ref.workflow_id, ref.version), known)
+            known_outputs = run_steps.outputs(session, ref.run_id) if outputs is None else outputs
+            self._batch = Batch(run, load(session, ref.workflow_id, ref.version), known_outputs)
             return self._batch.begin(node.id)
         if not self._lock.move(lock_name(ref)):
             return None

@@ -83,8 +83,8 @@ def task_doc(step: Any) -> str:
 
 def _attempts(step: Any) -> str:
     """How often it is tried, beside which Airflow shows how often it would begin a process."""
-    most = step.retry.max_attempts if step.retry else 1
-    times = "once" if most == 1 else f"{most} times at most"
+    max_attempts = step.retry.max_attempts if step.retry else 1
+    times = "once" if max_attempts == 1 else f"{max_attempts} times at most"
     return (
         f"It is attempted {times}; the more retries that Airflow shows are for processes that are "
         "lost and databases that are away."

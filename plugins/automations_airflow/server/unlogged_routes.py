@@ -40,7 +40,7 @@ def log_them(routes: Iterable[Any]) -> None:
 
 def _is_logged(route: APIRoute) -> bool:
     logs = (action_logging().__qualname__, _logging("").__qualname__)
-    calls = (one.call for one in route.dependant.dependencies)
+    calls = (dependency.call for dependency in route.dependant.dependencies)
     return any(getattr(call, "__qualname__", None) in logs for call in calls)
 
 
@@ -65,11 +65,11 @@ def _logging(event: str) -> Callable[..., Any]:
 
 async def _named(request: Request) -> set[str]:
     """The DAGs that a request names, in its address or its body."""
-    found = {str(request.path_params.get("dag_id"))}
+    dag_ids = {str(request.path_params.get("dag_id"))}
     try:
         body: Any = json.loads(await request.body() or "{}")
-        entities = [one for action in body["actions"] for one in action["entities"]]
+        entities = [entity for action in body["actions"] for entity in action["entities"]]
     except (KeyError, TypeError, ValueError, RecursionError):
         # The route itself refuses what is none of its bodies.
-        return found
-    return found | {str(one.get("dag_id")) for one in entities if isinstance(one, dict)}
+        return dag_ids
+    return dag_ids | {str(entity.get("dag_id")) for entity in entities if isinstance(entity, dict)}

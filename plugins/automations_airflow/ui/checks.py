@@ -46,9 +46,9 @@ def checks_of(part: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
         schema: the whole one, to which references lead.
     """
     if isinstance(part, dict) and not _refers(part):
-        return {name: one for name, one in part.items() if name not in (*_OF_THE_FORM, *_SHOWN)}
-    found = _Reduced(schema).of(part, top=True)
-    return found if isinstance(found, dict) else {}
+        return {name: rule for name, rule in part.items() if name not in (*_OF_THE_FORM, *_SHOWN)}
+    reduced = _Reduced(schema).of(part, top=True)
+    return reduced if isinstance(reduced, dict) else {}
 
 
 def _refers(part: Any) -> bool:

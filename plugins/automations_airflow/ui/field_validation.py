@@ -35,10 +35,10 @@ def fault(rules: Mapping[str, Any], value: JSON) -> str | None:
     Raises:
         SchemaFault: the rules cannot be used, or the value is too much for them.
     """
-    document = {name: one for name, one in rules.items() if name != NAMED}
+    document = {name: rule for name, rule in rules.items() if name != NAMED}
     # Beside what the schema itself asks for, they ask once more for what the form shows.
-    found = violations(Schema.read(document), value, DATES, 2 * MAX_WORK)
-    return str(found[0]) if found else None
+    problems = violations(Schema.read(document), value, DATES, 2 * MAX_WORK)
+    return str(problems[0]) if problems else None
 
 
 def _validate(_validator: Any, _named: Any, value: Any, rules: Any) -> Iterator[Refusal]:

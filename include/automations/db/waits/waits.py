@@ -291,11 +291,11 @@ def approvers(session: Session, wait_id: str) -> list[Approver]:
 
 def approvers_of(session: Session, wait_ids: Collection[str]) -> dict[str, list[Approver]]:
     """The same of several decisions, by their ids."""
-    found: dict[str, list[Approver]] = {wait_id: [] for wait_id in wait_ids}
+    by_wait: dict[str, list[Approver]] = {wait_id: [] for wait_id in wait_ids}
     query = select(Approver).where(Approver.wait_id.in_(wait_ids)).order_by(Approver.address)
-    for one in session.scalars(query):
-        found[one.wait_id].append(one)
-    return found
+    for approver in session.scalars(query):
+        by_wait[approver.wait_id].append(approver)
+    return by_wait
 
 
 def open_decisions(

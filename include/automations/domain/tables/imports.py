@@ -181,12 +181,12 @@ def _without_blanks_behind_quotes(text: str, separator: str, is_padded: bool) ->
 
 def explain(problem: csv.Error) -> str:
     """What is wrong with a text as CSV, in the words of who wrote it."""
-    said = str(problem)
-    if said.endswith("expected after '\"'"):
+    message = str(problem)
+    if message.endswith("expected after '\"'"):
         return "has something between the quote that ends a value and the separator"
-    if said == "unexpected end of data":
+    if message == "unexpected end of data":
         return "ends within a value in quotes"
-    return said
+    return message
 
 
 def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Errors]]:

@@ -114,9 +114,9 @@ def revoke(voucher: str) -> None:
     Raises:
         NotAuthenticated: it is no voucher, or too old.
     """
-    found = read(voucher)
+    claims = read(voucher)
     with unit_of_work() as session:
-        rate_limits.use_once(session, f"voucher:{found.id}", found.until)
+        rate_limits.use_once(session, f"voucher:{claims.id}", claims.until)
 
 
 def redeem(voucher: str) -> NewSession:
@@ -128,12 +128,12 @@ def redeem(voucher: str) -> NewSession:
     Raises:
         NotAuthenticated: it is no voucher, is too old, or was used before.
     """
-    found = read(voucher)
+    claims = read(voucher)
     workspace_id = ensure_workspace()
     with unit_of_work() as session:
-        if not rate_limits.use_once(session, f"voucher:{found.id}", found.until):
+        if not rate_limits.use_once(session, f"voucher:{claims.id}", claims.until):
             raise NotAuthenticated(_NOT_GOOD)
-        member = _member(session, workspace_id, found)
+        member = _member(session, workspace_id, claims)
         return open_session(session, member, _SESSION_LIFETIME)
 
 
@@ -141,12 +141,12 @@ def _member(session: Session, workspace_id: str, voucher: Voucher) -> Member:
     address = _address(voucher.user)
     member = sign_ins.member(session, workspace_id, address)
     if member is None:
-        made = Member(
+        new_member = Member(
             workspace_id=workspace_id, name=voucher.user, email=address, role=voucher.role
         )
-        if members.save(session, made):
-            audit.record(session, "member.create", made, email=address, role=voucher.role)
-            return made
+        if members.save(session, new_member):
+            audit.record(session, "member.create", new_member, email=address, role=voucher.role)
+            return new_member
         # Two pages of theirs were opened at once.
         member = sign_ins.member(session, workspace_id, address)
         if member is None:

@@ -18,8 +18,8 @@ def page_after(
     """The lines after a cursor, newest first, and the next cursor."""
     after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
-        found = audit.page_after(session, workspace_id, criteria, after, size + 1)
-    lines = [from_attributes(AuditLog, row) for row in found]
+        rows = audit.page_after(session, workspace_id, criteria, after, size + 1)
+    lines = [from_attributes(AuditLog, row) for row in rows]
     return cursors.page(lines, size, lambda line: (line.at, str(line.id)))
 
 

@@ -24,6 +24,6 @@ class Totals:
 def read() -> Totals:
     """The metrics of this moment: the same, whichever bridge reads them."""
     with unit_of_work() as session:
-        found = Totals(gauges.read(session), counters.totals(session))
+        totals = Totals(gauges.read(session), counters.totals(session))
         counters.compact(session, above=_MAX_COUNTER_ROWS)
-        return found
+        return totals

@@ -49,6 +49,6 @@ def page_after(
     """The events after a cursor, newest first, and the next cursor."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        found = security_events.page_after(session, workspace_id, criteria, after, size + 1)
-    noted = [from_attributes(SecurityEvent, row) for row in found]
+        rows = security_events.page_after(session, workspace_id, criteria, after, size + 1)
+    noted = [from_attributes(SecurityEvent, row) for row in rows]
     return cursors.page(noted, size, lambda event: (event.at, event.id))

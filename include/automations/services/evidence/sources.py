@@ -133,10 +133,10 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
         }
 
 
-def _check_of_row(columns: Sequence[Column], wanted: Sequence[str]) -> None:
+def _check_of_row(columns: Sequence[Column], requested: Sequence[str]) -> None:
     """Check that no column that is wanted has the name of what evidence says of the row itself."""
     keys = {column.key for column in columns}
-    shared = [name for name in _OF_ROWS if name in keys and (name in wanted or not wanted)]
+    shared = [name for name in _OF_ROWS if name in keys and (name in requested or not requested)]
     if shared:
         raise StepError(
             f"config.columns: the table has a column {shared[0]}, which in evidence is the row's "
