@@ -86,7 +86,7 @@ def test_a_run_is_shown_with_the_event_that_has_started_it(
         client.change_asset(asset, {"rows": rows})
     told = {"rows": 2, "from_rest_api": True}
     runs = [
-        NewDagRun(OURS, f"run{one}", {}, by="ada", source=source(told)) for one in range(number)
+        NewDagRun(OURS, f"run{index}", {}, by="ada", source=source(told)) for index in range(number)
     ]
     assert client.start(runs) == [None] * number
     for run in runs:

@@ -130,7 +130,7 @@ def test_a_fraction_that_is_a_multiple_is_taken() -> None:
 
 def test_a_field_whose_rules_are_too_many_twice_over_is_checked_when_the_run_is_recorded() -> None:
     choices = [f"choice {number}" for number in range(4_000)]
-    param = only({"type": "string", "oneOf": [{"const": one} for one in choices]})
+    param = only({"type": "string", "oneOf": [{"const": choice} for choice in choices]})
     assert param.resolve("choice 7") == "choice 7"
 
 

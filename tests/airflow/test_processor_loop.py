@@ -134,7 +134,7 @@ def test_the_more_files_there_are_the_more_seldom_each_is_parsed_unchanged(
     processor_loop.take_over(Rest(Deaf))
     intervals = []
     for number in (1, 500):
-        manager._file_stats = {pack(one): DagFileStat() for one in range(number)}
+        manager._file_stats = {pack(index): DagFileStat() for index in range(number)}
         manager._service_processor_sockets(timeout=0.0)
         intervals.append(manager._file_process_interval)
     assert intervals[1] == 500 * processor_loop.REPARSE_INTERVAL > intervals[0]

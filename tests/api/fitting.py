@@ -117,7 +117,7 @@ TRIGGERS: list[dict[str, Any]] = [
     {"type": "manual", "inputSchema": {"properties": {"a": {"maximum": 5, "pattern": "a"}}}},
 ]
 FITTING: list[tuple[str, str, Any]] = [
-    *(("POST", "/api/workflows", {"name": "x", "steps": [one]}) for one in steps()),
+    *(("POST", "/api/workflows", {"name": "x", "steps": [step]}) for step in steps()),
     *(("POST", "/api/workflows", {"name": "x", "steps": [], "trigger": one}) for one in TRIGGERS),
     (
         "PATCH",

@@ -432,7 +432,7 @@ class TestFailure:
         airflow.answers["GET", "/eventLogs"] = (403, {"detail": "Forbidden"})
         for _ in range(2):
             assert self.ask(airflow, client) == DagRunFailure(tasks=("Tell",))
-        said = [one for one in caplog.messages if "audit log may not be read" in one]
+        said = [message for message in caplog.messages if "audit log may not be read" in message]
         assert len(said) == 1
 
     def test_who_deleted_a_run_is_named_and_whether_its_dag_is_there_is_known(

@@ -45,8 +45,8 @@ def writes(api: Api, app: FastAPI) -> Writes:
 def everything(api: Api) -> str:
     """An automation with a step of every type, of which each goes on when one fails."""
     all_of_them = [
-        {"id": one["name"], "onError": "continue", "disabled": one["type"] == "code", **one}
-        for one in steps()
+        {"id": step["name"], "onError": "continue", "disabled": step["type"] == "code", **step}
+        for step in steps()
     ]
     return str(api.workflow(steps=all_of_them, status="DRAFT")["id"])
 
@@ -108,9 +108,9 @@ def test_no_data_of_a_trial_is_a_failure_of_ours(
     tried = api.call("POST", f"/api/workflows/{everything}/test", body)
     assert tried.status_code in (200, 400), (body, tried.text)
     internal = [
-        one
-        for one in tried.json().get("steps", ())
-        if (one["error"] or {}).get("kind") == "internal"
+        step
+        for step in tried.json().get("steps", ())
+        if (step["error"] or {}).get("kind") == "internal"
     ]
     assert internal == [], (body, internal)
 

@@ -114,7 +114,9 @@ def test_no_form_that_was_filled_in(api: Api, doors: dict[str, str], pairs: Any,
 
 
 @given(
-    names=st.lists(st.sampled_from([*(one["key"] for one in TABLE["columns"]), "zz"]), max_size=4),
+    names=st.lists(
+        st.sampled_from([*(column["key"] for column in TABLE["columns"]), "zz"]), max_size=4
+    ),
     lines=st.lists(st.lists(PARTS, max_size=4), max_size=3),
     said=st.just("") | st.characters(exclude_categories=["Cs"]).map("sep={}\r\n".format),
 )

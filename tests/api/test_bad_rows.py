@@ -151,7 +151,9 @@ def test_a_definition_that_cannot_be_read_any_more_costs_only_itself(
     # And it can be mended, by its file or a change of what is wrong.
     file = {"key": "bad", "name": "Bad", "steps": [DELAY]}
     mended = api.call("POST", "/api/workflows/import", file)
-    assert [one["action"] for one in mended.json()["automations"]] == ["update"], mended.text
+    assert [automation["action"] for automation in mended.json()["automations"]] == ["update"], (
+        mended.text
+    )
     assert "X-Left-Out" not in api.call("GET", "/api/workflows/export").headers
 
 

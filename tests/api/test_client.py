@@ -182,7 +182,7 @@ def test_what_administrators_do_has_the_types_shapes(client: Client) -> None:
     has_shape(client.api_keys.all()[0], shapes.ApiKey)
     client.api_keys.revoke(key["id"])
     has_shape(client.secrets.put("TOKEN", "a secret"), shapes.Secret)
-    assert [one["name"] for one in client.secrets.all()] == ["TOKEN"]
+    assert [secret["name"] for secret in client.secrets.all()] == ["TOKEN"]
     client.secrets.delete("TOKEN")
     hook = {"name": "Mail", "type": "EMAIL_PROVIDER", "config": SMTP}
     integration = client.integrations.create(hook)

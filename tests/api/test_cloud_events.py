@@ -80,7 +80,7 @@ def check(live: Live, event: Event, data: dict[str, Any]) -> None:
         binding.to_binary(event, JSONFormat()),
         binding.to_structured(event, JSONFormat()),
     ]
-    first, again = (post(live, one.headers, one.body) for one in messages)
+    first, again = (post(live, message.headers, message.body) for message in messages)
     assert again == {"id": first["id"], "duplicate": True}
     attributes, found = arrived(live, first)
     sent = {name: value for name, value in event.get_attributes().items() if value is not None}

@@ -35,7 +35,7 @@ def stored() -> int:
 
 def send(api: Api, page: Page, *files: tuple[str, bytes], name: str = "Ada") -> Any:
     parts: list[Any] = [("data.name", (None, name))]
-    return api.http.post(page.path, files=[*parts, *(("data.contract", one) for one in files)])
+    return api.http.post(page.path, files=[*parts, *(("data.contract", file) for file in files)])
 
 
 class TestUpload:
@@ -294,7 +294,7 @@ def test_every_kind_that_is_taken_can_be_downloaded(api: Api) -> None:
     for kind, content in contents.items():
         send(api, page, (f"a.{kind}", content))
     documents = api.call("GET", "/api/documents").json()["documents"]
-    assert {one["format"]: one["contentType"] for one in documents} == {
+    assert {document["format"]: document["contentType"] for document in documents} == {
         kind: CONTENT_TYPES[kind] for kind in contents
     }
     for one in documents:

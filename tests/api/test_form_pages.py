@@ -132,7 +132,7 @@ class TestPublicForm:
         first = dict([mark, ("data.email", "ada@b.example")])
         with ThreadPoolExecutor(3) as pool:
             answers = list(pool.map(lambda _: api.http.post(page.path, data=first), range(3)))
-        assert ["arrived" in one.text for one in answers] == [True] * 3
+        assert ["arrived" in answer.text for answer in answers] == [True] * 3
         assert submissions() == [{"email": "ada@b.example"}]
         # Whoever goes back to the page has something else to say, or the next one has it.
         api.http.post(page.path, data={**first, "data.email": "bob@b.example"})

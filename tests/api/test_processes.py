@@ -53,11 +53,11 @@ def test_a_killed_bridge_leaves_no_process_behind(bridge: Bridge) -> None:
 
 
 def test_a_process_that_dies_is_replaced_and_the_bridge_ends_when_told(bridge: Bridge) -> None:
-    before = {one.pid for one in bridge.servers()}
+    before = {server.pid for server in bridge.servers()}
     first = bridge.servers()[0]
     first.kill()
-    until("two more", lambda: len({one.pid for one in bridge.servers()} - {first.pid}) == 2)
-    assert {one.pid for one in bridge.servers()} != before
+    until("two more", lambda: len({server.pid for server in bridge.servers()} - {first.pid}) == 2)
+    assert {server.pid for server in bridge.servers()} != before
     until("the bridge", bridge.answers)
     bridge.process.terminate()
     bridge.process.wait(120)

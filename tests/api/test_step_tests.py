@@ -61,7 +61,7 @@ def tried(api: Api, workflow: str, node: str = "One", **body: Any) -> dict[str, 
 def waits_and_jobs() -> int:
     with unit_of_work() as session:
         tables = (Wait, Job, Callback, LoopCursor)
-        return sum(session.scalar(select(func.count()).select_from(one)) or 0 for one in tables)
+        return sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
 
 
 def test_a_step_is_done_for_real_with_the_data_that_is_given(api: Api, outbox: Outbox) -> None:

@@ -181,7 +181,7 @@ class TestRows:
         made = table(api)
         rows = f"{TABLES}/{made['id']}/rows"
         row = add(api, rows, kind="a")
-        shape = {**SHAPE, "columns": [dict(one) for one in SHAPE["columns"]]}
+        shape = {**SHAPE, "columns": [dict(column) for column in SHAPE["columns"]]}
         shape["columns"][1]["required"] = True
         shape["columns"][5]["options"] = ["c"]
         assert api.call("PUT", f"{TABLES}/{made['id']}", shape).status_code == 200

@@ -84,16 +84,16 @@ def _import(stack: Stack, number: int) -> list[str]:
     for first in range(0, number, FILE):
         wanted = [
             {
-                "key": f"many-{one}",
-                "name": f"One of many, {one}",
+                "key": f"many-{index}",
+                "name": f"One of many, {index}",
                 "status": "ACTIVE",
                 "trigger": {"type": "manual"},
                 "steps": STEPS,
             }
-            for one in range(first, min(first + FILE, number))
+            for index in range(first, min(first + FILE, number))
         ]
         answer = stack.post("/api/workflows/import", wanted, timeout=600)
-        ids += [str(one["id"]) for one in answer["automations"]]
+        ids += [str(automation["id"]) for automation in answer["automations"]]
     return ids
 
 

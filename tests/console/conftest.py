@@ -60,7 +60,7 @@ class Browser:
         Args:
             to: where a button sends it instead.
         """
-        forms = [one for one in self.root.forms if (one.action or self.path) == action]
+        forms = [form for form in self.root.forms if (form.action or self.path) == action]
         # A browser leaves out the line break behind an area's tag, and those within one line.
         areas = {one.get("name") for one in forms[number].iter("textarea")}
         lines = {one.get("name") for one in forms[number].iter("input") if one.type == "text"}
@@ -100,7 +100,7 @@ class Browser:
 
     def actions(self) -> set[str]:
         """Where the forms of the page are sent to, but for those of its frame."""
-        found = {one.action for one in self.root.forms if one.method == "POST"}
+        found = {form.action for form in self.root.forms if form.method == "POST"}
         return {one for one in found if one not in ("/console/theme", "/console/sign-out")}
 
     def _take(self, answer: Any) -> Any:

@@ -31,7 +31,7 @@ class Building:
         return self.browser.press(self.page, typed=typed, do=doing)
 
     def steps(self) -> list[str]:
-        return [" ".join(one.split()) for one in self.texts("//button[@data-step]//strong")]
+        return [" ".join(text.split()) for text in self.texts("//button[@data-step]//strong")]
 
     def texts(self, path: str) -> list[str]:
         return [one.text_content() for one in self.browser.root.xpath(path)]
@@ -235,7 +235,7 @@ def test_yaml_changes_the_flow_and_the_other_way_round(building: Building, there
     assert "Look the company up" in written
     building.do("keep:", {"yaml": written.replace("Look the company up", "Ask the register")})
     assert building.steps()[0] == "Ask the register"
-    ids = [one["id"] for one in of(there).definition["steps"]]
+    ids = [step["id"] for step in of(there).definition["steps"]]
     assert ids == ["register", "risky", "each", "later"]
     answer = building.do("keep:", {"yaml": "name: [\n"})
     assert answer.status_code == 400
@@ -421,7 +421,7 @@ def test_the_whole_is_tried_as_it_is_written_and_nothing_is_done(
     building.do("at:trial", {"f:config.message": "Shall we take on {{input.company}}?"})
     assert "without effects" in building.browser.text
     building.browser.press(building.page, to=f"{building.page}/try")
-    assert [" ".join(one.split()) for one in building.texts("//li[@data-tried]//strong")][:3] == [
+    assert [" ".join(text.split()) for text in building.texts("//li[@data-tried]//strong")][:3] == [
         "Look the company up",
         "Is it risky?",
         "Note that it is harmless",
@@ -470,7 +470,7 @@ def _runs(there: Sample) -> int:
 def test_what_a_step_names_by_an_id_is_drawn_by_its_name(owner: Browser, there: Sample) -> None:
     owner.open("/console/workflows/new")
     owner.press("/console/workflows/new/invoice-approval")
-    (invoices,) = [one for one in tables.list_all(there.workspace) if one.name == "Invoices"]
+    (invoices,) = [table for table in tables.list_all(there.workspace) if table.name == "Invoices"]
     flow, workflow = "//*[@data-flow]", owner.path.removesuffix("/edit")
     (drawn,) = owner.root.xpath(flow)
     assert "Invoices · Add or change a row" in drawn.text_content()

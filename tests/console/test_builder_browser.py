@@ -301,7 +301,7 @@ def test_nothing_that_was_written_becomes_a_part_of_the_page(
         if at in ("step.note", "settings"):
             page.get_by_role("button", name="Check", exact=True).first.click()
         assert page.locator("img[src=x]").count() == 0
-    assert [one for one in faults if "400" not in one] == []
+    assert [fault for fault in faults if "400" not in fault] == []
 
 
 def _hostile(draft: Any) -> Any:

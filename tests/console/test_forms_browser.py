@@ -110,8 +110,8 @@ def test_fields_are_moved_by_the_keyboard_and_by_the_mouse(
     expect(page.get_by_text("Saved as a new version.")).to_be_visible()
     form = forms.get(there.workspace, there.questionnaire)
     sections: Any = form.schema["sections"]
-    assert [one["key"] for one in sections[0]["fields"]][:3] == ["intro", "country", "name"]
-    assert [one["key"] for one in sections[1]["fields"]] == ["extract", "director", "born"]
+    assert [field["key"] for field in sections[0]["fields"]][:3] == ["intro", "country", "name"]
+    assert [field["key"] for field in sections[1]["fields"]] == ["extract", "director", "born"]
     assert faults == []
 
 

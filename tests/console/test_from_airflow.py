@@ -35,7 +35,7 @@ def enter(
 
 
 def role_of(there: Sample, name: str) -> str:
-    found = [one.role for one in members.list_all(there.workspace) if one.name == name]
+    found = [member.role for member in members.list_all(there.workspace) if member.name == name]
     return ", ".join(found)
 
 
@@ -153,7 +153,7 @@ def test_who_has_signed_in_needs_no_voucher(owner: Browser, voucher: str) -> Non
 
 @pytest.mark.parametrize("user", ["owner@b.example", "OWNER Lovelace", "ow ner", "é", "a" * 300])
 def test_nobody_is_taken_for_another_member(there: Sample, user: str) -> None:
-    before = {one.id for one in members.list_all(there.workspace)}
+    before = {member.id for member in members.list_all(there.workspace)}
     made = vouchers.redeem(issued(user, "VIEWER")).member
     assert made.id not in before
     assert made.email.endswith("@airflow.invalid")

@@ -18,7 +18,7 @@ from tests.doubles import ports
 
 
 def names(there: Sample) -> set[str]:
-    return {one.name for one in secrets.list_all(there.workspace)}
+    return {secret.name for secret in secrets.list_all(there.workspace)}
 
 
 def cells(browser: Browser, label: str) -> list[str]:
@@ -212,7 +212,9 @@ class TestApiKeys:
             ["runs:read"],
         )
         (made,) = [
-            one for one in api_keys.page_after(there.workspace, None, 100)[0] if one.name == "Build"
+            api_key
+            for api_key in api_keys.page_after(there.workspace, None, 100)[0]
+            if api_key.name == "Build"
         ]
         assert made.expires_at is not None
         assert made.expires_at.date().isoformat() == day
@@ -262,7 +264,7 @@ class TestApiKeys:
         admin = browsers["ADMIN"]
         admin.open("/console/api-keys")
         assert "OWNER" not in admin.root.xpath("//select[@name='role']/option/@value")
-        assert len([one for one in admin.actions() if one.endswith("/revoke")]) == 1
+        assert len([action for action in admin.actions() if action.endswith("/revoke")]) == 1
 
 
 def test_each_change_is_on_record(owner: Browser, there: Sample) -> None:

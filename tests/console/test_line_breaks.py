@@ -53,7 +53,7 @@ def test_of_a_table_and_its_columns(owner: Browser, there: Sample, odd: str) -> 
     owner.press(page, do="save")
     found = tables.get(there.workspace, made.id)
     assert (found.name, found.description) == (made.name, made.description)
-    assert [one["name"] for one in found.columns] == ["Other", odd]
+    assert [column["name"] for column in found.columns] == ["Other", odd]
     assert found.columns[0]["options"] == made.columns[1]["options"]
 
 
@@ -68,7 +68,7 @@ def test_of_a_board_and_its_steps(owner: Browser, there: Sample, odd: str) -> No
     owner.press(page, do="save")
     found = templates.get(there.workspace, made.id)
     assert (found.name, found.description) == (odd, odd)
-    assert [one["name"] for one in found.steps] == ["Other", odd]
+    assert [step["name"] for step in found.steps] == ["Other", odd]
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -69,7 +69,7 @@ class TestBoard:
         token = owner.root.xpath("//input[@name='csrf']/@value")[0]
         body = {"csrf": token, "matter": chosen, "step": step, "act": "goto"}
         owner.post(f"{ROOT}/move", data=body)
-        assert [step_of(there, one) for one in there.matters[:3]] == ["Approve"] * 3
+        assert [step_of(there, matter) for matter in there.matters[:3]] == ["Approve"] * 3
         (body["csrf"],) = set(owner.root.xpath("//input[@name='csrf']/@value"))
         owner.post(f"{ROOT}/move", data=body)
         assert owner.answer.status_code == 400, "they are not where they were seen any more"

@@ -69,7 +69,7 @@ def test_every_page_is_among_those_that_are_looked_at(app: FastAPI, there: Sampl
     seen = set()
     for address in {**addresses(there), **doors(there)}.values():
         scope = {"type": "http", "method": "GET", "path": address.partition("?")[0]}
-        seen.add(next(one.path for one in routes if one.matches(scope)[0] is Match.FULL))
+        seen.add(next(route.path for route in routes if route.matches(scope)[0] is Match.FULL))
     assert {route.path for route in routes} - seen == set()
 
 

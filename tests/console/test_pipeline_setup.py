@@ -23,7 +23,11 @@ def given(there: Sample, connection: str) -> dict[str, Any]:
 
 
 def named(there: Sample, name: str) -> str:
-    (found,) = [one.id for one in connections.list_all(there.workspace) if one.name == name]
+    (found,) = [
+        connection.id
+        for connection in connections.list_all(there.workspace)
+        if connection.name == name
+    ]
     return found
 
 
@@ -205,10 +209,10 @@ def test_members_sync_all_and_viewers_see_nothing_that_they_may_not(
         browser = browsers[role]
         for path in ("", f"/{there.things['push']}"):
             browser.open(f"/console/pipelines{path}")
-            acts = {one.rpartition("/")[2] for one in browser.actions()}
+            acts = {action.rpartition("/")[2] for action in browser.actions()}
             assert acts <= most | ({"sync"} if role == "MEMBER" else set())
             links = browser.root.xpath("//main//a/@href")
-            assert not [one for one in links if one.endswith(("/edit", "/new"))]
+            assert not [link for link in links if link.endswith(("/edit", "/new"))]
 
 
 def test_a_page_of_the_list_is_followed_by_the_next_one(owner: Browser, there: Sample) -> None:

@@ -69,7 +69,7 @@ def test_the_audit_log_is_a_file_too(owner: Browser, there: Sample) -> None:
     owner.open("/console/audit?action=secret.set")
     (link,) = owner.root.xpath("//a[@download]/@href")
     file = json.loads(owner.open(link).text)
-    found = [(one["action"], one["resource"]["id"]) for one in file["auditLogs"]]
+    found = [(audit_log["action"], audit_log["resource"]["id"]) for audit_log in file["auditLogs"]]
     assert found == [("secret.set", "REGISTRY_KEY")]
     assert file["pagination"]["nextCursor"] is None
 

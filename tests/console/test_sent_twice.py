@@ -33,10 +33,10 @@ def count(table: Any) -> int:
 def test_the_second_is_answered_with_what_the_first_has_made(owner: Browser) -> None:
     before, csrf = count(Form), token(owner, "/console/forms")
     answers = [send(owner, "/console/forms", csrf=csrf, title="Holidays") for _ in range(3)]
-    assert {one.status_code for one in answers} == {303}
-    assert len({one.headers["location"] for one in answers}) == 1
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["location"] for answer in answers}) == 1
     # What was done is said once more: a browser shows only the last answer.
-    assert all("automations_said" in one.headers["set-cookie"] for one in answers)
+    assert all("automations_said" in answer.headers["set-cookie"] for answer in answers)
     assert count(Form) == before + 1
 
 
@@ -53,8 +53,8 @@ def test_two_at_the_same_time_make_one(owner: Browser, there: Sample) -> None:
     path = f"/console/workflows/{there.digest}/execute"
     with ThreadPoolExecutor(2) as threads:
         answers = list(threads.map(lambda _: send(owner, path, csrf=csrf, json="{}"), range(2)))
-    assert [one.status_code for one in answers] == [303, 303]
-    assert len({one.headers["location"] for one in answers}) == 1
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert len({answer.headers["location"] for answer in answers}) == 1
     assert count(Run) == before + 1
 
 

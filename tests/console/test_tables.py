@@ -88,7 +88,7 @@ class TestShapes:
         assert owner.answer.status_code == 400
         assert "Saving deletes these columns and all their values: Site." in owner.text
         owner.press(page, typed={"sure": "yes"}, do="save")
-        keys = [one["key"] for one in tables.get(there.workspace, there.table).columns]
+        keys = [column["key"] for column in tables.get(there.workspace, there.table).columns]
         assert keys[:2] == ["amount", "company"]
         assert "site" not in keys
         assert "site" not in data_of(there, there.rows[0])
@@ -590,8 +590,8 @@ def test_a_viewer_sees_rows_and_no_way_to_change_them(
 
 
 def test_an_empty_page_says_how_to_begin(browsers: dict[str, Browser], there: Sample) -> None:
-    for one in tables.list_all(there.workspace):
-        tables.delete(there.workspace, one.id, force=True)
+    for table in tables.list_all(there.workspace):
+        tables.delete(there.workspace, table.id, force=True)
     for role, offered in (("OWNER", True), ("MEMBER", False)):
         browsers[role].open(ROOT)
         assert "No tables yet" in browsers[role].text

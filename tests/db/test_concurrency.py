@@ -402,12 +402,12 @@ def test_two_dispatchers_that_run_hand_out_each_slot_once(here: str) -> None:
     order = executed(here, workflow, 20)
     airflow = Airflow()
     dispatchers = [Dispatcher(airflow, ports()) for _ in range(2)]  # type: ignore[arg-type]
-    for one in dispatchers:
-        one.start()
+    for dispatcher in dispatchers:
+        dispatcher.start()
     try:
         until("all to end", lambda: count(Run.status == "RUNNING") == 0)
     finally:
-        for one in dispatchers:
-            one.stop()
+        for dispatcher in dispatchers:
+            dispatcher.stop()
     assert sorted(airflow.made) == sorted(order)
     assert airflow.most <= 2

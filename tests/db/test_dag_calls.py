@@ -265,7 +265,7 @@ def test_a_loop_has_several_dag_runs_at_once(engine: Engine, airflow: Airflow) -
     assert isinstance(verdict, Proceed)
     done = row(run, "loop")
     assert done is not None
-    assert [one["outputs"] for one in (done.output or {})["results"]] == [{"load": 1}] * 3
+    assert [result["outputs"] for result in (done.output or {})["results"]] == [{"load": 1}] * 3
 
 
 @pytest.mark.parametrize("allowed", ["", "other_*", "else/etl_*"])

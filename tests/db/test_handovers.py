@@ -37,8 +37,8 @@ class Side:
 def hand_over(number: int) -> None:
     ours = begin(step("a", "email", 0, MAIL))
     with unit_of_work() as session:
-        for one in range(number):
-            rows.add(session, ours.id, {"number": one})
+        for index in range(number):
+            rows.add(session, ours.id, {"number": index})
 
 
 @pytest.mark.parametrize("locked", [0, 1, 9, 10, 11, 35])

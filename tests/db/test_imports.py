@@ -22,8 +22,8 @@ def here(database: str) -> str:
 
 def many(number: int, word: str = "number") -> list[dict[str, Any]]:
     return [
-        {"name": f"{word} {one}", "key": f"{word}-{one}", "status": "ACTIVE", "steps": [STEP]}
-        for one in range(number)
+        {"name": f"{word} {index}", "key": f"{word}-{index}", "status": "ACTIVE", "steps": [STEP]}
+        for index in range(number)
     ]
 
 

@@ -109,5 +109,7 @@ def test_the_same_holds_in_a_loop(engine: Engine, service: Service) -> None:
     run = begin(step("loop", "loop", 0, loop))
     engine.run(task(run, "loop"))
     errors = (recorded(run, "loop").output or {})["errors"]
-    assert ["NUL character (headers.x)" in one["error"]["message"] for one in errors] == [True] * 2
+    assert ["NUL character (headers.x)" in error["error"]["message"] for error in errors] == [
+        True
+    ] * 2
     assert service.asked == 2

@@ -242,7 +242,7 @@ class TestSentForms:
         done = row(run, "send")
         assert done is not None
         answers = (done.output or {})["submissions"]
-        assert [one["data"] for one in answers] == [{"size": 1}, {"size": 2}]
+        assert [answer["data"] for answer in answers] == [{"size": 1}, {"size": 2}]
 
     def test_one_answer_is_enough_when_any_is_waited_for(self, engine: Engine) -> None:
         run, _ = sending(waitForCompletion=True, waitFor="any")

@@ -113,10 +113,10 @@ class TestIdentities:
             "airflow:ada@b.example",
             "airflow:ada",
         ]
-        for one in ways:
+        for way in ways:
             for other in ways:
-                assert self.same(run.workspace_id, one, other), (one, other)
-            assert not self.same(run.workspace_id, one, f"member:{bob.id}"), one
+                assert self.same(run.workspace_id, way, other), (way, other)
+            assert not self.same(run.workspace_id, way, f"member:{bob.id}"), way
 
     @pytest.mark.parametrize("user", ["ada", "Ada", "stra\u00dfe", "\u0130nci", "a b"])
     def test_a_user_of_airflow_is_the_same_in_the_console(self, run: Run, user: str) -> None:

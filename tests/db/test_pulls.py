@@ -386,7 +386,7 @@ def test_a_record_that_cannot_be_kept_costs_none_of_the_others(
     ended = finished(pulls.start(here, connection).id, answer)
     assert (ended.status, ended.totals["created"], ended.totals["failed"]) == ("COMPLETED", 2, 2)
     assert [(row["number"], row["state"]) for row in kept()] == [(1, "open"), (3, "fixed")]
-    assert [(one["record"], list(one["fieldErrors"])) for one in ended.errors] == [
+    assert [(error["record"], list(error["fieldErrors"])) for error in ended.errors] == [
         (1, ["data.state"]),
         (3, ["data.number"]),
     ]

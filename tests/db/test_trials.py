@@ -63,7 +63,7 @@ def test_each_step_says_what_it_would_do_and_with_what() -> None:
     trial = tried(run, input={"x": "acme"})
     call, told = trial.steps
     assert (trial.status, trial.error) == ("completed", None)
-    assert [one.what for one in call.effects] == ["POST https://a.example/acme"]
+    assert [effect.what for effect in call.effects] == ["POST https://a.example/acme"]
     assert (told.effects[0].what, told.effects[0].details["body"]) == (
         "Mail to ada@b.example: Hi",
         "It answered 200.",

@@ -95,14 +95,14 @@ def look(*user_actions: UserAction, stands: str | None = None, times: int = 1) -
 def audited() -> list[tuple[str, str, dict[str, Any]]]:
     with unit_of_work() as session:
         lines = session.scalars(select(AuditLog).order_by(AuditLog.id))
-        return [(one.action, one.actor, one.details) for one in lines]
+        return [(line.action, line.actor, line.details) for line in lines]
 
 
 def logged(run: Run) -> list[tuple[str, str, Any]]:
     with unit_of_work() as session:
         query = select(StepLog).where(StepLog.run_id == run.id).order_by(StepLog.id)
         lines = session.scalars(query)
-        return [(one.step_id, one.status, json.loads(one.output)) for one in lines]
+        return [(line.step_id, line.status, json.loads(line.output)) for line in lines]
 
 
 def waiting(engine: Engine) -> Run:

@@ -103,7 +103,7 @@ def test_whoever_changed_something_last_is_found_beside_its_time(database: str) 
     here = workspace()
     secrets.put(here, "ONE", "first value")
     two = secrets.put(here, "TWO", "first value")
-    changed = {one.name: one.updated_at for one in secrets.list_all(here)}
+    changed = {secret.name: secret.updated_at for secret in secrets.list_all(here)}
     assert audit_logs.actors(here, "secret", changed) == {"ONE": "system", "TWO": "system"}
     assert audit_logs.actors(here, "secret", {"THREE": two.updated_at}) == {}
     assert audit_logs.actors(here, "secret", {}) == {}

@@ -121,7 +121,11 @@ def test_a_dag_that_is_deleted_in_airflow_comes_back_and_its_run_waits_where_it_
             found = stack.in_airflow("GET", f"{dag}/dagRuns/{run}/taskInstances")
         except AssertionError:  # it is not there yet
             return None
-        return "awaiting_input" in [one["state"] for one in found["task_instances"]] or None
+        return (
+            "awaiting_input"
+            in [task_instance["state"] for task_instance in found["task_instances"]]
+            or None
+        )
 
     until("the run to wait in Airflow again", waits)
     assert stack.run(workflow, run)["status"] == "PAUSED"

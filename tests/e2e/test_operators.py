@@ -78,6 +78,6 @@ def test_what_fails_and_what_is_refused_is_said_by_the_step(stack: Stack) -> Non
 def test_those_that_may_be_run_are_listed(stack: Stack) -> None:
     listed = {one["operator"]: one for one in stack.api("GET", "/api/operators")}
     assert {BASH, WAIT} <= set(listed)
-    parameters = {one["name"]: one for one in listed[WAIT]["parameters"]}
+    parameters = {parameter["name"]: parameter for parameter in listed[WAIT]["parameters"]}
     assert parameters["time_to_wait"]["required"]
     assert parameters["deferrable"]["annotation"] == "bool"

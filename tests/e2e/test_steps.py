@@ -174,7 +174,7 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     assert [file["filename"] for file in mail["attachments"]] == [outputs["Letter"]["name"]]
     assert outputs["Child"]["outputs"]["Add"]["n"] == 83
     assert [one["workflowId"] for one in done["childRuns"]] == [child]
-    assert [one["n"] for one in outputs["Each"]["results"]] == [2, 4, 6]
+    assert [result["n"] for result in outputs["Each"]["results"]] == [2, 4, 6]
     assert outputs["Row"]["row"] == {"matter": outputs["Matter"]["number"]}
     assert outputs["Evidence"]["rowCount"] > 0
     assert stack.command("verify-evidence").returncode == 0

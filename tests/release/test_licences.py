@@ -21,7 +21,7 @@ def test_every_locked_package_is_under_an_allowed_licence() -> None:
 
 def test_whatever_asks_for_more_than_its_text_is_named_in_the_notice() -> None:
     notice = (ROOT / "NOTICE").read_text()
-    asking = [one.package for one in licences(locked(LOCK)) if one.needs_notice]
+    asking = [licence.package for licence in licences(locked(LOCK)) if licence.needs_notice]
     assert asking
     assert [name for name in asking if name not in notice] == []
 

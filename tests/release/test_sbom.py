@@ -18,15 +18,15 @@ LOCK = ROOT / "requirements.txt"
 def test_it_names_every_locked_package_with_its_files_digests() -> None:
     bill = json.loads(sbom(LOCK, "1.2.3"))
     told = {
-        (one["name"], one["version"]): {
-            each["content"] for each in one["externalReferences"][0]["hashes"]
+        (component["name"], component["version"]): {
+            each["content"] for each in component["externalReferences"][0]["hashes"]
         }
-        for one in bill["components"]
+        for component in bill["components"]
     }
     assert told == {(one.name, one.version): set(one.hashes) for one in locked(LOCK)}
     assert bill["metadata"]["component"]["version"] == "1.2.3"
     # Others' platforms are in the lock, too, and their packages are not here to be asked.
-    unknown = [one["name"] for one in bill["components"] if "licenses" not in one]
+    unknown = [component["name"] for component in bill["components"] if "licenses" not in component]
     assert set(unknown) <= {one.name for one in locked(LOCK) if not one.is_here}
 
 

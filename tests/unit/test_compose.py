@@ -34,7 +34,7 @@ def test_compose_itself_takes_the_file(profile: tuple[str, ...]) -> None:
     # What is written once for all parts has come to each.
     parts = [one for one in services.values() if one["image"].startswith("automations:")]
     assert len(parts) > 1
-    assert all("/home/automations" in str(one["volumes"]) for one in parts)
+    assert all("/home/automations" in str(part["volumes"]) for part in parts)
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -688,7 +688,7 @@ class TestShowing:
 
     def test_what_a_pdf_loses_keeps_nobody_from_looking(self, renderer: ConfinedRenderer) -> None:
         made = renderer.pdf(letter("Dear \U000f0000"))
-        assert any("without a font" in one for one in made.losses)
+        assert any("without a font" in loss for loss in made.losses)
 
     def test_what_is_no_document_is_refused(self, renderer: ConfinedRenderer) -> None:
         with pytest.raises(TemplateError, match="is a PDF, no DOCX"):

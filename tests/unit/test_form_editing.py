@@ -25,7 +25,7 @@ def draft(*fields: list[str]) -> Draft:
 
 
 def keys(of: Draft) -> list[list[str]]:
-    return [[field["key"] for field in one["fields"]] for one in editing.sections(of)]
+    return [[field["key"] for field in section["fields"]] for section in editing.sections(of)]
 
 
 def test_a_section_without_fields_is_laid_out_with_none_and_nothing_else_changes() -> None:

@@ -55,7 +55,7 @@ def test_pods_are_confined() -> None:
 
 def test_one_of_each_may_go() -> None:
     deployments = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == "Deployment"}
-    assert {one["spec"]["replicas"] for one in deployments.values()} == {2}
+    assert {deployment["spec"]["replicas"] for deployment in deployments.values()} == {2}
     kept = {
         one["spec"]["selector"]["matchLabels"]["app"]
         for one in OBJECTS
@@ -89,7 +89,7 @@ def test_settings_that_both_sides_have_are_the_same() -> None:
     assert both == {"AUTOMATIONS_SECRETS_DIR", "AUTOMATIONS_PUBLIC_URL"}
     assert {of_airflow[name] == SETTINGS[name] for name in both} == {True}
     bundles = json.loads(of_airflow["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
-    assert [one["name"] for one in bundles] == ["dags-folder", "automations"]
+    assert [bundle["name"] for bundle in bundles] == ["dags-folder", "automations"]
 
 
 def test_traffic_reaches_the_bridge() -> None:

@@ -27,5 +27,5 @@ def test_an_option_is_what_it_was_when_a_neighbour_is_added(options: list[Option
 def test_a_line_says_all_of_an_option_by_itself(options: list[Option]) -> None:
     draft = shapes.from_shape("T", "", [Column(key="a", name="A", type="select", options=options)])
     (column,) = shapes.shape(draft, ()).columns
-    whole = [Option(value=one.value, label=one.label or one.value) for one in options]
+    whole = [Option(value=option.value, label=option.label or option.value) for option in options]
     assert column.options == whole

@@ -25,12 +25,12 @@ def test_it_asks_for_what_the_launcher_installs_but_for_the_launchers_own() -> N
     lines = (ROOT / "requirements.in").read_text().splitlines()
     named = {re.split(r"[=\[]", line)[0] for line in lines if line and not line.startswith("#")}
     wanted = {part for name in named - LAUNCHERS_OWN for part in IN_PARTS.get(name, {name})}
-    assert {Requirement(one).name for one in project()["dependencies"]} == wanted
+    assert {Requirement(dependency).name for dependency in project()["dependencies"]} == wanted
 
 
 def test_what_is_locked_is_within_the_bounds_that_it_gives() -> None:
-    bounds = [Requirement(one) for one in project()["dependencies"]]
-    outside = {one.name for one in bounds if version(one.name) not in one.specifier}
+    bounds = [Requirement(dependency) for dependency in project()["dependencies"]]
+    outside = {bound.name for bound in bounds if version(bound.name) not in bound.specifier}
     assert outside == set()
 
 

@@ -136,9 +136,9 @@ class Results:
         self.at, self.cpus = str(kept["at"]), int(str(kept["cpus"]))
         rows = kept["rows"]
         assert isinstance(rows, list)
-        for one in rows:
-            shape, engine = Shape(**one["shape"]), str(one["engine"])
-            taken = [Taken(**figures) for figures in one["taken"]]
+        for row in rows:
+            shape, engine = Shape(**row["shape"]), str(row["engine"])
+            taken = [Taken(**figures) for figures in row["taken"]]
             self._rows[shape.name, engine] = Row(shape, engine, taken)
 
 

@@ -193,7 +193,7 @@ class TestStored:
         assert service.asked == ["3", "4"]
         done = output(run)
         assert done["results"][:2] == [{"status": 200}, None]
-        assert [one["status"] for one in done["results"][2:]] == [200, 200]
+        assert [result["status"] for result in done["results"][2:]] == [200, 200]
         assert done["errors"] == [
             {"index": 1, "error": {"message": "step 'call': busy", "kind": "mail"}}
         ]

@@ -102,7 +102,7 @@ def test_with_several_items_at_once_the_others_go_on_meanwhile(
     parked = sleeps(wake(engine, run, parked))
     assert sorted(outbox.bodies) == ["a", "b", "d", "e", "f"]
     assert isinstance(wake(engine, run, parked), Proceed)
-    assert [one["messageId"].rpartition(":")[2] for one in output(run)["results"]] == [
+    assert [result["messageId"].rpartition(":")[2] for result in output(run)["results"]] == [
         f"0[{index}]/mail>" for index in range(6)
     ]
 

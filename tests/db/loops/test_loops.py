@@ -129,7 +129,7 @@ class TestOrderAndNames:
         engine.run(task(run, "loop"))
         assert outbox.bodies == ["a true", "b true", "c false"]
         assert outbox.sent[1].key == f"{run.id}:loop:0[0]/inner[1]/mail"
-        assert [one["count"] for one in output(run)["results"]] == [2, 1]
+        assert [result["count"] for result in output(run)["results"]] == [2, 1]
         assert kept() == 0
 
 
@@ -290,7 +290,7 @@ class TestCrashes:
             engine.run(task(run, "loop"))
         engine.run(task(run, "loop"))
         assert outbox.bodies == ["a", "b", "c", "d", "e"]
-        assert [len(one["results"]) for one in output(run)["results"]] == [2, 3]
+        assert [len(result["results"]) for result in output(run)["results"]] == [2, 3]
         assert kept() == 0
 
     def test_a_clear_in_airflow_does_the_whole_loop_anew(
@@ -310,7 +310,7 @@ class TestConcurrency:
         run = begin(loop(mail(), over=list("abcdef"), concurrency=3))
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         assert sorted(outbox.bodies) == list("abcdef")
-        assert [one["messageId"].rpartition(":")[2] for one in output(run)["results"]] == [
+        assert [result["messageId"].rpartition(":")[2] for result in output(run)["results"]] == [
             f"0[{index}]/mail>" for index in range(6)
         ]
 
@@ -463,7 +463,7 @@ class TestWaits:
             assert isinstance(parked, Sleep)
             decisions.receive(service.token, {"state": state})
             parked = engine.resume(task(run, "loop"), parked.wait_id, None)
-        assert [one["callback"]["state"] for one in output(run)["results"]] == ["one", "two"]
+        assert [result["callback"]["state"] for result in output(run)["results"]] == ["one", "two"]
         assert len(service.requests) == 2
 
     def test_a_loop_waits_for_the_runs_that_its_body_starts(self, engine: Engine) -> None:
