@@ -156,6 +156,16 @@ def test_a_pattern_lists_all_that_it_names_and_no_more() -> None:
     assert list_operators(("automations_airflow.*",)) == []
 
 
+def test_a_pattern_that_is_no_path_lists_all_the_same() -> None:
+    assert BASH in {one.operator for one in list_operators(("*",))}
+
+
+@pytest.mark.parametrize("path", ["BashOperator", ".", "..bash.BashOperator", "a..b", "a\0.b", " "])
+def test_what_is_no_path_is_no_operator(path: str) -> None:
+    with pytest.raises(Refused, match="There is no operator"):
+        make(path, {}, "dag")
+
+
 def test_airflows_server_lists_to_the_bridge_what_the_setting_allows(
     client: AirflowClient, environment: Environment
 ) -> None:

@@ -73,7 +73,7 @@ def _load(path: str) -> type[BaseOperator]:
     module, _, name = path.rpartition(".")
     try:
         operator = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a path may be none, and a module fail at what it begins with
         raise Refused(f"There is no operator {path} in this Airflow: {error}") from error
     if not _is_operator(operator):
         raise Refused(f"{path} is no operator.")
