@@ -14,11 +14,10 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models import Log
 from fastapi import HTTPException, Query, status
-from pydantic import AwareDatetime
 from sqlalchemy import select
 
 from automations.settings import get_settings
-from automations_airflow.server.app_factory import new_app
+from automations_airflow.server.app_factory import Instant, new_app
 
 app = new_app()
 
@@ -32,8 +31,8 @@ _MOST = 200
 def entries(
     user: GetUserDep,
     session: SessionDep,
-    after: Annotated[AwareDatetime | None, Query()] = None,
-    before: Annotated[AwareDatetime | None, Query()] = None,
+    after: Annotated[Instant | None, Query()] = None,
+    before: Annotated[Instant | None, Query()] = None,
 ) -> list[dict[str, Any]]:
     """The entries of a time, the newest first, as Airflow's API would show them."""
     is_bridge = user.get_name() == get_settings().airflow_username

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from automations.errors import AutomationsError, DatabaseUnavailable, Unavailable
 from automations.kit.storable import MAX_DEPTH, showable, storable
@@ -33,6 +34,17 @@ Name = Annotated[Text, Field(min_length=1, max_length=250)]
 """An id, no longer than Airflow's columns for them."""
 Value = Annotated[dict[str, JSON], AfterValidator(_check_value)]
 """An object that a database can keep."""
+
+
+def _to_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies beyond the calendar") from error
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""A moment that a database can compare others with."""
 
 
 def new_app() -> FastAPI:
