@@ -36,7 +36,7 @@ async def _read_form(request: Request) -> FormData:
     body = await pages.read_body(request)
     sent: FormData | None = body.get("form")
     form = SentForm(sent.multi_items()) if sent else _of_json(body.get("json", {}))
-    csrf.check(request, form.get(csrf.FIELD))
+    csrf.check(request, text(form, csrf.FIELD))
     return form
 
 

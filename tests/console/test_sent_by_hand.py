@@ -33,6 +33,7 @@ def sent(browser: Browser, page: str, path: str, *pairs: tuple[str, str]) -> Any
         ("/console/secrets", [("name", "A_KEY"), ("value", "secret"), ("value", "other")]),
         ("/console/matters/new", [("title", "A"), ("board", "x"), ("board", "y")]),
         ("/console/integrations", [("type", "SLACK"), ("type", "WEBHOOK")]),
+        ("/console/notifications/read", [("csrf", "another")]),
     ],
 )
 def test_an_input_that_says_two_things_is_refused(
