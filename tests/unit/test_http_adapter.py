@@ -562,6 +562,7 @@ def test_the_time_limit_holds_for_a_service_that_takes_nothing(service: Service)
 def test_garbage_instead_of_http_may_be_tried_again(service: Service) -> None:
     error = refused(allowing("a.test"), service.url("/garbage", "a.test"))
     assert (error.kind, error.retryable) == ("connection", True)
+    assert error.message.endswith("gave no whole answer: illegal status line")
 
 
 def test_a_closed_port_may_be_tried_again(service: Service) -> None:

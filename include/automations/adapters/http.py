@@ -136,9 +136,9 @@ def _step_errors(host: str, timeout: timedelta) -> Iterator[None]:
         failure = "cannot be reached"
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
             failure = "gave no whole answer"
-        raise StepError(
-            f"{host} {failure}: {error or type(error).__name__}", kind="connection", retryable=True
-        ) from error
+        # Without what the service has sent, which the library shows as Python writes it.
+        reason = str(error).partition(": bytearray(")[0] or type(error).__name__
+        raise StepError(f"{host} {failure}: {reason}", kind="connection", retryable=True) from error
 
 
 def guarded_address(
