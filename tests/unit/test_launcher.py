@@ -497,6 +497,7 @@ def test_a_settings_file_that_cannot_be_taken_is_refused_in_words(
         "https://a b.example",
         "https://a.example:99999",
         "https://a.example:0",
+        "https://a:hunter22@b.example",
     ],
 )
 def test_an_address_that_no_path_can_be_put_behind_is_refused(
@@ -523,6 +524,9 @@ def test_an_address_that_no_path_can_be_put_behind_is_refused(
         ("CORS_ORIGINS", "https://app.example:443"),
         ("CORS_ORIGINS", "https://bücher.example"),
         ("RETENTION_WITH", "audit,document"),
+        ("HOST", "0.0.0.0 "),
+        ("HOST", "127.0.0.1:8800"),
+        ("DATABASE_DSN", "postgresql://a@b.example:99999/c"),
         ("ENCRYPTION_KEY", "hunter22"),
         ("ENCRYPTION_KEY", f"{SHARED}, {SHARED}="),
         ("ENCRYPTION_KEY", SHARED[:-1]),

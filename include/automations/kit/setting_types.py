@@ -24,6 +24,8 @@ def _is_url(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in ("http", "https") or not url.hostname or not _URL_SIGNS.fullmatch(value):
         raise ValueError("must be a URL such as https://automations.example.com")
+    if url.username is not None:
+        raise ValueError("must have no user name or password: it is shown, and is in mails")
     if url.port == 0:  # one that is no number below 65536 is told by itself
         raise ValueError("must have a port of 1 to 65535, or none")
     return value
@@ -40,7 +42,9 @@ def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_dsn(value: str) -> str:
-    if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
+    url = urlsplit(value)
+    # Of a port that is none, the library says so by itself.
+    if url.scheme not in ("postgresql", "postgresql+psycopg2") or url.port == 0:
         raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
     return value
 

@@ -60,7 +60,7 @@ class Locations(Group):
         default_factory=default_home,
         description="Folder for all files that the installation writes.",
     )
-    host: str = Field("127.0.0.1", description="Address that the servers listen on.")
+    host: Host = Field("127.0.0.1", description="Address that the servers listen on.")
     bridge_port: Port = Field(8800, description="Port of the API.")
     airflow_port: Port = Field(8080, description="Port of Airflow's api-server and UI.")
     postgres_port: Port = Field(5455, description="Port of the embedded PostgreSQL.")
