@@ -321,7 +321,8 @@ def test_steps_are_taken_to_another_automation_as_text(
     other.do("at:add./steps/0")
     other.do("paste:", {"pasted": "- {name: Mail the digest, type: email}\n- {type: delay}"})
     assert other.steps()[:3] == ["Mail the digest 2", "delay", "Mail the digest"]
-    for wrong in ("", "just a text", "- {type: nothing}", "a: [", "{}", "[]"):
+    many = "- {type: delay}\n" * 1_001
+    for wrong in ("", "just a text", "- {type: nothing}", "a: [", "{}", "[]", many):
         before = other.steps()
         assert other.do("paste:", {"clip": wrong}).status_code == 400
         assert other.steps() == before

@@ -147,6 +147,30 @@ def test_steps_from_elsewhere_have_free_names_and_name_each_other_by_these() -> 
         editing.insert(flow(), taken, Position("b", "nothing", 0))
 
 
+def test_a_new_name_that_was_another_steps_leads_to_no_other_step() -> None:
+    uses = {
+        "to": "{{steps['A'].to}} {{steps.A.to}} {{ xsteps.A }} steps.A",
+        "expression": "steps.A.ok and steps['A 2'].ok",
+    }
+    taken = [step("A"), step("A 2"), {**step("X"), "config": uses}]
+    made, _ = editing.insert(flow(), taken, editing.end_of(flow()))
+    *_, first, second, last = made["steps"]
+    assert (first["name"], second["name"]) == ("A 2", "A 2 2")
+    assert last["config"] == {
+        "to": "{{steps['A 2'].to}} {{steps['A 2'].to}} {{ xsteps.A }} steps.A",
+        "expression": "steps['A 2'].ok and steps['A 2 2'].ok",
+    }
+
+
+@pytest.mark.slow
+def test_many_steps_from_elsewhere_take_a_time_that_grows_as_they_do() -> None:
+    def insert(count: int) -> None:
+        steps = [step(f"S{number}", "delay") for number in range(count)]
+        editing.insert(flow(), steps, editing.end_of(flow()))
+
+    assert growth(insert, 250, 1_000) < 10
+
+
 @pytest.mark.slow
 def test_a_copy_of_many_steps_takes_a_time_that_grows_as_they_do() -> None:
     def copy(count: int) -> None:

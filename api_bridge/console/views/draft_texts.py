@@ -8,8 +8,9 @@ from typing import Any
 
 from api_bridge.console import texts
 from api_bridge.console.views.typed_values import object_of
-from automations.definitions import files
+from automations.definitions import checking, editing, files
 from automations.definitions.editing import Draft
+from automations.definitions.model import MAX_STEPS
 from automations.definitions.triggers import TRIGGER_TYPES
 from automations.errors import ValidationFailed
 from automations.kit.line_breaks import normalise_breaks
@@ -88,6 +89,9 @@ def read_steps(written: str) -> list[Draft]:
         steps = whole["steps"]
     if not steps or not all(map(_is_step, steps)):
         raise ValidationFailed({"body": [texts.text("builder.no_steps")]})
+    count = sum(1 for _ in editing.walk(editing.lay_out({"steps": steps})))
+    if count > MAX_STEPS:
+        raise ValidationFailed({"body": [checking.too_many_steps(count)]})
     return steps
 
 

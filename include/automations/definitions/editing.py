@@ -150,7 +150,7 @@ def add(definition: Draft, kind: str, position: Position) -> tuple[Draft, str]:
     }
     for name in STEP_TYPES[kind].body:
         step["config"][name] = []
-    return _put(definition, step, position), step["id"]
+    return _put(definition, [step], position), step["id"]
 
 
 def remove(definition: Draft, step_id: str) -> Draft:
@@ -184,13 +184,8 @@ def insert(definition: Draft, steps: Sequence[Draft], spot: Position) -> tuple[D
         inner.step["id"], inner.step["name"] = new_id(), _free(taken, name)
         taken.add(inner.step["name"])
         renamed.setdefault(name, inner.step["name"])
-    for old, name in renamed.items():
-        if old != name and "'" not in f"{old}{name}":
-            new = _rename(new, re.compile(_NAMED.format(re.escape(old))), name)
-    changed = definition
-    for place, step in enumerate(new):
-        changed = _put(changed, step, Position(spot.owner, spot.name, spot.index + place))
-    return changed, str(new[0]["id"])
+    new = _rename(new, {old: name for old, name in renamed.items() if old != name})
+    return _put(definition, new, spot), str(new[0]["id"])
 
 
 def behind(spot: Position) -> Position:
@@ -251,21 +246,38 @@ def replace(definition: Draft, step_id: str, step: Draft) -> Draft:
     names = [located.step.get("name") for located in walk(definition)]
     if old == new or not new or names.count(old) > 1 or "'" in old or "'" in new:
         return draft
-    draft["steps"] = _rename(draft["steps"], re.compile(_NAMED.format(re.escape(old))), new)
+    draft["steps"] = _rename(draft["steps"], {old: new})
     return draft
 
 
-_NAMED = r"steps\[(?:'{0}'|\"{0}\")\]"
+_NAMED = re.compile(r"""steps\[(?:'([^']*)'|"([^"]*)")\]""")
+_DOTTED = re.compile(r"(?<![\w.])steps\.([A-Za-z_]\w*)")
+_MARKED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_WHOLLY = "expression"
+"""The field that is a template without marks."""
 
 
-def _rename(value: Any, named: re.Pattern[str], new: str) -> Any:
-    if isinstance(value, str):
-        return named.sub(lambda _: f"steps['{new}']", value) if "steps[" in value else value
+def _rename(value: Any, names: Mapping[str, str], key: str = "") -> Any:
+    """A value in which steps are called by their new names: each of the old ones at once.
+
+    One after the other, a new name that is an old one, too, would lead to another step.
+    """
     if isinstance(value, list):
-        return [_rename(item, named, new) for item in value]
+        return [_rename(item, names) for item in value]
     if isinstance(value, dict):
-        return {key: _rename(item, named, new) for key, item in value.items()}
-    return value
+        return {key: _rename(item, names, key) for key, item in value.items()}
+    if not isinstance(value, str) or "steps" not in value:
+        return value
+
+    def rename(found: re.Match[str]) -> str:
+        old = next(name for name in found.groups() if name is not None)
+        new = names.get(old, old)
+        return found[0] if new == old or "'" in new else f"steps['{new}']"
+
+    value = _NAMED.sub(rename, value)
+    if key == _WHOLLY:
+        return _DOTTED.sub(rename, value)
+    return _MARKED.sub(lambda part: _DOTTED.sub(rename, part[0]), value)
 
 
 def _arrange(steps: Any, taken_ids: set[str], depth: int) -> Any:
@@ -315,12 +327,12 @@ def _walk(
             yield from _walk(nested, own, inner, where, (*parents, own))
 
 
-def _put(definition: Draft, step: Draft, position: Position) -> Draft:
+def _put(definition: Draft, steps: Sequence[Draft], position: Position) -> Draft:
     draft = copy.deepcopy(definition)
     target = _target(draft, position)
     if position.index > len(target):
         raise NotFound(f"There is no place {position} in this draft.")
-    target.insert(position.index, step)
+    target[position.index : position.index] = steps
     return draft
 
 
