@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection, event
 
 from automations.db.session import engine, raw_connection
+
+
+class Killed(BaseException):
+    """Ends a process where it stands, as far as the database sees."""
 
 
 @contextmanager
@@ -39,6 +43,17 @@ def at(position: int, act: Callable[[Connection], None]) -> Iterator[list[int]]:
     finally:
         event.remove(engine(), "before_cursor_execute", before)
         event.remove(engine(), "commit", count)
+
+
+@contextmanager
+def killed_at(position: int) -> Iterator[list[int]]:
+    """Kill the process in the block before the statement, or commit, of this number."""
+
+    def kill(_: Connection) -> None:
+        raise Killed
+
+    with at(position, kill) as done, suppress(Killed):
+        yield done
 
 
 def cut_off(connection: Connection) -> None:

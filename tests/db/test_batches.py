@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import func, select, update
 
 from automations import wiring
 from automations.db.queue import jobs
@@ -22,17 +22,12 @@ from automations.execution.verdicts import GiveUp, Proceed, Skip, TaskRef, Verdi
 from automations.kit import common_clock
 from automations.services.runs import cancellations
 from tests.db.counting import commits
-from tests.db.cutting import at
+from tests.db.cutting import killed_at
 from tests.db.expressing import MINUTE, claimed, come_back, queued, started
 from tests.db.place import Place
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, logs, reload, row, step, task
 from tests.db.workspace import principal
-
-
-class Killed(BaseException):
-    """Ends a process in the middle of its step, as far as the database sees."""
-
 
 MADE: dict[str, Any] = {
     "table_operations": DataRow,
@@ -239,10 +234,6 @@ def test_a_run_that_was_begun_before_is_entered_in_the_ordinary_way(engine: Engi
     assert first.batch is None
 
 
-def kill(_: Connection) -> None:
-    raise Killed
-
-
 @pytest.mark.slow
 def test_a_process_that_is_killed_at_any_statement_loses_nothing(
     engine: Engine, outbox: Outbox
@@ -251,7 +242,7 @@ def test_a_process_that_is_killed_at_any_statement_loses_nothing(
     while was_killed:
         run = started(*looks("ab"), mail("c", 2), look("d", 3))
         job = claimed()
-        with at(position, kill) as killed, suppress(Killed):
+        with killed_at(position) as killed:
             ExpressLeg(engine, job, MINUTE, lambda: True).run()
         was_killed = bool(killed)
         if JobKind.EXPRESS_RUN in queued(run):
@@ -296,7 +287,7 @@ def test_what_a_killed_process_has_made_of_ours_is_not_made_again(place: Place, 
         ref = TaskRef(place.start(workflow), workflow, 1, "step")
         node = run_ahead.light_node(ref)
         assert node is not None
-        with at(position, kill) as killed, suppress(Killed):
+        with killed_at(position) as killed:
             run_ahead.run_batched(engine, node, lambda _: nullcontext(Journal()), MINUTE)
         was_killed = bool(killed)
         assert isinstance(engine.run(ref), Proceed), position

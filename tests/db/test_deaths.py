@@ -12,14 +12,11 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Sleep, TaskRef
 from automations.services.runs import killed, reading
 from automations.services.waits import decisions
+from tests.db.cutting import Killed
 from tests.db.delays import let_pass
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, logs, reload, row, step, task
 from tests.db.workspace import principal
-
-
-class Killed(BaseException):
-    """Ends a process in the middle of its step, as far as the database sees."""
 
 
 def kill(engine: Engine, outbox: Outbox, ref: TaskRef) -> None:

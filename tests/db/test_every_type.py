@@ -34,6 +34,7 @@ from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, Ta
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
 from automations.steps.registry import STEP_TYPES
+from tests.db.cutting import Killed
 from tests.db.place import Place, begun
 
 
@@ -96,10 +97,6 @@ EFFECTS: dict[str, tuple[int, Callable[[Place], list[Any]]]] = {
     "table_operations": (1, lambda _: rows(DataRow)),
 }
 """How often what has an effect has it when it is repeated, and by what a repeat is known."""
-
-
-class Killed(BaseException):
-    """As if the process had been killed."""
 
 
 class Dying(Engine):

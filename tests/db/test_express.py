@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 
 from automations.db.queue import jobs
 from automations.db.runs import run_steps
@@ -26,17 +25,13 @@ from automations.services.integrations import secrets
 from automations.services.runs import admission, by_hand, cancellations, replays
 from automations.services.workflows import workflows
 from tests.db.counting import commits, statements
-from tests.db.cutting import at, cut_off
+from tests.db.cutting import Killed, at, cut_off, killed_at
 from tests.db.expressing import MINUTE, claimed, come_back, lead, queued, started
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, logs, reload, row, step, task
 from tests.db.workspace import principal, workspace
 from tests.doubles import ports
 from tests.environment import Environment
-
-
-class Killed(BaseException):
-    """Ends a process where it stands, as far as the database sees."""
 
 
 def mail(name: str, order: int = 0, **more: Any) -> dict[str, Any]:
@@ -295,10 +290,6 @@ def airflow_does(engine: Engine, run: Run, names: str) -> None:
         assert isinstance(engine.run(task(run, name)), Proceed), name
 
 
-def kill(_: Connection) -> None:
-    raise Killed
-
-
 @pytest.mark.slow
 def test_a_process_that_is_killed_at_any_statement_loses_nothing_and_airflow_goes_on(
     engine: Engine, outbox: Outbox
@@ -308,7 +299,7 @@ def test_a_process_that_is_killed_at_any_statement_loses_nothing_and_airflow_goe
         outbox.sent.clear()
         run = started(*mails("abc"))
         job = claimed()
-        with at(position, kill) as killed, suppress(Killed):
+        with killed_at(position) as killed:
             ExpressLeg(engine, job, MINUTE, lambda: True).run()
         was_killed = bool(killed)
         if JobKind.EXPRESS_RUN in queued(run):

@@ -36,6 +36,7 @@ from automations.steps.outcomes import (
     WaitUntil,
 )
 from automations.tokens import derive_token
+from tests.db.cutting import Killed
 from tests.db.forms import FORM
 from tests.db.roles import Outbox
 from tests.db.runs import begin, reload, row, step, task
@@ -43,10 +44,6 @@ from tests.doubles import ports
 from tests.environment import Environment
 
 CALLING = {"method": "POST", "url": "https://a.example", "waitForCallback": True}
-
-
-class Killed(BaseException):
-    """The process of a step died."""
 
 
 class Service:

@@ -23,16 +23,13 @@ from automations.execution.journal import Journal
 from automations.execution.run_ahead import Leg
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Sleep, TaskRef, Verdict
 from automations.services.runs import cancellations
+from tests.db.cutting import Killed
 from tests.db.delays import let_pass
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, logs, reload, row, step, task
 from tests.db.workspace import principal
 
 MINUTE = timedelta(minutes=1)
-
-
-class Killed(BaseException):
-    """Ends a process in the middle of its step, as far as the database sees."""
 
 
 def mail(name: str, order: int = 0, **more: Any) -> dict[str, Any]:

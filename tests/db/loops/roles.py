@@ -7,10 +7,6 @@ import threading
 from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt
 
 
-class Killed(BaseException):
-    """As if the process had been killed."""
-
-
 class Outbox:
     """A mailer that keeps what it is given, and fails or is killed at chosen bodies."""
 

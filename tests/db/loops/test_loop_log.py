@@ -14,7 +14,8 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep
 from automations.services.runs import cancellations
 from automations.services.waits import decisions
-from tests.db.loops.roles import Killed, Outbox
+from tests.db.cutting import Killed
+from tests.db.loops.roles import Outbox
 from tests.db.loops.runs import loop, mail
 from tests.db.runs import begin, logs, step, task
 from tests.db.workspace import principal

@@ -15,7 +15,8 @@ from automations.errors import Conflict, StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep, Verdict
 from automations.services.waits import decisions
-from tests.db.loops.roles import Killed, Outbox
+from tests.db.cutting import Killed
+from tests.db.loops.roles import Outbox
 from tests.db.loops.runs import kept, loop, mail, output
 from tests.db.runs import begin, logs, open_wait, reload, step, task
 from tests.db.workspace import principal

@@ -24,8 +24,9 @@ from automations.services.runs import cancellations
 from automations.services.waits import decisions
 from tests.db.children import child_of, dispatch, other
 from tests.db.counting import commits
+from tests.db.cutting import Killed
 from tests.db.delays import let_pass
-from tests.db.loops.roles import Killed, Outbox, Service
+from tests.db.loops.roles import Outbox, Service
 from tests.db.loops.runs import kept, loop, mail, output, resumed
 from tests.db.runs import begin, reload, step, task
 from tests.db.workspace import principal
