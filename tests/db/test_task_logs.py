@@ -246,6 +246,16 @@ def test_a_step_that_was_done_before_says_that_it_is_not_done_again(engine: Engi
     assert log.texts == ["Was done before, and is not done again."]
 
 
+def test_a_step_that_has_failed_before_still_shows_with_what(engine: Engine) -> None:
+    run = begin({**call("https://a.example/500"), "retry": {"maxAttempts": 1}})
+    assert isinstance(engine.run(task(run, "call"), Log()), GiveUp)
+    log = Log()
+    assert isinstance(engine.run(task(run, "call"), log), GiveUp)
+    assert log.texts[0].startswith("Has failed before and is not done again: ")
+    assert log.config is not None
+    assert log.config["url"] == "https://a.example/500"
+
+
 def test_no_line_is_longer_than_can_be_read_and_none_moves_a_terminal(database: str) -> None:
     class Scripts:
         def run(self, *_: Any) -> ScriptResult:

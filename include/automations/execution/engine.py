@@ -26,7 +26,15 @@ from automations.execution.entered import Entered
 from automations.execution.journal import Journal, earlier_line, verdict_line
 from automations.execution.loops import Loops
 from automations.execution.recording import Recorder, log_attempt, recorded_verdict
-from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
+from automations.execution.verdicts import (
+    AskPeople,
+    GiveUp,
+    Retry,
+    Skip,
+    Sleep,
+    TaskRef,
+    Verdict,
+)
 from automations.kit import logs
 from automations.kit.values import JSON
 from automations.ports import HostConnection, Ports, SecretSource
@@ -98,6 +106,10 @@ class Engine:
         with log_context(ref), locks.exclusive(lock_name(ref)):
             with unit_of_work() as session:
                 entered = by(session)
+                if isinstance(entered, GiveUp | Retry):
+                    # By another process, of which the orchestrator was told nothing.
+                    row = run_steps.step(session, ref.run_id, ref.node_id)
+                    journal.recall((row and row.input) or {})
             if not isinstance(entered, Entered):
                 journal.say(earlier_line(entered))
                 return entered

@@ -14,7 +14,7 @@ from automations.definitions.model import Step
 from automations.execution.attempt import Attempt
 from automations.execution.entered import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep, Verdict
-from automations.kit import common_clock
+from automations.kit import common_clock, logs
 from automations.kit.excerpts import excerpt
 from automations.kit.values import JSON
 from automations.steps.outcomes import (
@@ -70,6 +70,11 @@ class Journal:
         """Write a line."""
         if self._write is not None:
             self._write(level, excerpt(text, _MAX_LINE))
+
+    def recall(self, config: Mapping[str, JSON]) -> None:
+        """Keep the config with which another process has made the last attempt, if it is known."""
+        self.config = {name: _mask(value, logs.without_tokens) for name, value in config.items()}
+        self.config = self.config or None
 
     def may_tell_all(self) -> bool:
         """Whether one more failure in a loop may be logged in full."""
