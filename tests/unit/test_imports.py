@@ -223,8 +223,9 @@ HEAD = ",".join(column.key for column in WIDE)
         ("ab;cd|ef,gh\tij" + "," * 98 + "\n") * 7_000,
         '"' * 4 * MAX_LINE,
         "ab," * 2 * MAX_LINE,
+        pytest.param((",".join(['"ab" '] * 100) + "\n") * 3_000, marks=pytest.mark.slow),
     ],
-    ids=["rows", "rows of several lines", "every separator", "quotes", "one line"],
+    ids=["rows", "rows of several lines", "every separator", "quotes", "one line", "blanks"],
 )
 def test_a_file_takes_little_more_memory_than_it_has_letters(body: str) -> None:
     text = f"{HEAD}\n{body}"

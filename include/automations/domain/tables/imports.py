@@ -132,7 +132,7 @@ class Lines:
         self._length = 0
         is_padded = _has_padded_quotes(text, separator)
         self._reader = csv.reader(
-            self._split_lines(_without_blanks_behind_quotes(text, separator, is_padded)),
+            self._split_lines(text, _blanks_behind_quotes(text, separator, is_padded)),
             delimiter=separator,
             strict=True,
             skipinitialspace=is_padded,
@@ -148,12 +148,19 @@ class Lines:
         """How many of the text's lines were read; a row in quotes may have several."""
         return self._reader.line_num
 
-    def _split_lines(self, text: str) -> Iterator[str]:
+    def _split_lines(self, text: str, left_out: Iterator[tuple[int, int]]) -> Iterator[str]:
+        end = (len(text), len(text))
+        start, behind = next(left_out, end)
         for line in _LINE.finditer(text):
             self._length += line.end() - line.start()
             if self._length > MAX_LINE:
                 raise csv.Error(f"a row has more than {MAX_LINE} characters")
-            yield line.group()
+            at, kept = line.start(), ""
+            while start < line.end():
+                kept += text[at:start]
+                at = behind
+                start, behind = next(left_out, end)
+            yield kept + text[at : line.end()]
 
 
 def _has_padded_quotes(text: str, separator: str) -> bool:
@@ -167,16 +174,18 @@ def _has_padded_quotes(text: str, separator: str) -> bool:
     return False
 
 
-def _without_blanks_behind_quotes(text: str, separator: str, is_padded: bool) -> str:
-    """A text without blanks between the quote that ends a value and what follows that."""
+def _blanks_behind_quotes(text: str, separator: str, is_padded: bool) -> Iterator[tuple[int, int]]:
+    """Where blanks stand between the quote that ends a value and what follows that."""
     sign = re.escape(separator)
     behind = rf" +(?=[{sign}\r\n]|\Z)"
     if separator == " " or not re.search(rf'"{behind}', text):
-        return text
+        return
     # Cell by cell, since the same signs may stand within one.
     quoted = rf'{" *" if is_padded else ""}"(?>(?:[^"]+|"")*)"'
-    cells = rf"(?P<value>{quoted}){behind}|{quoted}|[^{sign}\r\n]+"
-    return re.sub(cells, lambda cell: cell["value"] or cell[0], text)
+    cells = rf"{quoted}(?P<blanks>{behind})|{quoted}|[^{sign}\r\n]+"
+    for cell in re.finditer(cells, text):
+        if cell["blanks"] is not None:
+            yield cell.span("blanks")
 
 
 def explain(problem: csv.Error) -> str:
