@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from automations.launcher.dependabot_demo import REGISTER, connection
 from automations.launcher.dependabot_source import DependabotSource, alert
+from tests.console.conftest import chromium  # noqa: F401 -- a fixture
 from tests.e2e.automations import first_run
+from tests.e2e.browsing_airflow import USERS, page_of
 from tests.e2e.conftest import Stack
 from tests.e2e.in_airflow import run_path
 from tests.waiting import until
@@ -146,7 +150,10 @@ def test_a_pull_goes_on_when_the_bridge_is_killed(stack: Stack, source: Dependab
     assert mail["text"].startswith(f"Vulnerability Register {table}")
 
 
-def test_the_example_dag_syncs_and_its_lineage_starts_an_automation(stack: Stack) -> None:
+def test_the_example_dag_syncs_and_its_lineage_starts_an_automation(
+    stack: Stack,
+    chromium: Browser,  # noqa: F811 -- that fixture
+) -> None:
     table = stack.api("POST", "/api/tables", STOCK, expect=201)["id"]
     mapping = {"tableId": table, "keyColumns": ["sku", "place"]}
     body = {"name": "Stock levels", "connectorType": "push", "tables": [mapping]}
@@ -190,6 +197,22 @@ def test_the_example_dag_syncs_and_its_lineage_starts_an_automation(stack: Stack
         return named or None
 
     assert until("the consumer to be named", consumers) == [f"automation_{by_asset}"]
+    (shown,) = stack.in_airflow("GET", f"/assets?uri_pattern=automation://table/{table}")["assets"]
+    consumed = first_run(stack, by_asset)
+    for user in USERS:
+        with page_of(chromium, stack, user) as page:
+            uri = quote(f"automation://table/{table}", safe="")
+            page.goto(f"{stack.airflow}/assets?name_pattern={uri}")
+            row = page.locator("tbody tr").filter(has_text=table)
+            expect(row).to_contain_text("1 Task", timeout=120_000)
+            page.goto(f"{stack.airflow}/assets/{shown['id']}")
+            content = page.locator("body")
+            for said in ("stock_levels", "1 Task", "1 Asset Event", f"automation_{by_asset}"):
+                expect(content).to_contain_text(said, timeout=120_000)
+            of_run = f"{stack.airflow}/dags/automation_{by_asset}/runs/{consumed}"
+            page.goto(f"{of_run}/asset_events")
+            for said in ("1 Asset Event", f"automation://table/{table}", "stock_levels"):
+                expect(content).to_contain_text(said, timeout=120_000)
 
 
 def test_the_demo_of_dependabot_shows_what_it_promises(stack: Stack) -> None:
