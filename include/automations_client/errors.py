@@ -118,6 +118,19 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
+def json_of(answer: httpx.Response) -> Any:
+    """The body of an answer.
+
+    Raises:
+        Unreachable: it is no JSON, so that something else than the API has answered.
+    """
+    try:
+        return answer.json()
+    except ValueError as error:
+        where = f"{answer.request.method} {answer.request.url}"
+        raise Unreachable(f"{where}: what has come is no JSON, and no answer of the API") from error
+
+
 def api_error(answer: httpx.Response, retry_after: float | None) -> ApiError:
     """An answer that is no success, as an exception."""
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from automations_client.errors import json_of
 from automations_client.pages import Page, page_of, through
 from automations_client.shapes import Event, EventDetail, EventStatus, TakenEvent
 from automations_client.transport import Content, Transport, address
@@ -25,7 +26,7 @@ class Events:
         answer = self._transport.send(
             "POST", address("events"), Content(body=event, headers=headers)
         )
-        return cast(TakenEvent, answer.json())
+        return cast(TakenEvent, json_of(answer))
 
     def send_many(self, events: Sequence[Mapping[str, Any]]) -> list[TakenEvent]:
         """Send CloudEvents (1,000 at most), all or none."""
@@ -33,7 +34,7 @@ class Events:
         answer = self._transport.send(
             "POST", address("events"), Content(body=events, headers=headers)
         )
-        return cast(list[TakenEvent], answer.json())
+        return cast(list[TakenEvent], json_of(answer))
 
     def iterate(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from automations_client.errors import json_of
 from automations_client.pages import Page, from_link_header, through
 from automations_client.shapes import Form, Snapshot, Submission, SubmissionStatus
 from automations_client.transport import Content, Transport, address
@@ -84,7 +85,7 @@ class Submissions:
         body = {"formId": form_id, "data": data}
         path = address("submissions")
         answer = self._transport.send("POST", path, Content(body=body, key=idempotency_key))
-        return cast(Submission, answer.json())
+        return cast(Submission, json_of(answer))
 
     def change(self, submission_id: str, data: Mapping[str, Any]) -> Submission:
         """Replace the data of a pending submission; what it held is kept as a snapshot."""

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 
+from automations_client.errors import json_of
+
 T = TypeVar("T")
 
 _LARGEST = 100
@@ -39,7 +41,7 @@ def from_link_header(answer: httpx.Response) -> Page[Any]:
     # Only the cursor of the link is used: the key goes nowhere else than to the base address.
     following = answer.links.get("next", {}).get("url")
     cursor = None if following is None else httpx.URL(following).params["cursor"]
-    return Page(answer.json(), next_cursor=cursor)
+    return Page(json_of(answer), next_cursor=cursor)
 
 
 def all_linked(get: Callable[[dict[str, Any]], httpx.Response]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from automations_client.errors import json_of
 from automations_client.pages import Page, page_of, through
 from automations_client.shapes import (
     Aggregate,
@@ -80,7 +81,7 @@ class Tables:
         }
         path = address("tables", table_id, "aggregate")
         return cast(
-            Aggregate, self._transport.send("POST", path, Content(body=body, reads=True)).json()
+            Aggregate, json_of(self._transport.send("POST", path, Content(body=body, reads=True)))
         )
 
 
@@ -109,7 +110,7 @@ class Rows:
         def page_after(cursor: str | None) -> Page[Row]:
             body = {"filter": where, "sort": sort, "limit": page_size, "cursor": cursor}
             return page_of(
-                "rows", self._transport.send("POST", path, Content(body=body, reads=True)).json()
+                "rows", json_of(self._transport.send("POST", path, Content(body=body, reads=True)))
             )
 
         return through(page_after)
@@ -131,7 +132,7 @@ class Rows:
             return cast(ImportedRows, self._transport.json("POST", path, rows))
         headers = {"Content-Type": "text/csv"}
         answer = self._transport.send("POST", path, Content(text=rows, headers=headers))
-        return cast(ImportedRows, answer.json())
+        return cast(ImportedRows, json_of(answer))
 
     def change(self, table_id: str, row_id: str, data: Mapping[str, Any]) -> Row:
         """Change some values of a row; None takes one away."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from automations_client.errors import ApiError, Unreachable, api_error
+from automations_client.errors import ApiError, Unreachable, api_error, json_of
 from automations_client.pages import all_linked
 
 Query: TypeAlias = Mapping[str, str | int | datetime | Sequence[str] | None]
@@ -56,7 +56,7 @@ class Transport:
     def json(self, method: str, path: str, body: Any = None, query: Query | None = None) -> Any:
         """The body of the answer; None when there is none."""
         answer = self.send(method, path, Content(body=body, query=query))
-        return answer.json() if answer.content else None
+        return json_of(answer) if answer.content else None
 
     def all(self, path: str) -> list[Any]:
         """All of a bare list that comes in pages."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, cast
 
+from automations_client.errors import json_of
 from automations_client.figures import Figures
 from automations_client.pages import Page, from_link_header, through
 from automations_client.shapes import (
@@ -81,7 +82,7 @@ class Workflows:
             address("workflows", workflow_id, "execute"),
             Content(body={"input": input_data or {}}, key=idempotency_key),
         )
-        return cast(StartedRun, answer.json())
+        return cast(StartedRun, json_of(answer))
 
     def stats(self) -> Stats:
         """How many automations and runs there are."""
@@ -127,4 +128,4 @@ class Workflows:
                 reads=dry_run,
             ),
         )
-        return cast(AppliedFile, answer.json())
+        return cast(AppliedFile, json_of(answer))

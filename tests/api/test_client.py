@@ -351,6 +351,13 @@ def test_an_address_that_is_none_is_refused() -> None:
         Client("http://[::1", "sk_test")
 
 
+def test_what_is_no_json_is_no_answer(server: Answering, impatient: Client) -> None:
+    server.answers(b"busy", Content_Type="text/plain")
+    for ask in (impatient.workflows.stats, impatient.workflows.page, impatient.tables.all):
+        with pytest.raises(Unreachable, match="no JSON, and no answer of the API"):
+            ask()
+
+
 def test_a_page_of_a_proxy_is_no_answer(server: Answering, impatient: Client) -> None:
     server.answers(b"<html>Sign in</html>", Content_Type="text/html; charset=utf-8")
     for ask in (impatient.workflows.stats, impatient.workflows.export):
