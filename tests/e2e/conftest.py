@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB", "DEMO")
 BACKENDS = 8
 """Ports of what is behind the proxy of the profile distributed."""
+METRICS_TOKEN = "of-the-tests"
+"""For the profile distributed: behind its proxy, no reader counts as on this machine."""
 AIRFLOWS_USERS = {"admin": "admin", "bridge": "op", "ulla": "user", "vera": "viewer"}
 """With the roles that they have in Airflow."""
 
@@ -45,6 +47,7 @@ class Stack:
         self._open = ExitStack()
         self.counterparts = counterparts
         self.collector = collector
+        self.is_distributed = settings.get("AUTOMATIONS_PROFILE") == "distributed"
         ports = free_ports(len(PORTS))
         self.backend_port = free_row(BACKENDS)
         self._environment = {
@@ -63,6 +66,7 @@ class Stack:
                 for name, port in zip(PORTS, ports, strict=True)
             },
             "AUTOMATIONS_BACKEND_PORT": str(self.backend_port),
+            **({"AUTOMATIONS_METRICS_TOKEN": METRICS_TOKEN} if self.is_distributed else {}),
             **settings,
         }
         self.bridge, self.airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
@@ -185,6 +189,20 @@ class Stack:
     def pid(self, part: str) -> int:
         state = json.loads((self.home / "run" / "state.json").read_text())
         return int(state["parts"][part]["pid"])
+
+    def metrics(self) -> str:
+        """The page of metrics."""
+        headers = {"Authorization": f"Bearer {METRICS_TOKEN}"} if self.is_distributed else {}
+        answer = requests.get(f"{self.bridge}/metrics", headers=headers, timeout=60)
+        assert answer.ok, answer.text
+        return answer.text
+
+    def kill_all(self, part: str) -> None:
+        """Kill each process of a part: ``express``, ``express-2`` and so on."""
+        state = json.loads((self.home / "run" / "state.json").read_text())
+        for name in state["parts"]:
+            if name.partition("-")[0] == part:
+                self.kill(name)
 
     def kill(self, part: str) -> int:
         """Kill -9 a part, and wait until it is dead."""

@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_does_nothing_twice(stack: Sta
             return stack.counterparts.keys_of("cut off Three")
 
         until("the third step of each to be begun", lambda: len(keys()) == 4 or None)
-        stack.kill("express")
+        stack.kill_all("express")
     finally:
         gate.set()
     for run in runs:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.automations import approval, delay, echo, echoed, email, fetch, outputs, put_secret
@@ -72,7 +71,7 @@ def test_logs_say_of_which_run_and_step_they_are_and_no_secret(stack: Stack) -> 
 
 
 def metric(stack: Stack, name: str, **labels: str) -> float:
-    text = requests.get(f"{stack.bridge}/metrics", timeout=60).text
+    text = stack.metrics()
     return next(
         (
             sample.value
@@ -129,10 +128,11 @@ def test_a_trace_goes_from_the_request_to_every_step_in_airflow(stack: Stack) ->
     )
     run = answer.json()["runId"]
     stack.wait(workflow, run, "COMPLETED")
+    dispatcher = "dispatcher" if stack.is_distributed else "bridge"
     wanted = {
         ("automations-bridge", "POST /api/workflows/{workflow_id}/execute"),
         ("automations-bridge", "run"),
-        ("automations-bridge", "dispatch run"),
+        (f"automations-{dispatcher}", "dispatch run"),
         ("automations-worker", "step email"),
         ("automations-worker", "step http_request"),
     }
