@@ -314,7 +314,7 @@ def test_a_mark_with_earlier_runs_is_on_record_for_each_that_it_has_changed(
     UserActions(airflow).poll(NOW + timedelta(seconds=1))
     told = [(details["stepIds"], details.get("namedRunId")) for _, _, details in audited()]
     if stands != "success":
-        assert told == [(["after"], None)]
+        assert told == []
         return
     assert told == [(["after"], None), (["after"], named.id)]
     changed = row(earlier, "after")
@@ -355,6 +355,14 @@ def test_a_mark_that_airflow_has_refused_changes_nothing(engine: Engine) -> None
     run = waiting(engine)
     look(user_action(run, ActionKind.MARK, "after", state="success"), stands=None)
     assert row(run, "after") is None
+    assert reload(run).status == "PAUSED"
+
+
+def test_who_was_not_allowed_to_mark_a_step_is_not_said_to_have_done_so(engine: Engine) -> None:
+    run = waiting(engine)
+    look(user_action(run, ActionKind.MARK, "ask", state="success"), stands="deferred")
+    assert audited() == []
+    assert logged(run) == []
     assert reload(run).status == "PAUSED"
 
 

@@ -52,7 +52,8 @@ class UserActions:
         new_actions = [
             (action, state)
             for action in new
-            if not self._was_refused(action) and _has_reached(action, state := self._state(action))
+            if not self._was_refused(action)
+            and _has_taken_effect(action, state := self._state(action))
         ]
         with unit_of_work() as session:
             for action, state in new_actions:
@@ -126,10 +127,16 @@ class UserActions:
             return None
 
 
-def _has_reached(action: UserAction, state: str | None) -> bool:
-    """Whether an action extends to a run: Airflow changes none of runs that have no such task."""
-    is_mark = action.kind == ActionKind.MARK
-    return action.named_run is None or not is_mark or state == action.state
+def _has_taken_effect(action: UserAction, state: str | None) -> bool:
+    """Whether a task stands as it was to be marked.
+
+    Airflow notes what is asked of it before it knows whether the user may do that, and changes none
+    of the other runs that have no such task.
+    """
+    if action.kind != ActionKind.MARK or action.state is None:
+        return True
+    is_unknown = state is None and action.named_run is None
+    return is_unknown or state == action.state
 
 
 def _record_alone(session: Session, action: UserAction, state: str | None) -> None:
