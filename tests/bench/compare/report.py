@@ -28,7 +28,8 @@ _SHOWN = 0.5
 
 _LIMITS: Mapping[Kind, str] = {
     "chain": "before the first step, Airflow's scheduler has to pick up the run and a worker its "
-    "task; then each step is a transaction of five statements, which waits for the disk",
+    "task; then these steps are recorded together, while one with effects outside would be a "
+    "transaction of five statements, which waits for the disk",
     "burst": "processor time, mostly for the statements of steps and for what Airflow shows of "
     "them",
     "branch": "like a chain; the branch that is not taken is skipped in Airflow together with the "
@@ -56,7 +57,9 @@ runs the same graph, hand-written as PythonOperators that return a value, with A
 *seconds* is the time from the request until the run is seen to have ended: the median, with
 minimum and maximum. *ms a step* is the processor time of all processes of an engine, including
 its database. *MB* is their memory at the end. The steps are light: each decides something and
-writes it down. An approval is measured from its answer.
+writes it down. Ours are conditions, up to fifty of which are recorded in one transaction
+([why](decisions/0024-steps-without-effects-are-recorded-together.md)); DBOS records each. An
+approval is measured from its answer.
 
 """
 
