@@ -58,7 +58,8 @@ def lead(engine: Engine, run: Run, within: Callable[[str], object] = lambda _: N
 
     first = run_ahead.light_node(task(run, "a"))
     assert first is not None
-    return run_ahead.run_batched(engine, first, host, MINUTE)
+    assert first.batch is not None
+    return run_ahead.run_batched(engine, first.batch, "a", host, MINUTE)
 
 
 def statuses(run: Run, names: str) -> list[str | None]:
@@ -287,8 +288,11 @@ def test_what_a_killed_process_has_made_of_ours_is_not_made_again(place: Place, 
         ref = TaskRef(place.start(workflow), workflow, 1, "step")
         node = run_ahead.light_node(ref)
         assert node is not None
+        assert node.batch is not None
         with killed_at(position) as killed:
-            run_ahead.run_batched(engine, node, lambda _: nullcontext(Journal()), MINUTE)
+            run_ahead.run_batched(
+                engine, node.batch, "step", lambda _: nullcontext(Journal()), MINUTE
+            )
         was_killed = bool(killed)
         assert isinstance(engine.run(ref), Proceed), position
         with unit_of_work() as session:

@@ -23,7 +23,7 @@ from automations.db.queue import jobs
 from automations.db.runs import run_steps, runs
 from automations.db.runs.runs import ClaimedRun
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Job, Run, RunStep
+from automations.db.tables import Job, RunStep
 from automations.definitions.plan import Node
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.execution import entry, host_secrets
@@ -113,7 +113,11 @@ class ExpressLeg:
             outcome = self._engine.attempt(entered, Journal(log.say), config.update)
         if batch is not None and isinstance(outcome, Done | Branch | Stop):
             node = batch.add(entered, outcome, config, log.lines)
-            if node is not None and batch.takes(node) and self._may_begin(entered, node):
+            if (
+                node is not None
+                and batch.takes(node)
+                and self._may_begin(entered.workspace_id, node)
+            ):
                 return _StartedNode(batch.begin(node.id), None)
             record = partial(self._record_batch, batch, node)
         else:
@@ -177,7 +181,7 @@ class ExpressLeg:
             return None
         if run.status != RunStatus.RUNNING or run.dispatched_at is not None:
             return None
-        if node is None or not self._may_begin(run, node):
+        if node is None or not self._may_begin(run.workspace_id, node):
             return None
         loaded = load(session, run.workflow_id, run.version)
         # Whoever comes after another process records each step as begun: it may be its death.
@@ -187,11 +191,11 @@ class ExpressLeg:
         entered, row = entry.enter_express(session, run, loaded, node.id, outputs)
         return _StartedNode(entered, row)
 
-    def _may_begin(self, where: Entered | Run, node: Node) -> bool:
+    def _may_begin(self, workspace_id: str, node: Node) -> bool:
         if time.monotonic() > self._until or not self._may_go_on() or not may_run_ahead(node):
             return False
         names = host_secrets.secret_names(node)
-        return not host_secrets.may_be_needed(names, where.workspace_id)
+        return not host_secrets.may_be_needed(names, workspace_id)
 
     def _leave(self, session: Session, claimed: ClaimedRun) -> None:
         # If the job was lost there is nothing to leave: another process has it, or has left it.

@@ -124,16 +124,17 @@ def _secrets(workflow_id: str, version: int) -> frozenset[str]:
     return frozenset[str]().union(*map(host_secrets.secret_names, plan.nodes.values()))
 
 
-def run_batched(engine: Engine, node: LightNode, host: Host, budget: timedelta) -> Verdict:
-    """Run a node that is recorded in a batch, and those that follow it.
+def run_batched(
+    engine: Engine, batch: Batch, node_id: str, host: Host, budget: timedelta
+) -> Verdict:
+    """Run a node that opens a batch, and those that follow it.
 
     Returns:
         The node's own verdict.
     """
-    assert node.batch is not None
     with locks.moving() as lock:
-        ahead = _Ahead(engine, host, lock, time.monotonic() + budget.total_seconds(), node.batch)
-        return ahead.run(node.batch.begin(node.ref.node_id))
+        ahead = _Ahead(engine, host, lock, time.monotonic() + budget.total_seconds(), batch)
+        return ahead.run(batch.begin(node_id))
 
 
 def run_following(

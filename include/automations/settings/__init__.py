@@ -24,11 +24,11 @@ from pydantic_settings import (
 from automations.errors import SettingsFault
 from automations.kit import env_files
 from automations.settings.groups import (
-    GROUPS,
     Access,
     AirflowUsers,
     Behaviour,
     Databases,
+    Group,
     Limits,
     Locations,
     OutsideServices,
@@ -155,6 +155,10 @@ class Settings(
     def answered_hosts(self) -> tuple[str, ...]:
         """The hosts that requests may be for, beside this machine's loopback."""
         return (*self.allowed_hosts, self.host, urlsplit(self.bridge_base).hostname or self.host)
+
+
+GROUPS = tuple(base for base in Settings.__bases__ if issubclass(base, Group))
+"""In the order in which the page of settings has them."""
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -341,15 +341,3 @@ class Secrets(Group):
         description="First part of the paths of the mail catcher's pages, which have no sign-in.",
     )
     queue_password: str = Field("", description="Password of the queue that the launcher starts.")
-
-
-GROUPS: tuple[type[Group], ...] = (
-    Locations,
-    Access,
-    Databases,
-    OutsideServices,
-    Behaviour,
-    Limits,
-    AirflowUsers,
-    Secrets,
-)

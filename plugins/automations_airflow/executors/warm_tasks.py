@@ -196,8 +196,8 @@ def _steps(task: _LightTask) -> Verdict:
     """Run a task's step and those that follow it; returns the verdict of its own."""
     engine, host = wiring.engine(AIRFLOW_SECRETS), partial(_in_the_name_of, task)
     budget = timedelta(seconds=get_settings().run_ahead_seconds)
-    if task.node.batch is not None:
-        return run_ahead.run_batched(engine, task.node, host, budget)
+    if (batch := task.node.batch) is not None:
+        return run_ahead.run_batched(engine, batch, task.ref.node_id, host, budget)
     with host(task.ref.node_id) as journal:
         verdict = engine.run(task.ref, journal, brief=True)
     if isinstance(verdict, Proceed):
