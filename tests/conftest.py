@@ -21,7 +21,7 @@ from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
 from tests.environment import Environment
 from tests.free_ports import free_port
-from tests.model_provider import Provider
+from tests.servers.model_provider import Provider
 
 # The same examples each time, on however busy a machine; and others, to look for what these miss:
 # --hypothesis-profile exploring. Beside each change a fifth of them finds what is wrong with most.

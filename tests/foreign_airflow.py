@@ -23,7 +23,7 @@ import psutil
 import requests
 
 from tests.free_ports import free_ports
-from tests.tls import Front, make_certificate
+from tests.servers.tls import Front, make_certificate
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")

@@ -29,7 +29,7 @@ from automations.steps.registry import STEP_TYPES
 from tests.doubles import ports
 from tests.e2e.counterparts import Counterparts
 from tests.letters import letter
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 
 FORM = {"sections": [{"id": "s", "fields": [{"id": "1", "key": "email", "type": "email"}]}]}
 COLUMNS = {"name": "Customers", "columns": [{"key": "name", "type": "text"}]}

@@ -18,11 +18,11 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.services.integrations import connections
 from automations_airflow.secrets import AIRFLOW_SECRETS
-from tests.answering import Answering
 from tests.db.runs import begin, logs, reload, row, step, task
 from tests.environment import Environment
-from tests.mailbox import Mailbox
-from tests.model_provider import Provider
+from tests.servers.answering import Answering
+from tests.servers.mailbox import Mailbox
+from tests.servers.model_provider import Provider
 
 USER, PASSWORD = Mailbox.USER
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "Hello", "connId": "house_mail"}

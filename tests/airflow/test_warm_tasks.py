@@ -28,10 +28,10 @@ from automations_airflow.executors.taken_tasks import TaskClaim
 from automations_airflow.executors.workers import SETTLED, WorkerSpent
 from automations_airflow.tasks.retries import DEATHS, AttemptFailed, reported_failure
 from tests.airflow.airflow_runs import AirflowRun
-from tests.answering import Answering
 from tests.db.runs import begin, logs, reload, row, step, task
 from tests.environment import Environment
 from tests.free_ports import free_ports
+from tests.servers.answering import Answering
 from tests.waiting import until
 
 

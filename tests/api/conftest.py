@@ -19,11 +19,11 @@ from api_bridge.server.connections import Connection
 from automations.db.access import api_keys
 from automations.db.session import unit_of_work
 from automations.services.access.api_keys import create_key
-from tests.api.airflow_server import Airflow
+from tests.api.airflow.airflow_server import Airflow
 from tests.api.playing import Playing
 from tests.api.served import serving
 from tests.environment import Environment
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 
 FORM = {
     "title": "Signup",

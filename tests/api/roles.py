@@ -9,15 +9,15 @@ from typing import Any
 
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Notification
-from tests.api.boards import board, matter
+from tests.api.access.members import add as add_member
 from tests.api.conftest import Api
-from tests.api.documents import create as create_document_template
-from tests.api.documents import generate
-from tests.api.evidence import capture
-from tests.api.members import add as add_member
-from tests.api.pipelines import connection, mapping, push
-from tests.api.tables import add as add_row
-from tests.api.tables import table
+from tests.api.documents.documents import create as create_document_template
+from tests.api.documents.documents import generate
+from tests.api.evidence.evidence import capture
+from tests.api.matters.boards import board, matter
+from tests.api.pipelines.pipelines import connection, mapping, push
+from tests.api.tables.tables import add as add_row
+from tests.api.tables.tables import table
 
 BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/api/submissions"): {"formId": "{form_id}", "data": {"email": "a@b.example"}},
@@ -26,7 +26,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/api/matters/{matter_id}/goto"): {"stepId": "{step_id}"},
     ("PATCH", "/api/matters/{matter_id}"): {"title": "Other"},
     ("PATCH", "/api/members/{member_id}"): {"name": "Eve"},
-    # Doing the step needs more: tests/api/test_step_tests.py.
+    # Doing the step needs more: tests/api/workflows/test_step_tests.py.
     ("POST", "/api/workflows/{workflow_id}/steps/{step_id}/test"): {"dryRun": True},
     ("PATCH", "/api/workflows/{workflow_id}"): {"name": "Other"},
     ("PATCH", "/api/forms/{form_id}"): {"title": "Other"},

@@ -27,8 +27,8 @@ from automations_client import (
     figures,
     shapes,
 )
-from tests.answering import Answering
 from tests.api.conftest import Live
+from tests.servers.answering import Answering
 
 STEP = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}
 COLUMNS = [{"key": "n", "name": "N", "type": "number"}]

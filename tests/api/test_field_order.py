@@ -11,8 +11,8 @@ from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.settings import get_settings
-from tests.api.boards import board
 from tests.api.conftest import Api
+from tests.api.matters.boards import board
 
 WRITTEN = {"zeta": 1, "b": {"y": 1, "x": 2}, "alpha": [{"q": 1, "a": 2}], "aa": 9007199254740993}
 SAME = json.dumps(WRITTEN)

@@ -30,9 +30,9 @@ from tests.chaos.clients import Clients
 from tests.chaos.databases import Databases
 from tests.chaos.invariants import violations
 from tests.chaos.leftovers import leftovers
-from tests.collector import Collector
 from tests.e2e.conftest import Stack
 from tests.e2e.counterparts import Counterparts
+from tests.servers.collector import Collector
 
 BEGIN = "<!-- steady: made by ./automations bench steady -->"
 END = "<!-- steady ends -->"

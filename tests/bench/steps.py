@@ -31,7 +31,7 @@ from tests.bench.measuring import BenchError
 from tests.e2e.counterparts import Counterparts
 from tests.environment import Environment
 from tests.free_ports import free_ports
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 from tests.step_world import World
 
 TARGET = 15.0

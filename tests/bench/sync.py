@@ -16,7 +16,7 @@ import requests
 from automations.launcher.dependabot_source import alert
 from tests.bench.lone_bridge import LoneBridge
 from tests.bench.measuring import BenchError, answer_of, memory, until
-from tests.prompt_handler import PromptHandler
+from tests.servers.prompt_handler import PromptHandler
 
 PAGE = 100
 TIMEOUT = 600

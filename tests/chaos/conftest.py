@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector import Collector
 from tests.e2e.conftest import Stack
 from tests.e2e.counterparts import Counterparts
+from tests.servers.collector import Collector
 
 QUOTA = "1500m"
 """Room for a home of a few hundred runs, with PostgreSQL's journal."""

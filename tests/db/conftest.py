@@ -14,7 +14,7 @@ from tests.db.workspace import workspace
 from tests.doubles import ports
 from tests.e2e.counterparts import Counterparts
 from tests.environment import Environment
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 from automations.execution.verdicts import TaskRef
 from tests.e2e.counterparts import Counterparts
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 from tests.step_world import World
 
 

@@ -18,7 +18,7 @@ from tests.db.counting import statements
 from tests.db.delays import let_pass
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
-from tests.model_provider import Provider, account
+from tests.servers.model_provider import Provider, account
 from tests.waiting import until
 
 ANSWER = 17

@@ -25,7 +25,7 @@ from automations.services.waits.form_requests import SentForms
 from tests.db.dispatching import Airflow, count, dispatching
 from tests.db.runs import begin, logs, step, task
 from tests.doubles import ports
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 from tests.waiting import until
 
 MAILER = WorkspaceMailer(SmtpTransport(["127.0.0.1"]))

@@ -21,7 +21,7 @@ from automations.services.integrations import integrations
 from automations.services.integrations.mail import WorkspaceMailer
 from tests.db.dispatching import Airflow, automation, dispatching, executed
 from tests.db.workspace import workspace
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 from tests.waiting import until
 
 

@@ -18,11 +18,11 @@ import pytest
 import requests
 
 from automations_client import Client
-from tests.collector import Collector
 from tests.e2e.counterparts import Counterparts
 from tests.foreign_airflow import build_wheel
 from tests.free_ports import free_ports, free_row
-from tests.mailbox import Mailbox
+from tests.servers.collector import Collector
+from tests.servers.mailbox import Mailbox
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]

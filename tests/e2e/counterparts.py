@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from tests.prompt_handler import PromptHandler
+from tests.servers.prompt_handler import PromptHandler
 
 TS = "1503435956.000247"
 REPORTS = 240

@@ -14,9 +14,9 @@ import requests
 
 from automations.definitions.published import dag_id
 from tests.conftest import Server
+from tests.e2e.installed import Installed
 from tests.foreign_airflow import WORDS, ForeignAirflow, Place
-from tests.installed import Installed
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 
 pytestmark = [
     pytest.mark.slow,

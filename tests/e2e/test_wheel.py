@@ -11,9 +11,9 @@ import pytest
 
 from automations.launcher.demo import WELCOME_FORM, welcome
 from tests.conftest import Server
+from tests.e2e.installed import Installed
 from tests.foreign_airflow import ForeignAirflow, Place, tracked
-from tests.installed import Installed
-from tests.mailbox import Mailbox
+from tests.servers.mailbox import Mailbox
 from tests.waiting import until
 
 PACKAGES = {

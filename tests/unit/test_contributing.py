@@ -19,8 +19,8 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 OF_EVERY_TYPE = (
     "tests/airflow/test_operators.py",
-    "tests/api/test_documentation.py",
-    "tests/api/test_contract.py",
+    "tests/api/openapi/test_documentation.py",
+    "tests/api/openapi/test_contract.py",
     "tests/db/test_every_type.py",
 )
 """The other tests that go through every step type."""
@@ -114,7 +114,7 @@ def commands(text: str) -> list[list[str]]:
 def test_a_step_type_is_one_module_and_one_test(copy: Copy) -> None:
     told = section("Add a step type")
     written = files(told)
-    assert set(written) == {"include/automations/steps/shout.py", "tests/unit/test_shout.py"}
+    assert set(written) == {"include/automations/steps/shout.py", "tests/unit/steps/test_shout.py"}
     for path, content in written.items():
         (copy.root / path).write_text(content)
     copy.run("ruff", "check", *written)
@@ -133,7 +133,7 @@ def test_an_endpoint_and_a_page_are_a_module_each_and_a_few_lines(copy: Copy) ->
     written = files(section("Add an endpoint")) | files(section("Add a console page"))
     assert set(written) == {
         "api_bridge/routes/step_types.py",
-        "tests/api/test_step_types.py",
+        "tests/api/workflows/test_step_types.py",
         "api_bridge/console/routes/step_types.py",
         "api_bridge/console/templates/step_types.html",
     }
@@ -147,7 +147,7 @@ def test_an_endpoint_and_a_page_are_a_module_each_and_a_few_lines(copy: Copy) ->
     copy.run("ruff", "format", "--check", *(path for path in written if path.endswith(".py")))
     copy.run("automations.launcher", "docs")
     copy.run(
-        *("pytest", "-q", "tests/api/test_step_types.py", "tests/api/test_roles.py"),
-        *("tests/console/test_pages.py", "tests/api/test_documentation.py"),
+        *("pytest", "-q", "tests/api/workflows/test_step_types.py", "tests/api/test_roles.py"),
+        *("tests/console/test_pages.py", "tests/api/openapi/test_documentation.py"),
         *("-k", " or ".join(f"({test})" for test in OF_EVERY_ROUTE)),
     )
