@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
-from sqlalchemy import func
+from sqlalchemy import Boolean, Table, bindparam, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -55,41 +56,54 @@ class NewRun:
     express: bool = False
 
 
+_VALUES = (
+    *("id", "workspace_id", "workflow_id", "version", "trigger_type", "trigger_data", "input"),
+    *("variables", "slot_key", "rate_key", "slot", "event_id", "replay_of_run_id", "depth"),
+    *("parent_run_id", "awaited", "traceparent", "express", "started_by", "starters"),
+    "dag_run_id",
+)
+# Made once: to make a statement of so many columns costs more than to ask it.
+_INSERT = select(Run).from_statement(
+    insert(cast(Table, Run.__table__))
+    .values(
+        **{name: bindparam(name) for name in _VALUES},
+        dispatched_at=case((bindparam("dispatched", type_=Boolean), func.clock_timestamp())),
+    )
+    # If two processes record the same run, or match the same event, the first one wins.
+    .on_conflict_do_nothing()
+    .returning(Run)
+)
+
+
 def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
     """Insert a run; None if its id, or a run of the automation for its event, exists already."""
     run_id = new.id or new_id()
     span, traceparent = tracing.beginning("run", run_id=run_id, workflow_id=workflow.id)
-    query = (
-        insert(Run)
-        .values(
-            id=run_id,
-            workspace_id=workflow.workspace_id,
-            workflow_id=workflow.id,
-            version=new.version or workflow.version,
-            trigger_type=new.trigger_type,
-            trigger_data=new.trigger_data,
-            input=new.input,
-            variables=new.variables,
-            slot_key=new.slot_key,
-            rate_key=new.rate_key,
-            slot=None if new.slot_key is None else SlotStatus.WAITING,
-            event_id=new.event_id,
-            replay_of_run_id=new.replay_of,
-            depth=new.depth,
-            parent_run_id=new.parent_run_id,
-            awaited=new.awaited,
-            traceparent=traceparent,
-            express=new.express,
-            started_by=new.started_by,
-            starters=list(new.starters),
-            dispatched_at=func.clock_timestamp() if new.dispatched else None,
-            dag_run_id=new.dag_run_id,
-        )
-        # If two processes record the same run, or match the same event, the first one wins.
-        .on_conflict_do_nothing()
-        .returning(Run)
-    )
-    run = session.scalar(query)
+    values = {
+        "id": run_id,
+        "workspace_id": workflow.workspace_id,
+        "workflow_id": workflow.id,
+        "version": new.version or workflow.version,
+        "trigger_type": new.trigger_type,
+        "trigger_data": new.trigger_data,
+        "input": new.input,
+        "variables": new.variables,
+        "slot_key": new.slot_key,
+        "rate_key": new.rate_key,
+        "slot": None if new.slot_key is None else SlotStatus.WAITING,
+        "event_id": new.event_id,
+        "replay_of_run_id": new.replay_of,
+        "depth": new.depth,
+        "parent_run_id": new.parent_run_id,
+        "awaited": new.awaited,
+        "traceparent": traceparent,
+        "express": new.express,
+        "started_by": new.started_by,
+        "starters": list(new.starters),
+        "dispatched": new.dispatched,
+        "dag_run_id": new.dag_run_id,
+    }
+    run: Run | None = session.scalar(_INSERT, values)
     if run is not None:
         span.end()
     return run

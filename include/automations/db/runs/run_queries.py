@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Executable,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Run, RunStep, Wait, Workflow
 from automations.db.tables import StepLog as LogRow
-from automations.domain.runs import RunFilter, RunSummary, StepLog, StepState
-from automations.domain.statuses import UNFINISHED, RunStatus, StepStatus, WaitStatus
+from automations.domain.runs import Pause, RunFilter, RunSummary, StepLog, StepState
+from automations.domain.statuses import (
+    UNFINISHED,
+    RunStatus,
+    SlotStatus,
+    StepStatus,
+    WaitKind,
+    WaitStatus,
+)
+from automations.domain.workflows import HeldUp
+from automations.kit.values import JSON
 
 NEWEST_FIRST = (Run.started_at.desc(), Run.id)
 SUMMARY = (
@@ -25,12 +46,32 @@ SUMMARY = (
 )
 """The columns of a ``RunSummary``."""
 
-# Made once: whoever follows a run asks these again and again.
+# Made once: whoever follows a run asks these again and again, and to make a statement costs as much
+# as to ask it.
 _RUN_ID: BindParameter[str] = bindparam("run_id")
-_WITH_WAIT = (
-    select(Run, Workflow.name, Wait)
+_RECORD = (
+    select(
+        *SUMMARY,
+        Run.version,
+        Run.trigger_type,
+        Run.slot,
+        Run.started_by,
+        Run.variables,
+        Run.model_tokens,
+        Run.model_cost,
+        Workflow.name,
+        Workflow.held_up,
+        Workflow.held_up_by,
+        Workflow.held_up_since,
+        Wait.kind,
+        Wait.node_id,
+        Wait.due_at,
+    )
     .join(Workflow, Workflow.id == Run.workflow_id)
-    .outerjoin(Wait, (Wait.run_id == Run.id) & (Wait.status == WaitStatus.OPEN))
+    .outerjoin(
+        Wait,
+        (Wait.run_id == Run.id) & (Wait.status == WaitStatus.OPEN) & (Wait.kind != WaitKind.SLOT),
+    )
     .where(Run.id == _RUN_ID, Run.workflow_id == bindparam("workflow_id"))
     .where(Workflow.workspace_id == bindparam("workspace_id"))
     .limit(1)
@@ -57,6 +98,27 @@ _LOGS = (
 _CHILDREN = select(*SUMMARY).where(Run.parent_run_id == _RUN_ID).order_by(Run.started_at)
 
 
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as it is stored, with what it waits for, but for a turn, and for whom.
+
+    Args:
+        held_up: why the automation's runs stand still in Airflow, when they do.
+    """
+
+    run: RunSummary
+    version: int
+    trigger_type: str
+    slot: SlotStatus | None
+    started_by: str | None
+    variables: dict[str, JSON]
+    model_tokens: int
+    model_cost: Decimal
+    workflow_name: str
+    held_up: HeldUp | None
+    pause: Pause | None
+
+
 def statuses(session: Session, run_ids: Collection[str]) -> dict[str, RunStatus]:
     """How runs stand, by id; of those that are not there, nothing."""
     query = select(Run.id, Run.status).where(Run.id.in_(run_ids))
@@ -72,10 +134,31 @@ def page(
     limit: int,
 ) -> Sequence[RunSummary]:
     """One page of the runs of an automation of a workspace, newest first."""
-    query = select(*SUMMARY).where(
-        *conditions(workflow_id, criteria), Run.workspace_id == workspace_id
+    filters = {name: value for name, value in asdict(criteria).items() if value is not None}
+    return _summaries(
+        session,
+        _page(frozenset(filters)),
+        **filters,
+        workspace_id=workspace_id,
+        workflow_id=workflow_id,
+        offset=offset,
+        limit=limit,
     )
-    return _summaries(session, query.order_by(*NEWEST_FIRST).offset(offset).limit(limit))
+
+
+@lru_cache(maxsize=16)
+def _page(filters: frozenset[str]) -> Executable:
+    placeholders: dict[str, Any] = {name: bindparam(name) for name in filters}
+    return (
+        select(*SUMMARY)
+        .where(
+            *conditions(bindparam("workflow_id"), RunFilter(**placeholders)),
+            Run.workspace_id == bindparam("workspace_id"),
+        )
+        .order_by(*NEWEST_FIRST)
+        .offset(bindparam("offset", type_=BigInteger))
+        .limit(bindparam("limit", type_=BigInteger))
+    )
 
 
 def count(session: Session, workflow_id: str, criteria: RunFilter) -> int:
@@ -116,8 +199,12 @@ def older_than(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
     return [(Run.started_at < at) | ((Run.started_at == at) & (Run.id > run_id))]
 
 
-def conditions(workflow_id: str | None, criteria: RunFilter) -> list[ColumnElement[bool]]:
-    """Only runs that are asked for, of one automation when it is named."""
+def conditions(workflow_id: Any, criteria: RunFilter) -> list[ColumnElement[bool]]:
+    """Only runs that are asked for, of one automation when it is named.
+
+    Args:
+        workflow_id: an id, or a statement's placeholder for one; so may be what ``criteria`` has.
+    """
     clauses = [] if workflow_id is None else [Run.workflow_id == workflow_id]
     if criteria.status is not None:
         clauses.append(Run.status == criteria.status)
@@ -130,7 +217,7 @@ def conditions(workflow_id: str | None, criteria: RunFilter) -> list[ColumnEleme
     return clauses
 
 
-def _summaries(session: Session, query: Executable, **values: str) -> Sequence[RunSummary]:
+def _summaries(session: Session, query: Executable, **values: Any) -> Sequence[RunSummary]:
     return [RunSummary(*row) for row in session.execute(query, values)]
 
 
@@ -162,13 +249,21 @@ def find(session: Session, workflow_id: str, run_id: str) -> Run | None:
     return session.scalar(select(Run).where(Run.id == run_id, Run.workflow_id == workflow_id))
 
 
-def find_with_wait(
+def find_record(
     session: Session, workspace_id: str, workflow_id: str, run_id: str
-) -> tuple[Run, str, Wait | None] | None:
-    """A run of an automation of a workspace, the automation's name, and what the run waits for."""
+) -> RunRecord | None:
+    """A run of an automation of a workspace."""
     values = {"workspace_id": workspace_id, "workflow_id": workflow_id, "run_id": run_id}
-    row = session.execute(_WITH_WAIT, values).first()
-    return (row[0], row[1], row[2]) if row else None
+    row = session.execute(_RECORD, values).first()
+    return None if row is None else _record(*row)
+
+
+def _record(*columns: Any) -> RunRecord:
+    *record, hold, held_by, held_since, wait, node_id, due_at = columns
+    held_up = HeldUp(hold, held_by, held_since) if hold else None
+    pause = Pause(wait, node_id, due_at) if wait else None
+    length = len(SUMMARY)
+    return RunRecord(RunSummary(*record[:length]), *[*record[length:], held_up, pause])
 
 
 def steps(session: Session, run_id: str) -> Sequence[StepState]:

@@ -48,6 +48,23 @@ _LISTED = (
     .join(WorkflowVersion, IS_NEWEST)
     .where(Workflow.workspace_id == bindparam("workspace_id"), Workflow.deleted_at.is_(None))
     .order_by(Workflow.created_at.desc(), Workflow.id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+# Made once, like those around it: to make a statement costs as much as to ask it.
+_OF_WORKSPACE = (
+    Workflow.id == bindparam("workflow_id"),
+    Workflow.workspace_id == bindparam("workspace_id"),
+)
+_ANY = select(Workflow).where(*_OF_WORKSPACE)
+_NEWEST = (
+    select(Workflow, WorkflowVersion.definition)
+    .join(WorkflowVersion, IS_NEWEST)
+    .where(*_OF_WORKSPACE, Workflow.deleted_at.is_(None))
+)
+_COUNT = (
+    select(Workflow.status, func.count())
+    .where(Workflow.workspace_id == bindparam("workspace_id"), Workflow.deleted_at.is_(None))
+    .group_by(Workflow.status)
 )
 
 
@@ -67,37 +84,25 @@ class NewVersion:
 
 def find_any(session: Session, workspace_id: str, workflow_id: str) -> Workflow | None:
     """An automation of a workspace, also a deleted one: its history stays."""
-    return session.scalar(
-        select(Workflow).where(Workflow.id == workflow_id, Workflow.workspace_id == workspace_id)
-    )
+    values = {"workflow_id": workflow_id, "workspace_id": workspace_id}
+    return session.scalar(_ANY, values)
 
 
 def find(
     session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
 ) -> Workflow | None:
     """An automation of a workspace that is not deleted."""
-    query = select(Workflow).where(
-        Workflow.id == workflow_id,
-        Workflow.workspace_id == workspace_id,
-        Workflow.deleted_at.is_(None),
-    )
-    return session.scalar(query.with_for_update() if lock else query)
+    query = _ANY.where(Workflow.deleted_at.is_(None))
+    values = {"workflow_id": workflow_id, "workspace_id": workspace_id}
+    return session.scalar(query.with_for_update() if lock else query, values)
 
 
 def find_newest(
     session: Session, workspace_id: str, workflow_id: str
 ) -> tuple[Workflow, Mapping[str, Any]] | None:
     """An automation of a workspace that is not deleted, and what its newest version says."""
-    query = (
-        select(Workflow, WorkflowVersion.definition)
-        .join(WorkflowVersion, IS_NEWEST)
-        .where(
-            Workflow.id == workflow_id,
-            Workflow.workspace_id == workspace_id,
-            Workflow.deleted_at.is_(None),
-        )
-    )
-    row = session.execute(query).first()
+    values = {"workflow_id": workflow_id, "workspace_id": workspace_id}
+    row = session.execute(_NEWEST, values).first()
     return None if row is None else (row[0], row[1])
 
 
@@ -230,14 +235,14 @@ def list_all(
         after: only those that come behind this one.
         criteria: only those; all when there is none.
     """
-    query = _LISTED.limit(limit)
+    query = _LISTED
     if criteria is not None:
         query = query.where(*_conditions(criteria))
     if after is not None:
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
-    rows = session.execute(query, {"workspace_id": workspace_id})
+    rows = session.execute(query, {"workspace_id": workspace_id, "limit": limit})
     return [WorkflowDetail(*_with_held_up(*values)) for values in map(tuple, rows)]
 
 
@@ -352,9 +357,5 @@ def _next_revision(session: Session) -> int:
 
 def count(session: Session, workspace_id: str) -> dict[WorkflowStatus, int]:
     """Numbers of automations by status."""
-    rows = session.execute(
-        select(Workflow.status, func.count())
-        .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
-        .group_by(Workflow.status)
-    )
+    rows = session.execute(_COUNT, {"workspace_id": workspace_id})
     return {status: number for status, number in rows}  # noqa: C416 -- a Row is no pair for dict()

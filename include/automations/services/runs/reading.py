@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 from automations.db.runs import run_counts, run_queries
 from automations.db.session import reading
-from automations.db.tables import Workflow
-from automations.db.workflows import held_up
-from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
-from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus, WaitKind
+from automations.domain.runs import RunDetail, RunFilter, RunSummary
+from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus
 from automations.errors import NotFound, Unreadable
 from automations.kit import cursors
-from automations.kit.values import from_attributes
 from automations.services.workflows.definitions import load
 from automations.services.workflows.lookups import require_any
 
@@ -90,36 +87,33 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         NotFound: there is no such automation or run.
     """
     with reading() as session:
-        row = run_queries.find_with_wait(session, workspace_id, workflow_id, run_id)
-        if row is None:
+        record = run_queries.find_record(session, workspace_id, workflow_id, run_id)
+        if record is None:
             require_any(session, workspace_id, workflow_id)
             raise NotFound(f"There is no run {run_id}.")
-        run, workflow_name, wait = row
+        status = record.run.status
         steps = run_queries.steps(session, run_id)
         settled = {step.node_id for step in steps if step.status in SETTLED}
         pending: Sequence[str] = ()
-        if run.status != RunStatus.COMPLETED:
+        if status != RunStatus.COMPLETED:
             with suppress(Unreadable):  # by this release; what the run has done is shown
-                pending = load(session, workflow_id, run.version).plan.pending(settled)
-        waits = wait is not None and wait.kind != WaitKind.SLOT
-        held = None
-        if run.status in UNFINISHED:
-            held = held_up.get(session.get_one(Workflow, workflow_id))
+                pending = load(session, workflow_id, record.version).plan.pending(settled)
+        held_up = record.held_up if status in UNFINISHED else None
         return RunDetail(
-            run=from_attributes(RunSummary, run),
-            version=run.version,
-            trigger_type=run.trigger_type,
-            queued=run.status == RunStatus.RUNNING
-            and (run.slot == SlotStatus.WAITING or (held is not None and not steps)),
-            started_by=run.started_by,
-            variables=run.variables,
-            model_tokens=run.model_tokens,
-            model_cost=run.model_cost,
-            workflow_name=workflow_name,
+            run=record.run,
+            version=record.version,
+            trigger_type=record.trigger_type,
+            queued=status == RunStatus.RUNNING
+            and (record.slot == SlotStatus.WAITING or (held_up is not None and not steps)),
+            started_by=record.started_by,
+            variables=record.variables,
+            model_tokens=record.model_tokens,
+            model_cost=record.model_cost,
+            workflow_name=record.workflow_name,
             steps=steps,
             logs=run_queries.logs(session, run_id),
             pending=pending,
             children=run_queries.children(session, run_id),
-            pause=from_attributes(Pause, wait) if waits else None,
-            held_up=held,
+            pause=record.pause,
+            held_up=held_up,
         )
