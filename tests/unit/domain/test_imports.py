@@ -112,6 +112,13 @@ def test_a_table_that_python_has_written_comes_back(
             [{"tags": ["a;b"], "more": {"b": 1, "a": 2}}],
         ),
         ("name\n a \n", [{"name": " a "}]),
+        (
+            'name,size\n"",1\n,2\n"",\n"" ,\n,""\n',
+            [{"name": "", "size": 1}, {"size": 2}, *[{"name": ""}] * 2],
+        ),
+        ('name\n"a\n"",""",\n""', [{"name": 'a\n","'}, {"name": ""}]),
+        ('"name","size"\n"","1"\n"",""\n', [{"size": 1}]),
+        ('name, size\n"a", 1\n"", "2"\n', [{"name": "a", "size": 1}, {"name": "", "size": 2}]),
         ("name|size\na;b,c|1\n", [{"name": "a;b,c", "size": 1}]),
         ('"Full\nname";Size\r\na;1\r\n', [{"name": "a", "size": 1}]),
         ('Size,"Full\r\n  name"\n1,"a\rb"\n', [{"name": "a\rb", "size": 1}]),

@@ -6,6 +6,7 @@ import json
 
 from automations.domain.tables.columns import Column
 from automations.kit import json_text
+from automations.kit.csv_cells import EMPTY_TEXT
 from automations.kit.numbers import parse_number
 from automations.kit.values import JSON
 
@@ -14,8 +15,14 @@ _BETWEEN = ";"
 
 
 def is_nothing(column: Column, text: str) -> bool:
-    """Whether a text stands for no value: blanks are a text, and nothing of any other type."""
-    return text == "" or (column.type != "text" and not text.strip())
+    """Whether a text stands for no value.
+
+    Blanks are a text, and a choice where there is such an option, or anything may be one; they are
+    nothing of any other type.
+    """
+    if text == "":
+        return column.type != "text" or text is not EMPTY_TEXT
+    return not text.strip() and column.type != "text" and not _may_choose(column, text)
 
 
 def parse_text(column: Column, text: str) -> JSON:
@@ -34,15 +41,13 @@ def parse_text(column: Column, text: str) -> JSON:
         case "boolean":
             return _BOOLEANS.get(bare.lower(), text)
         case "select":
-            # As it is, where there is such an option, or anything may be one.
-            choices = {option.value for option in column.options}
-            return text if not choices or text in choices else bare
+            return text if _may_choose(column, text) else bare
         case "multiselect":
             return _several(bare)
         case "json":
             return json_text.parse_json(bare)
         case "text":
-            return text
+            return str(text)
         case _:
             return bare
 
@@ -57,7 +62,13 @@ def text_of(column: Column, value: JSON) -> str:
         return _in_one(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return EMPTY_TEXT if value == "" else str(value)
+
+
+def _may_choose(column: Column, text: str) -> bool:
+    """Whether a text is one of a select's values as it is."""
+    values = {option.value for option in column.options}
+    return column.type == "select" and (not values or text in values)
 
 
 def _several(text: str) -> JSON:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -12,6 +10,7 @@ from typing import IO, Literal
 from automations.domain.tables.cells import text_of
 from automations.domain.tables.columns import Column
 from automations.errors import ValidationFailed
+from automations.kit.csv_cells import line_of
 from automations.kit.values import JSON
 from automations.kit.workbooks import writing
 
@@ -80,26 +79,15 @@ def _day(column: Column, text: str) -> writing.Cell:
 def _csv(
     columns: Sequence[Column], rows: Iterable[Mapping[str, JSON]], *, guarded: bool
 ) -> Iterator[str]:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
+    head = line_of(_guard_formula(column.key) if guarded else column.key for column in columns)
     # By its mark a spreadsheet knows that it is UTF-8.
-    buffer.write("\ufeff" if guarded else "")
-    writer.writerow([_guard_formula(column.key) if guarded else column.key for column in columns])
+    yield f"\ufeff{head}" if guarded else head
     for row in rows:
         cells = [(column, text_of(column, row.get(column.key))) for column in columns]
-        writer.writerow(
+        yield line_of(
             _guard_formula(text) if guarded and column.type != "number" else text
             for column, text in cells
         )
-        yield _drain(buffer)
-    yield _drain(buffer)
-
-
-def _drain(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
 
 
 def _guard_formula(text: str) -> str:

@@ -12,6 +12,7 @@ from itertools import islice
 from automations.domain.tables.cells import is_nothing, parse_text
 from automations.domain.tables.columns import MAX_ROW_BYTES, Column, validate
 from automations.errors import ValidationFailed
+from automations.kit.csv_cells import EMPTY_TEXT, is_filled
 from automations.kit.values import JSON, Errors
 from automations.kit.workbooks import reading
 from automations.kit.workbooks.package import NotAWorkbook
@@ -28,6 +29,8 @@ _FIRST = re.compile(r'(?>(?:[^"\r\n]++|"[^"]*+")*)')
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 MAX_LINE = 4 * MAX_ROW_BYTES
 """Characters of one row as it is written: each quote in it comes twice, and not all is taken."""
+_EMPTY = "\0"
+"""What an empty text is read as: no text has it."""
 # Else a cell has 131 072 characters at most, and what an export has written cannot be read again.
 csv.field_size_limit(MAX_ROW_BYTES)
 
@@ -126,13 +129,17 @@ class Lines:
     Where quotes stand behind blanks, as people and some programs write them, blanks behind a
     separator are no part of a value: no other program writes such quotes. Nor are blanks between
     the quote that ends a value and the separator.
+
+    Two quotes with nothing in between are an empty text, unless the first line is in quotes, too:
+    whoever writes all cells so says nothing by it.
     """
 
     def __init__(self, text: str, separator: str) -> None:
         self._length = 0
         is_padded = _has_padded_quotes(text, separator)
+        has_empty = _has_empty_texts(text, separator)
         self._reader = csv.reader(
-            self._split_lines(text, _blanks_behind_quotes(text, separator, is_padded)),
+            self._split_lines(text, _replacements(text, separator, is_padded, has_empty)),
             delimiter=separator,
             strict=True,
             skipinitialspace=is_padded,
@@ -141,6 +148,8 @@ class Lines:
     def __iter__(self) -> Iterator[list[str]]:
         for cells in self._reader:
             self._length = 0
+            if _EMPTY in cells:
+                cells = [EMPTY_TEXT if cell == _EMPTY else cell for cell in cells]
             yield cells
 
     @property
@@ -148,18 +157,20 @@ class Lines:
         """How many of the text's lines were read; a row in quotes may have several."""
         return self._reader.line_num
 
-    def _split_lines(self, text: str, left_out: Iterator[tuple[int, int]]) -> Iterator[str]:
-        end = (len(text), len(text))
-        start, behind = next(left_out, end)
+    def _split_lines(
+        self, text: str, replacements: Iterator[tuple[int, int, str]]
+    ) -> Iterator[str]:
+        end = (len(text), len(text), "")
+        start, behind, replacement = next(replacements, end)
         for line in _LINE.finditer(text):
             self._length += line.end() - line.start()
             if self._length > MAX_LINE:
                 raise csv.Error(f"a row has more than {MAX_LINE} characters")
             at, kept = line.start(), ""
             while start < line.end():
-                kept += text[at:start]
+                kept += text[at:start] + replacement
                 at = behind
-                start, behind = next(left_out, end)
+                start, behind, replacement = next(replacements, end)
             yield kept + text[at : line.end()]
 
 
@@ -174,18 +185,33 @@ def _has_padded_quotes(text: str, separator: str) -> bool:
     return False
 
 
-def _blanks_behind_quotes(text: str, separator: str, is_padded: bool) -> Iterator[tuple[int, int]]:
-    """Where blanks stand between the quote that ends a value and what follows that."""
+def _has_empty_texts(text: str, separator: str) -> bool:
+    if text.lstrip("\ufeff\r\n ").startswith('"'):
+        return False
     sign = re.escape(separator)
-    behind = rf" +(?=[{sign}\r\n]|\Z)"
-    if separator == " " or not re.search(rf'"{behind}', text):
+    written = rf'(?:^|[{sign}\r\n]) *""(?= *(?:[{sign}\r\n]|\Z))'
+    return re.search(written, text) is not None
+
+
+def _replacements(
+    text: str, separator: str, is_padded: bool, has_empty: bool
+) -> Iterator[tuple[int, int, str]]:
+    """What is read otherwise than it is written: blanks behind quotes, and empty texts."""
+    sign = re.escape(separator)
+    end = rf"(?=[{sign}\r\n]|\Z)"
+    has_blanks = separator != " " and re.search(rf'" +{end}', text) is not None
+    if not has_blanks and not has_empty:
         return
     # Cell by cell, since the same signs may stand within one.
-    quoted = rf'{" *" if is_padded else ""}"(?>(?:[^"]+|"")*)"'
-    cells = rf"{quoted}(?P<blanks>{behind})|{quoted}|[^{sign}\r\n]+"
-    for cell in re.finditer(cells, text):
+    padding = " *" if is_padded else ""
+    blanks = rf"(?P<blanks> +{end})?" if has_blanks else "(?P<blanks>(?!))?"
+    empty = rf'(?P<empty>"")(?={" *" if has_blanks else ""}{end})'
+    quoted = rf'{padding}(?:{empty}|"(?>(?:[^"]+|"")*)"){blanks}'
+    for cell in re.finditer(rf"{quoted}|[^{sign}\r\n]+", text):
+        if has_empty and cell["empty"] is not None:
+            yield *cell.span("empty"), _EMPTY
         if cell["blanks"] is not None:
-            yield cell.span("blanks")
+            yield *cell.span("blanks"), ""
 
 
 def explain(problem: csv.Error) -> str:
@@ -207,7 +233,8 @@ def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Erro
         if any(cell.strip() for cell in line[len(sheet.head) :]):
             message = "has more values than the first line has names"
             raise ValidationFailed({f"rows.{index}": [message]})
-        yield _row(sheet.head, line)
+        if any(line) or any(not is_nothing(*cell) for cell in zip(sheet.head, line, strict=False)):
+            yield _row(sheet.head, line)
 
 
 def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
@@ -256,7 +283,7 @@ def _read_separated(columns: Sequence[Column], text: str, separator: str) -> _Sh
 
 def _skip_blank(lines: Lines) -> Iterator[list[str]]:
     # Spreadsheets write lines of separators only where somebody has cleared a row.
-    return (line for line in lines if any(cell != "" for cell in line))
+    return (line for line in lines if is_filled(line))
 
 
 def _without_columns(line: list[str], blank: Set[int]) -> list[str]:

@@ -26,6 +26,7 @@ from automations.domain.tables.imports import (
 )
 from automations.errors import ValidationFailed
 from automations.kit import declared_text, json_text
+from automations.kit.csv_cells import is_filled
 from automations.kit.values import JSON, Errors
 from automations.kit.workbooks import reading
 from automations.kit.workbooks.package import NotAWorkbook, is_packed
@@ -154,7 +155,8 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         # Of a line that has become a row, nothing else is kept.
         line, cells = body.pop()
         values, problems = _values(taken, cells)
-        _judge(columns, line, values, problems, rows, refused)
+        if any(cells) or values:
+            _judge(columns, line, values, problems, rows, refused)
     return Preview(
         file.charset,
         separator,
@@ -215,11 +217,7 @@ def _separator(columns: Sequence[Column], text: str) -> str:
 def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
     """The lines that have anything, with their numbers as spreadsheets count them."""
     reader = Lines(text, separator)
-    filled = (
-        (number, cells)
-        for number, cells in enumerate(reader, 1)
-        if any(cell != "" for cell in cells)
-    )
+    filled = ((number, cells) for number, cells in enumerate(reader, 1) if is_filled(cells))
     lines: list[tuple[int, list[str]]] = []
     count = 0
     try:

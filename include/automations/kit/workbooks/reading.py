@@ -5,7 +5,6 @@ Numbers have no thousands in them, dates are ISO 8601, and what a formula came t
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from automations.kit.csv_cells import EMPTY_TEXT, line_of
 from automations.kit.workbooks.cells import Dates, date_kind, number, unescape_text
 from automations.kit.workbooks.package import NotAWorkbook, Package, Relation, open_package
 
@@ -191,7 +191,6 @@ class _Cells:
         self._texts, self._kinds, self._dates, self._most = texts, kinds, dates, max_cells
         self._out = io.StringIO(_HINT, newline="")
         self._out.seek(0, io.SEEK_END)
-        self._writer = csv.writer(self._out)
         self._row, self._line, self._filled, self._count = 0, [""], 0, 0
         self._column, self._type, self._style = 0, "n", 0
         self._pieces: list[str] = []
@@ -261,7 +260,8 @@ class _Cells:
                     "it in a spreadsheet program, save it there, and choose it again"
                 )
             return
-        if (value := self._value("".join(self._pieces))) != "":
+        value = self._value("".join(self._pieces))
+        if value != "" or value is EMPTY_TEXT:
             self._line += [""] * (self._column - len(self._line) - 1)
             self._line.append(value)
 
@@ -277,6 +277,9 @@ class _Cells:
             case "n":
                 kind = self._kinds[self._style] if self._style < len(self._kinds) else None
                 return number(text.strip(), kind, self._dates)
+            case "inlineStr" if text == "":
+                # Many programs share one for cells that have nothing.
+                return EMPTY_TEXT
             case _:
                 return unescape_text(text)
 
@@ -285,7 +288,7 @@ class _Cells:
         if self._out.tell() + sum(map(len, self._line)) > MAX_TEXT:
             message = f"has more than {MAX_TEXT // 1_000_000} MB of text in a sheet: divide it"
             raise NotAWorkbook(message)
-        self._writer.writerow(self._line)
+        self._out.write(line_of(self._line))
         self._filled += bool(self._line)
         if self._filled > self._most:
             raise _EnoughRows
