@@ -30,6 +30,7 @@ Payload = Annotated[
 def send_email(caller: Member, effect_id: EffectId, payload: Payload) -> dict[str, Any]:
     """Send a transactional email through the site email provider.
 
+    Where the mail server refuses some recipients, ``reasons`` has what it said about each of them.
     A caller may send so many a minute, and a workspace so many (429 says when to go on):
     AUTOMATIONS_MAILS_PER_CALLER and AUTOMATIONS_MAILS_PER_WORKSPACE.
     """
@@ -41,9 +42,10 @@ def send_email(caller: Member, effect_id: EffectId, payload: Payload) -> dict[st
         }
     )
     receipt = mail.send(caller.workspace_id, payload, wiring.ports(), effect_id)
-    return {
+    sent = {
         "messageId": receipt.message_id,
         "provider": receipt.provider,
         "accepted": list(receipt.accepted),
         "rejected": list(receipt.rejected),
     }
+    return {**sent, "reasons": dict(receipt.reasons)} if receipt.rejected else sent

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_AGE = re.compile(r"([1-9]\d{0,4})([hdw])")
+_AGE = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 
 
 def parse_age(value: Any) -> timedelta:

@@ -18,6 +18,12 @@ _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 _HOST_SIGNS = re.compile(r"[^\s/@?#,]+")
 _URL_SIGNS = re.compile(r"[^\s?#]+")
 """Paths are put behind: neither a query nor a fragment may be in between."""
+_PLAIN = (
+    (bool, re.compile("true|false"), "must be true or false"),
+    (int, re.compile("[0-9]{1,18}"), "must be a whole number, in digits only, such as 64"),
+    (float, re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?"), "must be a number such as 5 or 0.5"),
+)
+"""How numbers and choices are written: others may take 010 for 8, and 1_000 for a mistake."""
 
 
 def _is_url(value: str) -> str:
@@ -96,6 +102,18 @@ def _are_fernet_keys(value: str) -> str:
             "must be Fernet keys, separated by commas: each the URL-safe base64 of 32 bytes, 44 "
             "characters that end with ="
         )
+    return value
+
+
+def plain(kind: object, value: object) -> object:
+    """A value as it is, unless it is a text that writes a number or a choice in an unusual way.
+
+    Raises:
+        ValueError: says how it is written.
+    """
+    for named, pattern, mend in _PLAIN:
+        if kind is named and isinstance(value, str) and not pattern.fullmatch(value):
+            raise ValueError(mend)
     return value
 
 

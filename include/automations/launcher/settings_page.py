@@ -14,9 +14,10 @@ from automations.settings.groups import Secrets
 
 _ABOUT = """\
 Set an environment variable, or add a line `NAME=value` to `<home>/settings.env`; the environment
-takes precedence. An empty value counts as unset. Separate several names with commas. `${NAME}` is
-not expanded, and a value that contains ` #` needs quotes. A running home keeps the settings that it
-was started with until it is restarted. Before it does anything, `./automations` refuses invalid
+takes precedence. An empty value counts as unset. Separate several names with commas. A number is
+written in digits, with a point before decimals; what may be on or off is `true` or `false`.
+`${NAME}` is not expanded, and a value that contains ` #` needs quotes. A running home keeps the
+settings that it was started with until it is restarted. Before it does anything, `./automations` refuses invalid
 values, misspelt names and names that the file contains twice. A setting that is in neither place
 may be a file with its name in lower case, such as `/run/secrets/automations_smtp_password`."""
 _ABOUT_SECRETS = """\

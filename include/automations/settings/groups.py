@@ -6,7 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, IPvAnyNetwork
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
 from automations.kit.ages import parse_age
@@ -25,6 +32,7 @@ from automations.kit.setting_types import (
     Url,
     entries,
     parts,
+    plain,
 )
 from automations.settings.home import default_home
 
@@ -49,6 +57,11 @@ class Group(BaseModel):
     """Settings that belong together, under one heading."""
 
     title: ClassVar[str]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_plain(cls, value: object, info: ValidationInfo) -> object:
+        return plain(cls.model_fields[str(info.field_name)].annotation, value)
 
 
 class Locations(Group):

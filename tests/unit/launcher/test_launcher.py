@@ -22,6 +22,7 @@ from rich.console import Console
 
 from api_bridge import __main__ as bridge
 from api_bridge import dispatcher
+from automations.errors import SettingsFault
 from automations.launcher import express_worker, probes, processes, stack
 from automations.launcher.airflow_config import (
     airflow_environment,
@@ -412,6 +413,38 @@ def test_wrong_values_are_named_by_their_settings_and_never_shown(
         *("BRIDGE_PORT", "DATABASE_DSN", "PUBLIC_URL", "AI_API_KEY", "LOG_LEVEL")
     }
     assert "hunter22" not in "".join(lines)
+
+
+ODD_SPELLINGS = [
+    "1_000",
+    " 5 ",
+    "1e3",
+    "0x10",
+    "+5",
+    "-1",
+    "5.",
+    ".5",
+    "٥",
+    "on",
+    "Yes",
+    "True",
+    "t",
+]
+
+
+@pytest.mark.parametrize("written", ODD_SPELLINGS)
+def test_numbers_and_choices_are_taken_in_their_usual_spelling_only(
+    written: str, environment: Environment
+) -> None:
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    plain = [name for name, kind in kinds.items() if kind in (int, float, bool)]
+    environment.set(**{f"AUTOMATIONS_{name.upper()}": written for name in plain})
+    with pytest.raises(SettingsFault) as refused:
+        get_settings()
+    lines = str(refused.value).splitlines()
+    named = {line.partition(":")[0].removeprefix("AUTOMATIONS_").lower() for line in lines}
+    assert named == set(plain)
+    assert all(": must be " in line for line in lines)
 
 
 def test_an_empty_value_is_none(home: Path, environment: Environment) -> None:
