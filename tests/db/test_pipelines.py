@@ -92,6 +92,8 @@ def test_rows_that_were_made_otherwise_are_known_by_their_values(here: str) -> N
         {"id": 1, "name": "a", "level": "low"},
         {"id": 2, "name": "b", "level": "low"},
     ]
+    assert push(here, by_id, {"id": 1.0}, {"id": 2}) == (0, 0, 2, 0)
+    assert [str(row["id"]) for row in kept(place)] == ["1.0", "2"]
 
 
 def test_of_rows_that_are_the_same_the_oldest_is_changed(here: str) -> None:

@@ -227,6 +227,27 @@ class TestEvents:
         rows.change(here, place, made.id, {"more": {"a": [1.0, False]}})
         assert len(events()) == 4
 
+    @pytest.mark.parametrize(
+        ("before", "after"), [(1, 1.0), (1.0, 1), (0, -0.0), (10**22, 1e22), (2**53, float(2**53))]
+    )
+    def test_an_equal_number_is_kept_as_it_was_sent_and_is_no_event(
+        self, here: str, before: float, after: float
+    ) -> None:
+        place = table(here)
+        made = rows.create(here, place, {"size": before, "more": {"a": before}})
+        for data in ({"size": after}, {"more": {"a": after}}):
+            answered = rows.change(here, place, made.id, data)
+            kept = rows.get(here, place, made.id)
+            assert answered.data == kept.data
+            assert json.dumps(answered.data) == json.dumps(kept.data)
+        if after < 1e16 and after:
+            assert json.dumps([kept.data["size"], kept.data["more"]]) == json.dumps(
+                [after, {"a": after}]
+            )
+        again = rows.change(here, place, made.id, {"size": after})
+        assert again.updated_at == kept.updated_at
+        assert len(events()) == 1
+
     def test_a_transaction_that_fails_leaves_neither_row_nor_event(self, here: str) -> None:
         place = table(here)
 

@@ -17,6 +17,7 @@ MAX_DEPTH = 100
 MAX_SENT_DEPTH = 64
 """Levels of what is sent to us: what is put around it later is deeper than it was."""
 _TOO_LARGE = 10**MAX_DIGITS
+_WITH_POINT = 1e16
 _NAMED_PARTS = 6
 """Parts of the path to what is wrong; nobody looks for it deeper."""
 _KEYS = "holds a key that is no text"
@@ -192,6 +193,22 @@ def identical(left: JSON, right: JSON) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(identical, left, right))
     return isinstance(left, float) is isinstance(right, float) and same(left, right)
+
+
+def kept_alike(left: JSON, right: JSON) -> bool:
+    """The same for values that queries look into, which are kept without an order of fields."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(
+            kept_alike(value, right[key]) for key, value in left.items()
+        )
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(kept_alike, left, right))
+    return _has_point(left) is _has_point(right) and same(left, right)
+
+
+def _has_point(value: JSON) -> bool:
+    """Whether a number is kept with decimals: larger ones are written, and read, as whole ones."""
+    return isinstance(value, float) and abs(value) < _WITH_POINT
 
 
 def _is_text(key: object) -> bool:

@@ -17,9 +17,10 @@ Set an environment variable, or add a line `NAME=value` to `<home>/settings.env`
 takes precedence. An empty value counts as unset. Separate several names with commas. A number is
 written in digits, with a point before decimals; what may be on or off is `true` or `false`.
 `${NAME}` is not expanded, and a value that contains ` #` needs quotes. A running home keeps the
-settings that it was started with until it is restarted. Before it does anything, `./automations` refuses invalid
-values, misspelt names and names that the file contains twice. A setting that is in neither place
-may be a file with its name in lower case, such as `/run/secrets/automations_smtp_password`."""
+settings that it was started with until it is restarted. Before it does anything, `./automations`
+refuses invalid values, misspelt names and names that the file contains twice. A setting that is in
+neither place may be a file with its name in lower case, such as
+`/run/secrets/automations_smtp_password`."""
 _ABOUT_SECRETS = """\
 Each home generates its own secrets at first start, and keeps them in `<home>/secrets.json`. Set
 them yourself only if several homes form one installation."""

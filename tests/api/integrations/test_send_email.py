@@ -70,7 +70,7 @@ def test_refused_recipients_are_listed(api: Api, mailbox: Mailbox) -> None:
     answer = api.call("POST", PATH, {**MAIL, "cc": "550-x@b.example"})
     assert answer.status_code == 200
     assert answer.json()["rejected"] == ["550-x@b.example"]
-    assert answer.json()["reasons"] == {"550-x@b.example": "550 no"}
+    assert answer.json()["reasons"] == {"550-x@b.example": "550 no 550-x@b.example"}
 
 
 def test_when_all_are_refused_the_reasons_are_told(api: Api, mailbox: Mailbox) -> None:

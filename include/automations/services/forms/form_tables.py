@@ -8,7 +8,7 @@ from automations.db.tables import DataTable, Form, Submission
 from automations.domain.forms.columns import extend, values
 from automations.domain.tables.columns import columns_json, columns_of
 from automations.kit import common_clock
-from automations.kit.storable import same
+from automations.kit.storable import kept_alike, same
 from automations.services.audit import audit
 from automations.services.tables.rows import announce
 
@@ -73,6 +73,8 @@ def change(session: Session, form: Form, submission: Submission) -> None:
     columns, filled = columns_of(table.columns), set(table.form_columns.values())
     own = {key: value for key, value in row.data.items() if key not in filled}
     data = own | values(columns, table.form_columns, form.schema, submission.data)
-    if not same(data, row.data):
+    if not kept_alike(data, row.data):
+        is_changed = not same(data, row.data)
         data_rows.change(session, row, data, None)
-        announce(session, table, columns, row, "RECORD_UPDATED", None)
+        if is_changed:
+            announce(session, table, columns, row, "RECORD_UPDATED", None)

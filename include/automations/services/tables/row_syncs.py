@@ -13,7 +13,7 @@ from automations.db.session import Session
 from automations.definitions.pipelines import TableMapping
 from automations.domain.tables.columns import Column, columns_of, key_hash, key_values, validate
 from automations.errors import Conflict
-from automations.kit.storable import same, sanitize
+from automations.kit.storable import kept_alike, same, sanitize
 from automations.kit.values import JSON
 from automations.services.tables import tables
 
@@ -77,6 +77,7 @@ def sync(
     existing = keyed_rows.find_all(session, table.id, mapping.key_columns, keys)
     new: dict[str, dict[str, JSON]] = {}
     changed: list[StoredRow] = []
+    rewritten: list[StoredRow] = []
     marked: list[StoredRow] = []
     for hashed, incoming in records_by_hash.items():
         row = existing.get(hashed)
@@ -89,10 +90,12 @@ def sync(
             changed.append(StoredRow(row.id, row_values, hashed))
         else:
             synced.unchanged += 1
-            if row.hashed != hashed:
+            if not kept_alike(row_values, row.data):
+                rewritten.append(StoredRow(row.id, row_values, hashed))
+            elif row.hashed != hashed:
                 marked.append(StoredRow(row.id, row_values, hashed))
     synced.created = data_rows.add_many(session, table.id, list(new.values()), list(new))
-    keyed_rows.change_many(session, changed)
+    keyed_rows.change_many(session, [*changed, *rewritten])
     keyed_rows.mark_many(session, marked)
     synced.updated = [row.id for row in changed]
     return synced

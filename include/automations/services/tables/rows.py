@@ -28,7 +28,7 @@ from automations.domain.tables.imports import Source, rows_in
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.canonical_json import mark_of
-from automations.kit.storable import same
+from automations.kit.storable import kept_alike, same
 from automations.kit.values import JSON
 from automations.ports.tables import RowFilter
 from automations.services.audit import audit
@@ -265,6 +265,9 @@ def _merge(
     merged = row_of(columns, data, row.data)
     if same(merged, row.data):
         row.key_hash = hashed or row.key_hash
+        if not kept_alike(merged, row.data):
+            # 1.0 in the place of 1 is shown as it was sent, and changes nothing.
+            data_rows.change(session, row, merged, row.key_hash)
         return _to_row(columns, row)
     data_rows.change(session, row, merged, hashed)
     return announce(session, table, columns, row, "RECORD_UPDATED", cause)
