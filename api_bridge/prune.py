@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     extras = [extra for extra in retention.EXTRAS if getattr(options, extra)]
     if options.dry_run:
         counts = retention.would_prune(options.before, extras)
-        _print(counts, f"Would be deleted, as older than {options.before.isoformat()}")
+        _print(counts, "Would be deleted", options.before)
         return 0
     airflow = None if options.keep_dag_runs else AirflowClient(get_settings())
     try:
@@ -37,12 +37,16 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    _print(deleted, f"Deleted, as older than {options.before.isoformat()}")
+    _print(deleted, "Deleted", options.before)
     return 0
 
 
-def _print(counts: Mapping[str, int], title: str) -> None:
-    print(f"{title}:")
+def _print(counts: Mapping[str, int], what: str, before: datetime) -> None:
+    age = f"older than {before.isoformat(timespec='seconds')}"
+    if not any(counts.values()):
+        print(f"Nothing is {age}.")
+        return
+    print(f"{what}, as {age}:")
     for table, number in sorted(counts.items()):
         if number or table == "run":
             print(f"{number:>12,}  {table}")

@@ -27,6 +27,7 @@ from automations.launcher.part import Part
 from automations.launcher.parts import all_parts
 from automations.launcher.postgres import PostgresError
 from automations.launcher.probes import works
+from automations.launcher.run_state import NAME_WIDTH
 from automations.launcher.setup import (
     SetupError,
     create_key,
@@ -131,7 +132,7 @@ def _status(options: argparse.Namespace) -> int:
         console = Console()
         for name, state in parts.items():
             colour = {"healthy": "green", "starting": "yellow"}.get(state, "red")
-            console.print(f"{name:<14} [{colour}]{state}[/]", highlight=False)
+            console.print(f"{name:<{NAME_WIDTH}} [{colour}]{state}[/]", highlight=False)
         for name in ("bridge", "airflow", "mail"):
             if answer[name] is not None:
                 # Whole on one line, however narrow the window: it is copied.

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from automations.launcher.run_state import NAME_WIDTH
+
 TAIL = 200
 
 
@@ -50,4 +52,4 @@ def follow(folder: Path, part: str | None, pause: float = 0.2) -> int:
 
 
 def _label(path: Path, line: str, count: int) -> str:
-    return line if count == 1 else f"{path.stem:<14} {line}"
+    return line if count == 1 else f"{path.stem:<{NAME_WIDTH}} {line}"

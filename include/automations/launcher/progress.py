@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from automations.launcher.run_state import PartState, Phase, RunState
+from automations.launcher.run_state import NAME_WIDTH, PartState, Phase, RunState
 from automations.launcher.setup import owner_key_file
 from automations.settings import Settings
 
@@ -40,15 +39,18 @@ class Progress:
             self._console.print(f"Stopping {', '.join(stopping)}.", highlight=False)
 
     def _line(self, name: str, part: PartState, phase: Phase) -> None:
-        took = part.state in ("healthy", "done") or phase == "stopping"
+        # The last part may be seen to have stopped when all have.
+        ends = phase in ("stopping", "down")
+        took = part.state in ("healthy", "done") or ends
         seconds = f"{part.seconds:6.1f} s" if took else ""
-        mark = "[dim]·[/]" if phase == "stopping" else MARKS.get(part.state, "[yellow]![/]")
-        self._console.print(f"{mark} {name:<14} {part.state:<10}{seconds}", highlight=False)
+        mark = "[dim]·[/]" if ends else MARKS.get(part.state, "[yellow]![/]")
+        self._console.print(
+            f"{mark} {name:<{NAME_WIDTH}} {part.state:<10}{seconds}", highlight=False
+        )
 
 
 def show_summary(console: Console, settings: Settings, seconds: float | None) -> None:
     """Say where everything is and how to sign in."""
-    table = Table.grid(padding=(0, 2))
     rows = {
         "Console": f"{settings.bridge_base}/console  (./automations invite you@example.com)",
         "API": settings.bridge_base,
@@ -59,12 +61,12 @@ def show_summary(console: Console, settings: Settings, seconds: float | None) ->
         rows["Caught mail"] = settings.mail_base
     rows["Owner API key"] = str(owner_key_file(settings))
     rows["Logs"] = str(settings.home / "logs")
-    for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/]", value)
     console.print()
     up = "Up." if seconds is None else f"Up after {seconds:.1f} s."
     console.print(f"[bold green]{up}[/]", highlight=False)
-    console.print(table, highlight=False)
+    for name, value in rows.items():
+        # Whole on one line, however narrow the window: it is copied.
+        console.print(f"[bold]{name:<13}[/]  {value}", highlight=False, soft_wrap=True)
 
 
 def show_tail(console: Console, log: Path, lines: int = 30) -> None:

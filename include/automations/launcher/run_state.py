@@ -18,6 +18,8 @@ PartStatus = Literal["waiting", "starting", "healthy", "unhealthy", "stopping", 
 """How a part stands; ``done`` is one that runs once, and has."""
 Phase = Literal["starting", "running", "stopping", "down", "failed"]
 """How all of them stand together."""
+NAME_WIDTH = 15
+"""Of the column of parts' names, wherever there is one."""
 
 
 @dataclass

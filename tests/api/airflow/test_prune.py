@@ -68,6 +68,14 @@ def test_a_run_goes_with_its_dag_run(
     assert [asked[:2] for asked in airflow.asked] == [("DELETE", path(run))]
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_that_nothing_is_old_enough_is_said(
+    run: Run, airflow: Airflow, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert prune.main(["--before", "2000-01-01T00:00:00+00:00", *options]) == 0
+    assert capsys.readouterr().out == "Nothing is older than 2000-01-01T00:00:00+00:00.\n"
+
+
 def test_without_airflow_the_run_stays_unless_its_dag_run_may_be_kept(
     run: Run, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,8 +41,8 @@ from automations.launcher.part import Part
 from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.processes import can_adopt, create_time
-from automations.launcher.progress import Progress
-from automations.launcher.run_state import PartState, PartStatus, RunFolder, RunState
+from automations.launcher.progress import Progress, show_summary
+from automations.launcher.run_state import NAME_WIDTH, PartState, PartStatus, RunFolder, RunState
 from automations.launcher.secrets import GENERATORS, ensure_secrets
 from automations.launcher.status import part_states
 from automations.settings import Settings, get_settings
@@ -364,6 +364,22 @@ def test_it_is_said_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> No
     quick.state, quick.seconds = "stopped", 0.5
     progress.show(state)
     assert capsys.readouterr().out.split() == ["·", "quick", "stopped", "0.5", "s"]
+    state.phase, slow.state, slow.seconds = "down", "stopped", 0.7
+    progress.show(state)
+    assert capsys.readouterr().out.split() == ["·", "slow", "stopped", "0.7", "s"]
+
+
+def test_no_part_has_a_name_that_is_wider_than_its_column(home: Path) -> None:
+    assert max(len(part.name) for part in all_parts(get_settings())) <= NAME_WIDTH
+
+
+def test_what_is_to_be_copied_is_whole_in_a_narrow_window(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_summary(Console(width=20), get_settings(), 52.9)
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line]
+    assert ["Logs", str(home / "logs")] in lines
+    assert lines[0] == ["Up", "after 52.9 s."]
 
 
 def test_down_when_nothing_is_up_is_no_error(
