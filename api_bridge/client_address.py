@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -39,6 +40,8 @@ def _forwarded_addresses(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[str
             yield from value.decode("latin-1").split(",")
 
 
+# Most requests come from few addresses, and the standard library takes its time to read one.
+@lru_cache(maxsize=1024)
 def _normal(text: str) -> str | None:
     """An address in its one spelling; None when it is none. Some proxies write a port with it."""
     bare = text.strip()

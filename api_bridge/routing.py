@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_dependant, get_flat_dependant
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic_core import to_json
@@ -17,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from api_bridge import json_bodies
 from api_bridge.bodies import limit_of
-from api_bridge.deps import AtLeast
+from api_bridge.deps import AtLeast, admitted_caller
 from api_bridge.endpoint_marks import marks_of
 from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
@@ -46,12 +48,17 @@ class Route(APIRoute):
         marks, limit = marks_of(endpoint), limit_of(endpoint)
         parameters = get_flat_dependant(self.dependant).query_params
         query = None if marks.any_query else QueryNames(parameters)
-        calls = (dependency.call for dependency in self.dependant.dependencies)
-        admit = next((call.admit for call in calls if isinstance(call, AtLeast)), None)
+        roles = [role for each in self.dependant.dependencies if (role := _role(each))]
+        if len(roles) > 1:
+            raise TypeError(f"{path} asks for two roles; which one is meant?")
+        admit = roles[0].admit if roles else None
         self.app = RequestGuard(Idempotency(self.app, marks), admit, query, limit, marks.look)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        described = self.dependant
+        self.dependant = _admitted(described)
         handle = super().get_route_handler()
+        self.dependant = described
         field = self.body_field
         declared = None if field is None else json_bodies.Declared(field)
 
@@ -84,6 +91,24 @@ class Router(APIRouter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=Route, **options)
+
+
+def _role(dependency: Dependant) -> AtLeast | None:
+    return dependency.call if isinstance(dependency.call, AtLeast) else None
+
+
+def _admitted(dependant: Dependant) -> Dependant:
+    """The dependencies without those of the caller, whom the guard has admitted already.
+
+    The API's description needs them; to solve them again takes a twentieth of a short request.
+    """
+    return replace(
+        dependant,
+        dependencies=[
+            get_dependant(path="", call=admitted_caller, name=each.name) if _role(each) else each
+            for each in dependant.dependencies
+        ],
+    )
 
 
 def _wrap_endpoint(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitable[Response]]:

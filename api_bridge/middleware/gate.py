@@ -74,7 +74,7 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return text if _SANE_ID.fullmatch(text) else None
 
 
-def _problem(scope: Scope, hosts: Iterable[str]) -> tuple[str, str] | None:
+def _problem(scope: Scope, hosts: tuple[str, ...]) -> tuple[str, str] | None:
     """What is wrong with a request but its body: the part and the reason."""
     seen: set[bytes] = set()
     host = None

@@ -7,7 +7,7 @@ Host: who answers to it lets the page read what only this machine may.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
@@ -19,7 +19,9 @@ def host_name(header: str) -> str | None:
     return None if match is None else _normal(match["name"])
 
 
-def is_answered(header: str, patterns: Iterable[str]) -> bool:
+# Nearly all requests name the same host.
+@lru_cache(maxsize=256)
+def is_answered(header: str, patterns: tuple[str, ...]) -> bool:
     """Whether a Host header names this machine's loopback, or a host that the patterns have.
 
     Args:

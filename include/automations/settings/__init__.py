@@ -7,7 +7,7 @@ in ``groups``.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -151,7 +151,7 @@ class Settings(
         """Base URL of the mail catcher's pages, which is a secret itself."""
         return f"http://{self.host}:{self.mail_web_port}/{self.mail_token}"
 
-    @property
+    @cached_property  # every request asks
     def answered_hosts(self) -> tuple[str, ...]:
         """The hosts that requests may be for, beside this machine's loopback."""
         return (*self.allowed_hosts, self.host, urlsplit(self.bridge_base).hostname or self.host)
