@@ -113,6 +113,22 @@ def test_who_has_marked_several_tasks_or_deleted_some_is_known(
     ]
 
 
+def test_who_has_paused_several_automations_at_once_is_known_of_each(
+    client: AirflowClient, airflow_url: str, automation: str
+) -> None:
+    """Airflow itself logs the pattern by which they were found."""
+    by_pattern = "/api/v2/dags?dag_id_pattern=automation_c&update_mask=is_paused"
+    for paused in (True, True, False):
+        assert asked(airflow_url, "ulla", "PATCH", by_pattern, {"is_paused": paused}).ok
+    told = [(act.by, act.kind, act.dag_id) for act in acts(client)]
+    kinds = (ActionKind.PAUSE, ActionKind.UNPAUSE)
+    assert told == [("ulla", kind, automation) for kind in kinds]
+    assert client.paused_by(automation) is not None
+    missing = "/api/v2/dags?dag_id_pattern=automation_c&update_mask=owners"
+    assert not asked(airflow_url, "ulla", "PATCH", missing, {"is_paused": True}).ok
+    assert len(acts(client)) == 2
+
+
 def test_of_others_dags_no_more_is_logged_than_airflow_logs(
     client: AirflowClient, airflow_url: str, runs: list[dict[str, str]]
 ) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.sdk import DAG
 from starlette.testclient import TestClient
 
+from automations_airflow.dags.dag_builder import UNLIMITED
+from tests.airflow.definitions import email, published
+from tests.airflow.parsing import parse, written
 from tests.environment import Environment
 
 pytestmark = pytest.mark.usefixtures("airflow")
@@ -72,6 +77,24 @@ def test_a_connection_that_has_no_such_name_is_refused(server: TestClient, name:
 def test_a_time_that_is_no_moment_is_refused(server: TestClient, at: str) -> None:
     answer = server.get(ACTS, params={"after": at}, headers=headers())
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "after"])
+
+
+def test_a_browser_is_shown_no_number_where_there_is_no_limit_of_runs(server: TestClient) -> None:
+    """As its JavaScript reads it; a client with a token is told what the scheduler goes by."""
+    ours = parse(published(email("a")))
+    theirs = written(DAG("etl_of_theirs", max_active_runs=UNLIMITED))
+    token = headers("ada")["authorization"].removeprefix("Bearer ")
+
+    def limit(dag: str, **of: Any) -> Any:
+        return server.get(f"/api/v2/dags/{dag}/details", **of).json()["max_active_runs"]
+
+    assert limit(ours, headers=headers("ada")) == UNLIMITED
+    server.cookies.set("_token", token)
+    try:
+        assert limit(ours) == math.inf
+        assert limit(theirs) == UNLIMITED
+    finally:
+        server.cookies.clear()
 
 
 def test_a_server_without_the_key_says_which_setting_it_lacks(

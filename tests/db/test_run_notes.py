@@ -40,6 +40,14 @@ def test_it_says_through_what(run_id: str) -> None:
     assert noted(run_id, replay_of_run_id="c1").endswith(", as a replay of run c1.")
 
 
+def test_what_nobody_has_started_airflow_shows_as_of_what_has(run_id: str) -> None:
+    with unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        assert notes.starter(run) == "Anna_[x](y)"
+        run.started_by, run.trigger_type = None, "event"
+        assert notes.starter(run) == "an event"
+
+
 def test_a_child_leads_to_its_parent(run_id: str) -> None:
     said = noted(run_id, trigger_type="workflow", parent_run_id=run_id)
     with unit_of_work() as session:

@@ -209,7 +209,7 @@ class NewDagRun:
 
     Args:
         note: what started it, for people.
-        by: who started it.
+        by: who or what started it.
         before: what was done of it before; if that cannot be shown, its tasks find it recorded.
         source: the asset event that started it.
     """

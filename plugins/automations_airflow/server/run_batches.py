@@ -68,7 +68,7 @@ class NewRun(BaseModel):
     conf: Value
     note: Annotated[Text, Field(max_length=1_000)] | None = None
     by: Annotated[Text, Field(max_length=500)] | None = None
-    """Who has started it, where the bridge says so of whom it makes it for."""
+    """Who or what has started it, where the bridge says so of whom it makes it for."""
     before: DoneBefore | None = None
     source: SourceEvent | None = None
 

@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from automations_airflow import installation
+from automations_airflow.server.run_limits import NoRunLimit
 
 
 class ServerApp:
@@ -43,7 +44,10 @@ class LoggedRoutes:
         await self._app(scope, receive, send)
 
 
-MIDDLEWARES = [{"middleware": LoggedRoutes, "name": "Automations: acts that are logged"}]
+MIDDLEWARES = [
+    {"middleware": LoggedRoutes, "name": "Automations: acts that are logged"},
+    {"middleware": NoRunLimit, "name": "Automations: runs without a limit"},
+]
 
 APPS = [
     {

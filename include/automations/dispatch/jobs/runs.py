@@ -129,7 +129,7 @@ class StartRun(AirflowHandler):
                     dag, note = dag_id(run.workflow_id), notes.origin(session, run)
                     source = assets.source_of(session, run)
                     dag_run = NewDagRun(
-                        dag, run.in_airflow, run.input, note, run.started_by, source=source
+                        dag, run.in_airflow, run.input, note, notes.starter(run), source=source
                     )
                     starts.append(_Start(job, run, dag_run, Visible(run.version, revision)))
             express = [start.run.id for start in starts if start.run.express]

@@ -31,6 +31,11 @@ def origin(session: Session, run: Run) -> str:
     return f"{note}."
 
 
+def starter(run: Run) -> str | None:
+    """Who, or else what, Airflow is to show as having started it."""
+    return run.started_by or _BY.get(run.trigger_type)
+
+
 def dag_call_note(run: Run) -> str:
     """The note of a DagRun of another DAG that a step of this run has asked for."""
     return f"Started by a step of run {_run_link(run)}."
