@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -145,9 +146,18 @@ def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Use
                 yield _action({**event, **named}, ActionKind.DELETE)
 
 
+def _command(extra: Mapping[str, Any]) -> Sequence[str]:
+    """The words of a command, which Airflow notes as Python writes their list."""
+    try:
+        words = ast.literal_eval(str(extra.get("full_command")))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return [str(word) for word in words] if isinstance(words, list) else []
+
+
 def _of_command(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[UserAction]:
     """What a command does to a DAG that it names; to several, by a pattern, is not followed."""
-    command: Sequence[str] = extra["full_command"]
+    command = _command(extra)
     given = {"command": " ".join(["airflow", *command[1:]])}
     match command[1:3]:
         case "dags", "pause":
@@ -224,8 +234,7 @@ def pauses(event: Mapping[str, Any]) -> bool:
     """Whether it pauses a DAG."""
     extra = extra_of(event)
     if event["event"] == "cli_dag_pause":
-        command = extra.get("full_command")
-        return isinstance(command, list) and command[1:3] == ["dags", "pause"]
+        return _command(extra)[1:3] == ["dags", "pause"]
     return event["event"] == "patch_dag" and extra.get("is_paused") is True
 
 

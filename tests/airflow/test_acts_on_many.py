@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from getpass import getuser
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from airflow.models import Log
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG, BaseOperator
+from airflow.utils.cli import action_cli
 from airflow.utils.session import create_session
 from sqlalchemy import delete, select, update
 
@@ -127,6 +130,25 @@ def test_who_has_paused_several_automations_at_once_is_known_of_each(
     missing = "/api/v2/dags?dag_id_pattern=automation_c&update_mask=owners"
     assert not asked(airflow_url, "ulla", "PATCH", missing, {"is_paused": True}).ok
     assert len(acts(client)) == 2
+
+
+def test_who_has_paused_one_by_airflows_command_line_is_known(
+    client: AirflowClient, automation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Airflow itself notes it."""
+
+    @action_cli(check_db=False)  # type: ignore[untyped-decorator]  # Airflow's has no types
+    def dag_pause(args: Namespace) -> None:
+        """Airflow's own, of which only what it notes matters here."""
+
+    command = ["airflow", "dags", "pause", automation]
+    monkeypatch.setattr("sys.argv", command)
+    by = getuser()
+    dag_pause(Namespace(dag_id=automation))
+    (act,) = acts(client)
+    assert (act.by, act.kind, act.dag_id) == (by, ActionKind.PAUSE, automation)
+    assert act.more == {"command": " ".join(command)}
+    assert (client.paused_by(automation) or ("nobody",))[0] == by
 
 
 def test_of_others_dags_no_more_is_logged_than_airflow_logs(

@@ -221,6 +221,18 @@ def test_a_dag_run_that_was_deleted_alone_fails_its_run_and_one_with_its_dag_doe
         assert seen.status == "PAUSED"
 
 
+def test_what_airflows_command_line_has_tried_and_deleted_has_not_failed(here: str) -> None:
+    run_id, _ = asked(here, automation(here))
+    with unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        run.dag_run_id = "__airflow_temporary_run_2026-12-01T17:40:22.416753+00:00__"
+        run.dispatched_at = datetime.now(UTC) - timedelta(minutes=5)
+    Reconciler(Airflow(knows=True)).sweep()  # type: ignore[arg-type]  # only what is asked here
+    seen = load(run_id)
+    said = "It was a test by Airflow's command line by ada."
+    assert (seen.status, seen.error) == ("CANCELLED", said)
+
+
 def test_several_schedulers_that_see_a_deletion_at_once_recover_from_it_once(here: str) -> None:
     workflow = automation(here)
     run_id, _ = asked(here, workflow)

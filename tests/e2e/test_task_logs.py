@@ -75,21 +75,25 @@ def test_the_log_of_a_task_is_the_log_of_its_step(stack: Stack) -> None:
         ],
     }
     script = {"input": "{{secret.LOG}}", "code": "console.log(`it is ${input}`); return {input}"}
+    is_there = {"rules": [{"field": "{{secret.LOG}}", "operator": "exists"}]}
     workflow = stack.create(
         echo(stack, "Send", 0, "{{secret.LOG}}"),
         {"name": "Script", "type": "code", "order": 1, "config": script},
         {"name": "Each", "type": "loop", "order": 2, "config": items},
+        {"name": "There?", "type": "condition", "order": 3, "config": is_there},
     )
     run = stack.execute(workflow)
     stack.wait(workflow, run, "COMPLETED")
-    send, code, loop = (
-        TaskLog(stack, workflow, run, name, "success") for name in ("Send", "Script", "Each")
+    send, code, loop, condition = (
+        TaskLog(stack, workflow, run, name, "success")
+        for name in ("Send", "Script", "Each", "There?")
     )
-    for log in (send, code, loop):
+    for log in (send, code, loop, condition):
         log.check()
         assert log.has("Configuration:", "Done after ", f"run {run}")
     assert send.has(f"POST {stack.counterparts.url}/echo answered 200 in ", "  body: {")
     assert code.has("console: it is ***")
+    assert condition.has('config.rules.0: "***" exists holds.')
     assert send.rendered()["body"] == {"text": "***"}
     assert code.rendered()["input"] == "***"
     assert loop.has("item 0, step 'Half': Done", "item 24, step 'Half': Done", "Of 25 items, 1")

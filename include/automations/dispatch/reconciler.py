@@ -47,6 +47,8 @@ _MAX_TEST_TIME = timedelta(hours=1)
 """Longer than a test may take: one that is older has lost its process."""
 _PAGE_SIZE = 100
 """The most that Airflow's API gives at once."""
+_TRIAL = "__airflow_temporary_run_"
+"""With this begin the ids of the DagRuns that `airflow tasks test` makes, and deletes again."""
 _MARK = "airflow_runs"
 _INITIAL_LOOKBACK = timedelta(minutes=5)
 """How far back a reader looks that has never read, or whose clock was set back since; the sweep
@@ -146,9 +148,12 @@ class Reconciler:
         with unit_of_work() as session:
             run = runs.lock_run(session, seen.id)
             # By now, another DagRun may be there or on its way.
-            if run is not None and run.dispatched_at == seen.dispatched_at:
-                error = f"The DagRun was deleted in Airflow{f' by {by}' if by else ''}."
-                runs.end_run(session, run.id, RunStatus.FAILED, error)
+            if run is None or run.dispatched_at != seen.dispatched_at:
+                return
+            status, error = RunStatus.FAILED, "The DagRun was deleted in Airflow"
+            if run.in_airflow.startswith(_TRIAL):
+                status, error = RunStatus.CANCELLED, "It was a test by Airflow's command line"
+            runs.end_run(session, run.id, status, f"{error}{f' by {by}' if by else ''}.")
 
     @staticmethod
     def compact_counts() -> None:

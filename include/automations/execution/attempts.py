@@ -175,6 +175,7 @@ class Attempts:
             iterate=attempt.iterate,
             traceparent=tracing.current(),
             timezone=node.timezone,
+            say=attempt_log.say if attempt_log.is_read else None,
         )
 
     def _note_blocked(self, attempt: Attempt, fail: Fail) -> None:

@@ -54,6 +54,7 @@ class StepContext:
         iterate: runs the steps of a loop's config for each of some items.
         traceparent: the trace that the step belongs to, for services that continue it.
         timezone: the automation's own time zone.
+        say: writes a line into the step's log; None when nobody reads it.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class StepContext:
     iterate: Callable[[Any, list[JSON]], Outcome] = _no_body
     traceparent: str | None = None
     timezone: str = "UTC"
+    say: Callable[[str], None] | None = None
 
 
 EXAMPLE_INPUT: Mapping[str, JSON] = {

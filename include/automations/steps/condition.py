@@ -11,6 +11,7 @@ from automations.domain.fields import AsWritten, Model
 from automations.domain.templating import Kind
 from automations.errors import StepError
 from automations.kit.comparison import Operator, compare, kind_of
+from automations.kit.excerpts import excerpt
 from automations.kit.values import JSON
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Branch, Outcome, Stop
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from automations.steps.base import Step
 
 _MAY_MISS = ("exists", "empty")
+_MAX_SHOWN = 200
+"""Characters of a value in the step's log."""
 
 
 class Rule(Model):
@@ -133,6 +136,18 @@ def _rule(rule: Rule, ctx: StepContext, path: str) -> bool:
     left = ctx.render(rule.field, missing_ok=may_miss, where=f"{path}.field", kind=Kind.CONDITION)
     right = ctx.render(rule.value, where=f"{path}.value", kind=Kind.CONDITION)
     try:
-        return compare(operator, left, right, ctx.timezone)
+        holds = compare(operator, left, right, ctx.timezone)
     except (TypeError, ValueError) as error:
         raise StepError(f"{path}: {error}", kind="config") from error
+    if ctx.say is not None:
+        words = (_shown(left), operator, *(() if may_miss else (_shown(right),)))
+        ctx.say(f"{path}: {' '.join(words)} {'holds' if holds else 'does not hold'}.")
+    return holds
+
+
+def _shown(value: JSON) -> str:
+    """A value in full, or else what kind it is: of a part of a secret, nobody would know it."""
+    text = excerpt(value, _MAX_SHOWN)
+    if len(text) > _MAX_SHOWN:
+        return kind_of(value)
+    return f'"{text}"' if isinstance(value, str) else text

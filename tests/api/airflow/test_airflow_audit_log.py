@@ -146,10 +146,17 @@ def test_tasks_that_are_deleted_by_their_ids_alone_are_of_the_run_that_the_addre
 def test_what_is_done_by_airflows_command_line_is_told_with_the_command(
     name: str, command: str, kind: ActionKind | None
 ) -> None:
-    said = {"host_name": "h", "full_command": ["/opt/airflow/bin/airflow", *command.split()]}
+    words = ["/opt/airflow/bin/airflow", *command.split()]
+    said = {"host_name": "h", "full_command": f"{words}"}  # as airflow.utils.cli notes it
     told = [(act.kind, dict(act.more)) for act in actions_of(event(name, said, run_id=None))]
     assert told == ([] if kind is None else [(kind, {"command": f"airflow {command}"})])
     assert pauses(event(name, said)) == (kind == ActionKind.PAUSE)
+
+
+@pytest.mark.parametrize("noted", [None, 5, "", "airflow dags pause", "['a'", "('a', 'b')"])
+def test_of_a_command_that_cannot_be_read_nothing_is_told(noted: Any) -> None:
+    said = event("cli_dag_pause", {"full_command": noted}, run_id=None)
+    assert (actions_of(said), pauses(said)) == ([], False)
 
 
 def test_what_is_done_to_a_backfill_names_it_by_its_number() -> None:

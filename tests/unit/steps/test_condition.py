@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,6 +55,24 @@ def rule(field: JSON, operator: str, *value: JSON) -> dict[str, JSON]:
 def test_values_of_two_kinds_have_no_order_in_an_expression(expression: str) -> None:
     with pytest.raises(TemplateError, match="cannot be compared"):
         run(expression=expression)
+
+
+def test_its_log_says_what_was_compared() -> None:
+    said: list[str] = []
+    rules = [
+        rule("{{input.amount}}", "gt", 1000),
+        {"match": "any", "rules": [rule("{{input.plan}}", "equals", "x" * 300)]},
+        rule("{{input.note}}", "empty"),
+    ]
+    config = ConditionConfig.model_validate({"match": "any", "rules": rules[1:]})
+    Condition().run(config, replace(context(), say=said.append))
+    config = ConditionConfig.model_validate({"rules": rules[:1]})
+    Condition().run(config, replace(context(), say=said.append))
+    assert said == [
+        'config.rules.0.rules.0: "gold" equals a text does not hold.',
+        'config.rules.1: "" empty holds.',
+        "config.rules.0: 1500 gt 1000 holds.",
+    ]
 
 
 def test_nothing_among_values_of_one_kind_has_its_place() -> None:
