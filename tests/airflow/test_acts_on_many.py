@@ -99,7 +99,7 @@ def test_who_has_marked_several_tasks_or_deleted_some_is_known(
     """Airflow itself logs neither."""
     every = "/api/v2/dags/~/dagRuns/~/taskInstances"
     named = [{"dag_id": automation, "dag_run_id": run, "task_id": "a"} for run in ("r1", "r2")]
-    entities = [{**one, "new_state": "failed", "note": "no budget"} for one in named]
+    entities = [{**task, "new_state": "failed", "note": "no budget"} for task in named]
     body = {"actions": [{"action": "update", "entities": entities}]}
     assert asked(airflow_url, "ulla", "PATCH", every, body).ok
     told = [(act.by, act.kind, act.run_id, act.tasks, act.note) for act in acts(client)]

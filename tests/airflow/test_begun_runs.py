@@ -51,7 +51,7 @@ def make(server: TestClient, dag: str, *done: dict[str, Any]) -> list[tuple[str,
     """Make a run for each; returns their ids and what has become of them."""
     user = SimpleAuthManagerUser(username="bridge", role="ADMIN")
     headers = {"authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
-    runs = [{"dag_id": dag, "run_id": new_id(), "conf": {}, "before": one} for one in done]
+    runs = [{"dag_id": dag, "run_id": new_id(), "conf": {}, "before": steps} for steps in done]
     answer = server.post(BATCHES, json={"runs": runs}, headers=headers)
     assert answer.status_code == 200, answer.text
     return [(one["run_id"], one["outcome"]) for one in answer.json()]
@@ -148,7 +148,7 @@ def test_what_its_tasks_would_have_pushed_and_rendered_is_there(
     run = made(server, dag, before(done))
     with create_session() as session:
         found = session.scalars(select(XComModel).where(XComModel.run_id == run))
-        xcoms = {one.key: XComModel.deserialize_value(one) for one in found}
+        xcoms = {xcom.key: XComModel.deserialize_value(xcom) for xcom in found}
         assert xcoms["return_value"] == {"messageId": "<1>"}
         assert xcoms["_link_RunLink"].endswith(f"&run={run}")
         row = session.scalar(select(TaskInstance).where(TaskInstance.run_id == run))

@@ -297,10 +297,10 @@ class TestTheBridge:
         monkeypatch.setattr("api_bridge.airflow.connections.AirflowHttp", lambda _: client.http)
         kept(environment, "house_crm", "http", "crm.example:80", login=USER, extra={"a": "b"})
         kept(environment, "airflow_db", "http", "db.example:80")
-        found = ASKED_OF_AIRFLOW.connection("house_crm")
-        assert found == AIRFLOW_SECRETS.connection("house_crm")
-        assert found is not None
-        assert (found.password, found.extra) == (PASSWORD, {"a": "b"})
+        connection = ASKED_OF_AIRFLOW.connection("house_crm")
+        assert connection == AIRFLOW_SECRETS.connection("house_crm")
+        assert connection is not None
+        assert (connection.password, connection.extra) == (PASSWORD, {"a": "b"})
         assert ASKED_OF_AIRFLOW.connection("house_none") is None
         with pytest.raises(StepError, match="403"):
             ASKED_OF_AIRFLOW.connection("airflow_db")

@@ -45,7 +45,7 @@ def test_the_provider_is_told_it_where_it_is_installed() -> None:
     extractor = manager.ExtractorManager()._get_extractor(task)
     found = extractor.extract_on_complete(None)
     host = get_settings().bridge_base.partition("://")[2]
-    assert [(one.namespace, one.name) for one in found.inputs] == [
+    assert [(dataset.namespace, dataset.name) for dataset in found.inputs] == [
         (f"automation://{host}", "table/t1")
     ]
     assert found.outputs == []

@@ -71,9 +71,9 @@ def test_a_run_is_made_once_with_its_conf(client: AirflowClient, etl: str) -> No
             {"day": "Friday"},
             "Started by a step.",
         )
-    found = client.run_state(etl, RUN)
-    assert found is not None
-    assert found.state == "queued"
+    state = client.run_state(etl, RUN)
+    assert state is not None
+    assert state.state == "queued"
 
 
 def test_a_conf_that_does_not_fit_the_dags_params_is_refused_in_words(
@@ -90,9 +90,9 @@ def test_a_conf_that_does_not_fit_the_dags_params_is_refused_in_words(
 def test_a_run_that_is_not_wanted_any_more_is_ended(client: AirflowClient, etl: str) -> None:
     client.trigger(NewDagRun(etl, RUN, {}))
     client.fail(etl, RUN)
-    found = client.run_state(etl, RUN)
-    assert found is not None
-    assert found.state == "failed"
+    state = client.run_state(etl, RUN)
+    assert state is not None
+    assert state.state == "failed"
     assert client.failure(etl, RUN).marked_by == "bridge"
 
 

@@ -214,7 +214,9 @@ def test_a_run_that_another_scheduler_has_in_hand_is_skipped_as_ever(
 ) -> None:
     run = add_run(connection, BUSY)
     with create_session() as session, ThreadPoolExecutor(1) as other:
-        assert [one.id for one in DagRun.get_running_dag_runs_to_examine(session=session)] == [run]
+        assert [
+            dag_run.id for dag_run in DagRun.get_running_dag_runs_to_examine(session=session)
+        ] == [run]
         assert other.submit(examined).result() == set(), "its row is locked"
 
 

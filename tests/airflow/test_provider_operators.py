@@ -129,17 +129,20 @@ def test_dates_and_times_of_day_are_themselves_and_no_moments() -> None:
 def test_what_an_operator_passes_to_its_base_itself_is_not_asked_for() -> None:
     assert made(GREETING, text="hello").name == "greeting"
     (listed,) = list_operators((GREETING,))
-    assert {one.name: one.required for one in listed.parameters} == {"text": True, "name": False}
+    assert {parameter.name: parameter.required for parameter in listed.parameters} == {
+        "text": True,
+        "name": False,
+    }
 
 
 def test_those_that_are_allowed_are_listed_with_their_parameters() -> None:
     listed = {
-        one.operator: one
-        for one in list_operators((f"acme/{STANDARD}.operators.bash.*", TIME_DELTA))
+        operator.operator: operator
+        for operator in list_operators((f"acme/{STANDARD}.operators.bash.*", TIME_DELTA))
     }
     assert set(listed) == {BASH, TIME_DELTA}
     assert "Bash" in listed[BASH].description
-    parameters = {one.name: one for one in listed[TIME_DELTA].parameters}
+    parameters = {parameter.name: parameter for parameter in listed[TIME_DELTA].parameters}
     assert (parameters["delta"].required, parameters["delta"].annotation) == (
         True,
         "timedelta | int",
@@ -150,14 +153,14 @@ def test_those_that_are_allowed_are_listed_with_their_parameters() -> None:
 
 def test_a_pattern_lists_all_that_it_names_and_no_more() -> None:
     assert list_operators(()) == []
-    everything = {one.operator for one in list_operators((f"{STANDARD}.*",))}
+    everything = {operator.operator for operator in list_operators((f"{STANDARD}.*",))}
     assert {BASH, TIME_DELTA} <= everything
-    assert all(one.startswith(f"{STANDARD}.") for one in everything)
+    assert all(operator.startswith(f"{STANDARD}.") for operator in everything)
     assert list_operators(("automations_airflow.*",)) == []
 
 
 def test_a_pattern_that_is_no_path_lists_all_the_same() -> None:
-    assert BASH in {one.operator for one in list_operators(("*",))}
+    assert BASH in {operator.operator for operator in list_operators(("*",))}
 
 
 @pytest.mark.parametrize("path", ["BashOperator", ".", "..bash.BashOperator", "a..b", "a\0.b", " "])

@@ -134,7 +134,7 @@ def test_of_two_that_make_the_same_run_one_does(server: TestClient, dag: str) ->
     names = [f"r{number}" for number in range(20)]
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda _: made(server, *((dag, name, {}) for name in names)), range(8))
-        assert all(one == [("there", None)] * 20 for one in found)
+        assert all(batch == [("there", None)] * 20 for batch in found)
     assert count(DagRun.id > 0) == 20
     assert count(TaskInstance.task_id == "a") == 20
 
@@ -224,7 +224,7 @@ def test_a_run_of_a_batch_has_its_note(
     answer = server.post(BATCHES, json={"runs": wanted}, headers=headers())
     assert [one["outcome"] for one in answer.json()] == ["there"] * len(names)
     with create_session() as session:
-        found = session.scalars(select(DagRun).where(DagRun.run_id.in_(names)))
-        assert {run.run_id: run.note for run in found} == {
+        dag_runs = session.scalars(select(DagRun).where(DagRun.run_id.in_(names)))
+        assert {run.run_id: run.note for run in dag_runs} == {
             name: f"Started by {name}." for name in names
         }

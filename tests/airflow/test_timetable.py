@@ -108,10 +108,10 @@ def test_both_changes_of_the_clocks_lose_and_double_nothing(
 ) -> None:
     since = datetime.fromisoformat(start)
     timetable = stored(dag(since=since, cron=expression))
-    found = due(timetable, len(expected))
-    assert [instant.strftime("%dT%H:%M") for instant in found] == expected
+    times = due(timetable, len(expected))
+    assert [instant.strftime("%dT%H:%M") for instant in times] == expected
     preview = Schedule(expression, None, WARSAW).upcoming(since, len(expected))
-    assert found == preview
+    assert times == preview
 
 
 @pytest.mark.parametrize(
@@ -136,15 +136,15 @@ def test_a_parse_right_after_a_due_time_does_not_lose_the_run() -> None:
 def test_without_catch_up_only_the_latest_missed_time_is_made_up_for() -> None:
     last = DataInterval.exact(due(stored(dag(cron="0 * * * *")), 1)[0])
     with time_machine.travel(datetime(2026, 3, 1, 10, 20, tzinfo=UTC), tick=False):
-        found = due(stored(dag(cron="0 * * * *")), 2, catchup=False, last=last)
-    assert found == [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (10, 11)]
+        times = due(stored(dag(cron="0 * * * *")), 2, catchup=False, last=last)
+    assert times == [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (10, 11)]
 
 
 def test_with_catch_up_every_missed_time_is_made_up_for() -> None:
     since = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
     with time_machine.travel(datetime(2026, 3, 1, 10, 20, tzinfo=UTC), tick=False):
-        found = due(stored(dag(since=since, cron="0 * * * *", catchup=True)), 5)
-    assert [instant.hour for instant in found] == [7, 8, 9, 10, 11]
+        times = due(stored(dag(since=since, cron="0 * * * *", catchup=True)), 5)
+    assert [instant.hour for instant in times] == [7, 8, 9, 10, 11]
 
 
 def test_nothing_from_before_the_activation_is_made_up_for() -> None:
@@ -153,8 +153,8 @@ def test_nothing_from_before_the_activation_is_made_up_for() -> None:
     for catchup in (True, False):
         with time_machine.travel(since + timedelta(minutes=1), tick=False):
             timetable = stored(dag(since=since, cron="0 * * * *"))
-            found = due(timetable, 1, catchup=catchup, last=last)
-        assert found == [datetime(2026, 3, 1, 11, tzinfo=UTC)]
+            times = due(timetable, 1, catchup=catchup, last=last)
+        assert times == [datetime(2026, 3, 1, 11, tzinfo=UTC)]
 
 
 def test_two_automations_that_are_due_at_once_have_runs_of_different_ids() -> None:

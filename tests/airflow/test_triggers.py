@@ -39,7 +39,7 @@ def open_waits(engine: Engine, *ids: str) -> None:
                 "INSERT INTO wait (id, run_id, node_id, generation, kind, due_at)"
                 " VALUES (:id, :id, 'n', 0, 'delay', now())"
             ),
-            [{"id": one} for one in ids],
+            [{"id": run_id} for run_id in ids],
         )
         connection.execute(text("RESET session_replication_role"))
 
@@ -157,7 +157,7 @@ def test_thousands_of_waits_share_one_connection(ours: Engine) -> None:
         hub = waits(ours)
         before = connections(ours)
         began = time.process_time()
-        tasks = [asyncio.create_task(hub.end_of(one, soon(FAR))) for one in ids]
+        tasks = [asyncio.create_task(hub.end_of(run_id, soon(FAR))) for run_id in ids]
         await all_looked_for(hub, len(ids))
         opened = time.process_time() - began
         assert connections(ours) - before == 1
@@ -179,7 +179,7 @@ def test_waits_that_end_early_leave_nothing_behind(ours: Engine) -> None:
 
     async def scenario() -> tuple[int, int, list[str]]:
         hub = waits(ours)
-        tasks = [asyncio.create_task(hub.end_of(one, soon(FAR))) for one in staying]
+        tasks = [asyncio.create_task(hub.end_of(run_id, soon(FAR))) for run_id in staying]
         for _ in range(5):
             # Open for nobody: the first look at the database ends them.
             ended = [hub.end_of(f"w{number}", soon(FAR)) for number in range(200)]

@@ -13,5 +13,5 @@ def errors(answer: Any) -> dict[str, list[str]]:
     assert body["success"] is False
     assert body["code"] == "VALIDATION_ERROR"
     assert body["requestId"] == answer.headers["x-request-id"]
-    found: dict[str, list[str]] = body["details"]["fieldErrors"]
-    return found
+    field_errors: dict[str, list[str]] = body["details"]["fieldErrors"]
+    return field_errors

@@ -80,7 +80,7 @@ def test_one_bad_thing_is_shown_as_far_as_it_can_be(api: Api, bad: Any, shown: s
         answer = api.call("GET", path)
         assert answer.status_code == 200, (path, answer.text)
         answer.json()
-    found = {one["id"] for one in api.call("GET", "/api/workflows").json()}
+    found = {automation["id"] for automation in api.call("GET", "/api/workflows").json()}
     assert found == {workflow, fine}
     assert len(api.call("GET", f"/api/tables/{table}/rows").json()["rows"]) == 2
     assert shown in api.call("GET", "/api/workflows").text
@@ -134,7 +134,10 @@ def test_a_definition_that_cannot_be_read_any_more_costs_only_itself(
             assert answer.status_code in (200, 409), (path, answer.text)
             assert "hush" not in answer.text
     assert api.call("GET", f"/api/workflows/{bad}/runs/{run}").status_code == 200
-    assert {one["id"] for one in api.call("GET", "/api/workflows").json()} == {bad, fine}
+    assert {automation["id"] for automation in api.call("GET", "/api/workflows").json()} == {
+        bad,
+        fine,
+    }
     whole = api.call("GET", "/api/workflows/export?format=json")
     assert whole.headers["X-Left-Out"] == bad
     assert json.loads(whole.text)["key"] == "fine"

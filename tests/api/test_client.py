@@ -77,9 +77,9 @@ def test_automations_and_runs_have_the_types_shapes(client: Client) -> None:
     has_shape(changed, shapes.UpdatedWorkflow)
     has_shape(changed["inFlight"], shapes.InFlight)
     stats = client.workflows.stats()
-    found = client.workflows.figures("day", workflow_id=created["id"])
-    has_shape(found, figures.Figures)
-    has_shape(found["parts"][0], figures.OutcomesOfPart)
+    report = client.workflows.figures("day", workflow_id=created["id"])
+    has_shape(report, figures.Figures)
+    has_shape(report["parts"][0], figures.OutcomesOfPart)
     has_shape(stats["workflows"], shapes.WorkflowCounts)
     has_shape(stats["runs"], shapes.RunCounts)
     started = client.workflows.execute(created["id"], {"who": "Ada"})
@@ -125,7 +125,7 @@ def test_forms_and_events_have_the_types_shapes(client: Client) -> None:
     event = {"specversion": "1.0", "id": "1", "source": "shop", "type": "com.example.paid"}
     taken = client.events.send(event)
     has_shape(taken, shapes.TakenEvent)
-    assert [one["duplicate"] for one in client.events.send_many([event])] == [True]
+    assert [receipt["duplicate"] for receipt in client.events.send_many([event])] == [True]
     (listed,) = client.events.iterate(kind="com.example.paid")
     has_shape(listed, shapes.Event)
     has_shape(client.events.get(taken["id"]), shapes.EventDetail)
@@ -161,7 +161,7 @@ def test_tables_and_pipelines_have_the_types_shapes(client: Client) -> None:
     has_shape(sync, shapes.Sync)
     assert (sync["created"], list(client.pipelines.syncs(connection["id"]))) == (1, [sync])
     assert client.pipelines.get_sync(connection["id"], sync["id"]) == sync
-    assert [one["id"] for one in client.pipelines.all()] == [connection["id"]]
+    assert [pipeline["id"] for pipeline in client.pipelines.all()] == [connection["id"]]
     url = client.pipelines.webhook_url(connection["id"])
     assert "/api/pipelines/webhooks/" in url
     assert client.pipelines.rotate_webhook(connection["id"]) != url
@@ -197,7 +197,7 @@ SMTP = {"host": "127.0.0.1", "port": 9, "fromEmail": "us@example.com", "security
 
 def test_lists_are_gone_through_page_by_page(client: Client) -> None:
     created = [client.workflows.create(definition())["id"] for _ in range(5)]
-    assert [one["id"] for one in client.workflows.iterate(2)] == created[::-1]
+    assert [automation["id"] for automation in client.workflows.iterate(2)] == created[::-1]
     runs = [client.workflows.execute(created[0])["runId"] for _ in range(5)]
     assert [run["id"] for run in client.runs.iterate(created[0], 2)] == runs[::-1]
     page = client.runs.page(created[0], 2, 2, status="RUNNING")
@@ -205,8 +205,8 @@ def test_lists_are_gone_through_page_by_page(client: Client) -> None:
     assert list(client.runs.iterate(created[0], status="FAILED")) == []
     table = client.tables.create({"name": "Numbers", "columns": COLUMNS})["id"]
     client.rows.load(table, [{"n": number} for number in range(5)])
-    found = client.rows.iterate(table, sort="-n", page_size=2)
-    assert [row["data"]["n"] for row in found] == [4, 3, 2, 1, 0]
+    rows = client.rows.iterate(table, sort="-n", page_size=2)
+    assert [row["data"]["n"] for row in rows] == [4, 3, 2, 1, 0]
     where = {"match": "all", "rules": [{"field": "n", "operator": "gt", "value": 2}]}
     assert [row["data"]["n"] for row in client.rows.iterate(table, where=where)] == [3, 4]
 

@@ -63,7 +63,7 @@ def test_of_a_form_and_what_was_filled_in(api: Api) -> None:
     form = api.call("POST", "/api/forms", body).json()["id"]
     shown = api.call("GET", f"/api/forms/{form}").json()
     shown_fields = shown["schema"]["sections"][0]["fields"]
-    assert [one["key"] for one in shown_fields] == ["zeta", "b", "alpha"]
+    assert [field["key"] for field in shown_fields] == ["zeta", "b", "alpha"]
     data = {"zeta": WRITTEN, "b": [1], "alpha": [WRITTEN]}
     sent = api.call("POST", "/api/submissions", {"formId": form, "data": data}).json()
     kept = api.call("GET", f"/api/submissions/{sent['id']}").json()

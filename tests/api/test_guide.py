@@ -24,9 +24,9 @@ def requests() -> Iterator[tuple[str, str, str, int, str]]:
     """Method, address, body, status and answer of each request of the guide."""
     for block in _BLOCK.findall(GUIDE):
         for text in block.strip().split("\n\n"):
-            found = _REQUEST.fullmatch(text)
-            assert found is not None, text
-            method, path, body, status, answer = found.groups()
+            match = _REQUEST.fullmatch(text)
+            assert match is not None, text
+            method, path, body, status, answer = match.groups()
             yield method, path, body, int(status), answer
 
 

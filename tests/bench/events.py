@@ -246,11 +246,11 @@ def _burst(console: Console, report: Report, stack: Stack, connection: Any, burs
     stack.wait_runnable(hook["id"])
     path = "/" + hook["webhookUrl"].split("/", 3)[3]
     began = time.monotonic()
-    found = measure(
+    latencies = measure(
         stack.bridge, lambda n: _delivery(path, n), clients=CLIENTS, requests=burst, headers={}
     )
-    report.row(f"burst of {burst:,} beside Airflow: taken in a second", f"{found.rate:.0f}")
-    report.row("    p99", f"{found.p99:.0f} ms")
+    report.row(f"burst of {burst:,} beside Airflow: taken in a second", f"{latencies.rate:.0f}")
+    report.row("    p99", f"{latencies.p99:.0f} ms")
     said = time.monotonic()
     while True:
         ended = _number(connection, "SELECT count(*) FROM run WHERE status <> 'RUNNING'")

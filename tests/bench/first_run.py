@@ -173,11 +173,11 @@ def _park(console: Console, stack: Stack, count: int) -> float:
     said = began
     while (now := time.monotonic()) < deadline:
         counts = [stack.statuses(workflow) for workflow in wanted]
-        paused = sum(found.get("PAUSED", 0) for found in counts)
+        paused = sum(count.get("PAUSED", 0) for count in counts)
         if paused == count:
             console.print(f"{count} runs are PAUSED after {now - began:.0f} s", highlight=False)
             return now - began
-        if any(found.get("FAILED") for found in counts):
+        if any(count.get("FAILED") for count in counts):
             raise BenchError(f"a run that should wait has failed: {counts}")
         if now - said > 30:
             said = now

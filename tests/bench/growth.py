@@ -173,16 +173,16 @@ def _read(console: Console, bridge: LoneBridge, workflow: str) -> bool:
         ("audit log of a month", f"/api/audit-logs?{_month()}"),
         ("security events, first page", "/api/security-events"),
     ):
-        found = measure(
+        latencies = measure(
             bridge.address,
             lambda _, path=path: Request("GET", path),  # type: ignore[misc]
             clients=1,
             requests=REQUESTS,
             headers=headers,
         )
-        fits = found.p95 < READ_TARGET
+        fits = latencies.p95 < READ_TARGET
         met &= fits
-        figures = (f"{figure:.1f}" for figure in (found.p50, found.p95, found.p99))
+        figures = (f"{figure:.1f}" for figure in (latencies.p50, latencies.p95, latencies.p99))
         table.add_row(what, *figures, "kept" if fits else "[red]missed[/]")
     console.print(table)
     return met
@@ -242,8 +242,8 @@ def _deleted(bridge: LoneBridge, folder: Path, extras: tuple[str, ...]) -> dict[
     )
     if done.returncode != 0:
         raise BenchError(done.stderr)
-    found = re.findall(r"^ *([\d,]+)  (\w+)$", done.stdout, flags=re.MULTILINE)
-    return {table: int(number.replace(",", "")) for number, table in found}
+    matches = re.findall(r"^ *([\d,]+)  (\w+)$", done.stdout, flags=re.MULTILINE)
+    return {table: int(number.replace(",", "")) for number, table in matches}
 
 
 def _kept(bridge: LoneBridge) -> Mapping[str, Kept]:

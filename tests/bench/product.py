@@ -133,10 +133,10 @@ class Stack:
         return answer.status_code == 200
 
     def is_completed(self, workflow: str, run: str) -> bool:
-        found = self.get(f"/api/workflows/{workflow}/runs/{run}")["run"]
-        if found["status"] in ENDED[1:]:
-            raise BenchError(f"run {run} is {found['status']}: {found.get('error')}")
-        return bool(found["status"] == ENDED[0])
+        details = self.get(f"/api/workflows/{workflow}/runs/{run}")["run"]
+        if details["status"] in ENDED[1:]:
+            raise BenchError(f"run {run} is {details['status']}: {details.get('error')}")
+        return bool(details["status"] == ENDED[0])
 
     def wait_runnable(self, workflow: str) -> None:
         until("the DAG", lambda: self.is_runnable(workflow) or None, TIMEOUT)
@@ -167,8 +167,8 @@ class Stack:
         """Seconds from the moment that a run was accepted until it was COMPLETED, by its record."""
         run = self.execute(workflow)
         until("the run's end", lambda: self.is_completed(workflow, run) or None, TIMEOUT)
-        found = self.get(f"/api/workflows/{workflow}/runs/{run}")["run"]
-        began, ended = (datetime.fromisoformat(found[at]) for at in ("startedAt", "completedAt"))
+        details = self.get(f"/api/workflows/{workflow}/runs/{run}")["run"]
+        began, ended = (datetime.fromisoformat(details[at]) for at in ("startedAt", "completedAt"))
         return (ended - began).total_seconds()
 
     def send_executes(self, workflow: str, runs: int) -> None:

@@ -198,7 +198,7 @@ def _loaded(console: Console, stack: Stack, minutes: float) -> Load:
 def _rest(stack: Stack, clients: Clients) -> None:
     """Wait until all that was sent has come to its end, but for what nobody answers."""
     clients.finish()
-    waiting = [one.kind.workflow for one in clients.kinds.all if one.kind.waits]
+    waiting = [kind.kind.workflow for kind in clients.kinds.all if kind.kind.waits]
 
     def rests() -> bool | None:
         return _number(stack, UNDER_WAY, waiting) == _number(stack, _QUEUE) == 0 or None
@@ -220,7 +220,7 @@ def _wrong(stack: Stack, clients: Clients) -> list[str]:
 
 
 def _looks(stack: Stack, clients: Clients, seconds: float) -> Iterator[Look]:
-    waiting = [one.kind.workflow for one in clients.kinds.all if one.kind.waits]
+    waiting = [kind.kind.workflow for kind in clients.kinds.all if kind.kind.waits]
     began = time.monotonic()
     ended = threading.Event()
     while (passed := time.monotonic() - began) < seconds:
@@ -255,7 +255,7 @@ def _look(stack: Stack, waiting: list[str]) -> Look:
 
 
 def _kinds(stack: Stack, clients: Clients, since: float) -> list[Kind]:
-    names = {one.kind.workflow: one.kind.name for one in clients.kinds.all}
+    names = {kind.kind.workflow: kind.kind.name for kind in clients.kinds.all}
     rows = _asked(stack, TOOK, since)
     kinds = [
         Kind(names[workflow], count, float(p50), float(p99), float(longest))

@@ -62,10 +62,10 @@ class Clients:
 
     def send(self, runs: int, seconds: float) -> None:
         """Send so many triggers, spread over some seconds, of all kinds in turn."""
-        sendable = [one for one in self.kinds.all if one.by not in ("run", "row")]
+        sendable = [kind for kind in self.kinds.all if kind.by not in ("run", "row")]
         # Two automations hear the same event: one of them stands for both.
-        heard = [one for one in sendable if one.by == "event"]
-        sendable = [one for one in sendable if one not in heard[1:]]
+        heard = [kind for kind in sendable if kind.by == "event"]
+        sendable = [kind for kind in sendable if kind not in heard[1:]]
         chosen = [sendable[number % len(sendable)] for number in range(runs)]
         self._random.shuffle(chosen)
         twice = [self._random.random() < 0.3 for _ in chosen]
@@ -99,7 +99,7 @@ class Clients:
     def records(self) -> Records:
         """All that is known outside by now."""
         with self._lock:
-            kinds = [one.kind for one in self.kinds.all]
+            kinds = [kind.kind for kind in self.kinds.all]
             return Records(kinds, list(self._triggers), self._effects(), list(self._answers))
 
     def _effects(self) -> list[Effect]:
@@ -127,7 +127,7 @@ class Clients:
         if started.by == "execute":
             workflows, ids = (started.kind.workflow,), tuple(answer["runId"] for answer in told)
         else:
-            same = [one for one in self.kinds.all if one.by == started.by]
+            same = [kind for kind in self.kinds.all if kind.by == started.by]
             workflows, ids = tuple(one.kind.workflow for one in same), ()
         with self._lock:
             self._triggers.append(Trigger(mark, workflows, mark, ids))

@@ -62,8 +62,8 @@ class Browser:
         """
         forms = [form for form in self.root.forms if (form.action or self.path) == action]
         # A browser leaves out the line break behind an area's tag, and those within one line.
-        areas = {one.get("name") for one in forms[number].iter("textarea")}
-        lines = {one.get("name") for one in forms[number].iter("input") if one.type == "text"}
+        areas = {field.get("name") for field in forms[number].iter("textarea")}
+        lines = {field.get("name") for field in forms[number].iter("input") if field.type == "text"}
         data: dict[str, list[str]] = {}
         for name, value in forms[number].form_values():
             if name in areas:

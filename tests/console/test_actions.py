@@ -90,8 +90,8 @@ class TestAutomations:
         owner.open(page)
         owner.press(f"{page}/1/restore")
         assert "is the current one again" in owner.text
-        found = workflows.get(there.workspace, there.workflow)
-        assert (found.version, found.definition["description"]) == (3, KYC["description"])
+        automation = workflows.get(there.workspace, there.workflow)
+        assert (automation.version, automation.definition["description"]) == (3, KYC["description"])
         assert owner.open(f"{page}/9").status_code == 404
 
     def test_the_file_is_what_apply_takes(self, owner: Browser, there: Sample) -> None:
@@ -210,7 +210,10 @@ class TestRuns:
 
     def test_its_steps_are_drawn_with_its_own_values(self, owner: Browser, there: Sample) -> None:
         owner.open(f"/console/runs/{there.runs['completed']}")
-        said = [one.text_content() for one in owner.root.xpath("//li[.//p[@class='say']]//p")]
+        said = [
+            paragraph.text_content()
+            for paragraph in owner.root.xpath("//li[.//p[@class='say']]//p")
+        ]
         assert said[0] == "GET https://registry.example/acme"
         # What has not run says what it would do.
         assert "{{loop.item.email}}" in said
@@ -314,12 +317,12 @@ class TestApprovals:
                 new = NewWait(run, "mail", 0, WaitKind.DECISION, due_at=due, question=question)
                 waits.open_wait(session, new)
         owner.open("/console/approvals")
-        first = [one.text_content() for one in owner.root.xpath("//main//li//h2")]
+        first = [heading.text_content() for heading in owner.root.xpath("//main//li//h2")]
         assert len(first) == 25
         assert "31 wait." in owner.text
         (following,) = owner.root.xpath("//a[@rel='next']/@href")
         owner.open(following)
-        second = [one.text_content() for one in owner.root.xpath("//main//li//h2")]
+        second = [heading.text_content() for heading in owner.root.xpath("//main//li//h2")]
         assert len({*first, *second}) == 31
         assert "May we pay 29?" in second
         assert "Approval needed" not in owner.text

@@ -115,7 +115,7 @@ class Writing:
         """Write it, and see what the page says."""
         self._browser.open(f"{self.page}?at={at}")
         (state,) = self._browser.root.xpath("//div[@id='part-state']")
-        kept = {one.get("name"): one.get("value") for one in state.iter("input")}
+        kept = {field.get("name"): field.get("value") for field in state.iter("input")}
         text = draft if isinstance(draft, str) else json.dumps(draft)
         answer = self._browser.http.post(
             self.page, data={**kept, "at": at, "do": "keep:", "yaml": text, **typed}

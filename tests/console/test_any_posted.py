@@ -78,9 +78,9 @@ def offered(owner: Browser, there: Sample) -> list[Offered]:
                 continue
             # Of a button the value is sent when it is pressed.
             buttons = [
-                (one.get("name"), one.get("value") or "")
-                for one in form.iter("button")
-                if one.get("name")
+                (button.get("name"), button.get("value") or "")
+                for button in form.iter("button")
+                if button.get("name")
             ]
             values: list[Any] = [*form.form_values(), *buttons[:1]]
             inputs = tuple((name, value or "") for name, value in values)

@@ -184,9 +184,9 @@ def test_saving_makes_a_version_and_is_on_record(building: Building, there: Samp
         {"f:description": "New words", "f:variables:0": "limit", "f:variables:0:value": "12"},
     )
     assert "Saved as a new version" in building.browser.text
-    found = workflows.get(there.workspace, there.workflow)
-    assert (found.version, found.definition["description"]) == (3, "New words")
-    assert found.definition["variables"] == {"limit": 12}
+    automation = workflows.get(there.workspace, there.workflow)
+    assert (automation.version, automation.definition["description"]) == (3, "New words")
+    assert automation.definition["variables"] == {"limit": 12}
     with unit_of_work() as session:
         last = session.query(AuditLog).order_by(AuditLog.at.desc()).first()
         assert last is not None

@@ -274,9 +274,9 @@ def test_steps_are_made_moved_and_saved_by_the_keyboard_alone(
     expect(page.locator("[id='about-f:config.duration']")).to_contain_text("5 min")
     keys.press("Control+s")
     expect(page.locator("[role=status]").first).to_contain_text("Saved as a new version")
-    found = workflows.get(there.workspace, there.workflow)
-    assert found.version == 3
-    assert "PT5M" in str(found.definition)
+    automation = workflows.get(there.workspace, there.workflow)
+    assert automation.version == 3
+    assert "PT5M" in str(automation.definition)
     page.locator("[data-step=later]").focus()
     keys.press("Delete")
     expect(page.locator("[data-step=later]")).to_have_count(0)

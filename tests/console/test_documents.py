@@ -18,7 +18,7 @@ ROOT = "/console/documents"
 
 
 def names(browser: Browser) -> list[str]:
-    return [one.text for one in browser.root.xpath("//tbody//a[contains(@class, 'strong')]")]
+    return [link.text for link in browser.root.xpath("//tbody//a[contains(@class, 'strong')]")]
 
 
 class TestDocuments:
@@ -142,7 +142,7 @@ class TestTemplates:
         (made,) = templates.list_all(there.workspace)
         page = f"{ROOT}/templates/{made.id}"
         owner.open(page)
-        (form,) = [one for one in owner.root.forms if one.action == page]
+        (form,) = [form for form in owner.root.forms if form.action == page]
         shown = dict(form.form_values())
         owner.press(page, name="Theirs")
         more = {name: value for name, value in shown.items() if name != "csrf"}

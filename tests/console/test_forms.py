@@ -85,7 +85,7 @@ class TestList:
     )
     def test_it_is_searched(self, owner: Browser, query: str, found: list[str]) -> None:
         owner.open(f"/console/forms?{query}")
-        assert [one.text for one in owner.root.xpath("//tbody//a[@class='strong']")] == found
+        assert [link.text for link in owner.root.xpath("//tbody//a[@class='strong']")] == found
 
     def test_it_has_pages(self, owner: Browser, there: Sample) -> None:
         with unit_of_work() as session:
@@ -94,9 +94,9 @@ class TestList:
                 for number in range(30)
             )
         owner.open("/console/forms")
-        seen = [one.text for one in owner.root.xpath("//tbody//a[@class='strong']")]
+        seen = [link.text for link in owner.root.xpath("//tbody//a[@class='strong']")]
         owner.open(owner.root.xpath("//a[@rel='next']/@href")[0])
-        seen += [one.text for one in owner.root.xpath("//tbody//a[@class='strong']")]
+        seen += [link.text for link in owner.root.xpath("//tbody//a[@class='strong']")]
         assert (len(seen), len(set(seen))) == (32, 32)
 
     def test_a_form_without_a_title_is_refused_where_it_is_typed(self, owner: Browser) -> None:
@@ -208,10 +208,10 @@ class TestDesigner:
             data |= {f"option.{number}": label, f"option.{number}:value": value}
         data["do"] = "option:up:3"
         owner._take(owner.http.post(designing.page, data=data))
-        assert [one["value"] for one in options()] == ["PL", "France", "DE"]
+        assert [option["value"] for option in options()] == ["PL", "France", "DE"]
         for unnamed in ("option:up:" + "9" * 5000, "option:out:²", "option:out:", "option:off:0"):
             assert designing.do(unnamed).status_code == 400
-            assert [one["value"] for one in options()] == ["PL", "France", "DE"]
+            assert [option["value"] for option in options()] == ["PL", "France", "DE"]
         designing.do("option:out:0")
         assert options() == [
             {"label": "France", "value": "France"},
@@ -252,7 +252,9 @@ class TestDesigner:
         assert designing.texts("//button[@class='section-name']")[2] == "Anything else"
         designing.do("redo:")
         designing.do("save:")
-        titles = [one.get("title") for one in schema_of(there, there.questionnaire)["sections"]]
+        titles = [
+            section.get("title") for section in schema_of(there, there.questionnaire)["sections"]
+        ]
         assert titles == ["Anything else", "The company", "Directors"]
 
     def test_a_section_repeats_within_limits(self, owner: Browser, there: Sample) -> None:
@@ -379,16 +381,16 @@ class TestPage:
         owner.open(f"/console/forms/{there.questionnaire}")
         assert "10 files with a submission, 10 MB each at most: csv, docx" in owner.text
         owner.open(f"/console/forms/{there.form}")
-        assert "Files" not in [one.text for one in owner.root.xpath("//h3")]
+        assert "Files" not in [heading.text for heading in owner.root.xpath("//h3")]
 
     def test_it_is_duplicated_and_deleted(self, owner: Browser, there: Sample) -> None:
         page = f"/console/forms/{there.questionnaire}"
         owner.open(page)
         owner.press(f"{page}/duplicate")
         copy = owner.path.split("/")[3]
-        found = forms.get(there.workspace, copy)
-        assert (found.title, found.public) == ("Client questionnaire (copy)", False)
-        assert found.schema == schema_of(there, there.questionnaire)
+        form = forms.get(there.workspace, copy)
+        assert (form.title, form.public) == ("Client questionnaire (copy)", False)
+        assert form.schema == schema_of(there, there.questionnaire)
         owner.open(f"/console/forms/{copy}")
         assert owner.send(f"/console/forms/{copy}/delete").status_code == 400
         owner.open(f"/console/forms/{copy}")
@@ -440,9 +442,9 @@ class TestSubmissions:
         by = there.people["OWNER"]
         with unit_of_work() as session:
             (event,) = (
-                one
-                for one in session.query(Event).filter_by(type="FORM_SUBMITTED")
-                if one.data.get("submissionId") == there.submission
+                event
+                for event in session.query(Event).filter_by(type="FORM_SUBMITTED")
+                if event.data.get("submissionId") == there.submission
             )
         run = by_hand.execute(by, there.workflow, {"company": "x"}).id
         with unit_of_work() as session:
@@ -457,14 +459,14 @@ class TestSubmissions:
         owner.open(f"/console/submissions/{there.submission}")
         assert "Another." in owner.text
         assert "I would like to." in " ".join(
-            one.text_content() for one in owner.root.xpath("//details")
+            panel.text_content() for panel in owner.root.xpath("//details")
         )
 
     def test_what_is_of_no_field_is_shown_by_its_key(self, owner: Browser, there: Sample) -> None:
         with unit_of_work() as session:
             session.get_one(Submission, there.submission).data = {"other": [1, {"a": None}]}
         owner.open(f"/console/submissions/{there.submission}")
-        assert [one.text for one in owner.root.xpath("//section[1]/table/tr/th")] == [
+        assert [heading.text for heading in owner.root.xpath("//section[1]/table/tr/th")] == [
             "note",
             "other",
         ]

@@ -142,8 +142,8 @@ class TestIntegrations:
         assert answer.status_code == 409
         assert "Somebody else has changed the integration 'Theirs' meanwhile" in owner.text
         assert owner.root.xpath("//input[@name='config.fromName']/@value") == ["The robot"]
-        found = integrations.get(there.workspace, service)
-        assert (found.name, "fromName" in found.config) == ("Theirs", False)
+        integration = integrations.get(there.workspace, service)
+        assert (integration.name, "fromName" in integration.config) == ("Theirs", False)
 
     def test_credentials_stay_as_they_are_unless_they_are_given_or_forgotten(
         self, owner: Browser, there: Sample

@@ -51,10 +51,10 @@ def test_of_a_table_and_its_columns(owner: Browser, there: Sample, odd: str) -> 
     owner.open(page)
     owner.press(page, typed={"c1.name": "Other"}, do="down.0")
     owner.press(page, do="save")
-    found = tables.get(there.workspace, made.id)
-    assert (found.name, found.description) == (made.name, made.description)
-    assert [column["name"] for column in found.columns] == ["Other", odd]
-    assert found.columns[0]["options"] == made.columns[1]["options"]
+    table = tables.get(there.workspace, made.id)
+    assert (table.name, table.description) == (made.name, made.description)
+    assert [column["name"] for column in table.columns] == ["Other", odd]
+    assert table.columns[0]["options"] == made.columns[1]["options"]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -66,9 +66,9 @@ def test_of_a_board_and_its_steps(owner: Browser, there: Sample, odd: str) -> No
     owner.open(page)
     owner.press(page, typed={"s1.name": "Other"}, do="down.0")
     owner.press(page, do="save")
-    found = templates.get(there.workspace, made.id)
-    assert (found.name, found.description) == (odd, odd)
-    assert [step["name"] for step in found.steps] == ["Other", odd]
+    template = templates.get(there.workspace, made.id)
+    assert (template.name, template.description) == (odd, odd)
+    assert [step["name"] for step in template.steps] == ["Other", odd]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -77,8 +77,8 @@ def test_of_an_integration(owner: Browser, there: Sample, odd: str) -> None:
     page = f"/console/integrations/{made.id}"
     owner.open(page)
     owner.press(page, typed={"config.port": "25"})
-    found = integrations.get(there.workspace, made.id)
-    assert (found.name, found.config["port"]) == (odd, 25)
+    integration = integrations.get(there.workspace, made.id)
+    assert (integration.name, integration.config["port"]) == (odd, 25)
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -64,7 +64,7 @@ class TestBoard:
     def test_chosen_cards_are_moved_to_any_step(self, owner: Browser, there: Sample) -> None:
         owner.open(ROOT)
         boxes = owner.root.xpath("//input[@name='matter']/@value")
-        chosen = [one for one in boxes if one.split(":")[0] in there.matters[:3]]
+        chosen = [box for box in boxes if box.split(":")[0] in there.matters[:3]]
         (step,) = owner.root.xpath("//select[@name='step']/option[. = 'Approve']/@value")
         token = owner.root.xpath("//input[@name='csrf']/@value")[0]
         body = {"csrf": token, "matter": chosen, "step": step, "act": "goto"}
@@ -143,9 +143,9 @@ class TestMatter:
             "properties": '{"fee": 12345678901234567890}',
         }
         member.press(f"{ROOT}/new", typed=typed)
-        found = matters.get(there.workspace, member.path.rpartition("/")[2]).matter
-        assert (found.title, found.priority) == ("Take on Nova", "HIGH")
-        assert (found.tags, found.properties) == (["a", "b, c"], {"fee": 12345678901234567890})
+        matter = matters.get(there.workspace, member.path.rpartition("/")[2]).matter
+        assert (matter.title, matter.priority) == ("Take on Nova", "HIGH")
+        assert (matter.tags, matter.properties) == (["a", "b, c"], {"fee": 12345678901234567890})
         assert "Admin Lovelace" in member.text
         member.open(f"{ROOT}/new")
         answer = member.press(f"{ROOT}/new", typed={"title": " ", "properties": "[1]"})
@@ -167,7 +167,9 @@ class TestMatter:
         owner.open(page)
         assert owner.send(f"{page}/act", do="jump").status_code == 400
         with unit_of_work() as session:
-            kinds = [one.type for one in session.query(Event) if one.data.get("matterId") == matter]
+            kinds = [
+                event.type for event in session.query(Event) if event.data.get("matterId") == matter
+            ]
         assert sorted(kinds) == ["MATTER_STEP_COMPLETED", "MATTER_STEP_REJECTED"]
 
     def test_a_step_is_gone_to_only_from_where_it_was_seen(
@@ -187,7 +189,9 @@ class TestMatter:
         run = by_hand.execute(there.people["OWNER"], there.workflow, {"company": "x"})
         with unit_of_work() as session:
             event = next(
-                one for one in session.query(Event) if one.data.get("matterId") == there.matters[1]
+                event
+                for event in session.query(Event)
+                if event.data.get("matterId") == there.matters[1]
             )
             session.get_one(Run, run.id).event_id = event.id
         owner.open(f"{ROOT}/{there.matters[1]}")

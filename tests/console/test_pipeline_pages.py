@@ -42,8 +42,8 @@ def test_a_source_is_read_by_a_button_and_stopped_by_one(
     assert f"{page}/sync" not in member.actions(), "one at a time"
     assert member.root.xpath("//*[@data-follow='']"), "the page looks for what becomes of it"
     member.press(f"{page}/syncs/{sync}/stop")
-    found = syncs.get(there.workspace, there.things["http"], sync)
-    assert found.status == "STOPPED"
+    sync_details = syncs.get(there.workspace, there.things["http"], sync)
+    assert sync_details.status == "STOPPED"
     assert f"{page}/sync" in member.actions()
 
 

@@ -108,7 +108,7 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(
     }
     owner.press(NEW, typed=typed, do="save")
     assert owner.answer.status_code == 400
-    wrong = {one.get("name") for one in owner.root.xpath("//*[@aria-invalid='true']")}
+    wrong = {field.get("name") for field in owner.root.xpath("//*[@aria-invalid='true']")}
     assert wrong >= {"name", "f:config.url", "paging.type"}
     (table,) = owner.root.xpath("//fieldset[@class='filled']")
     assert "fieldMapping must say where 'id' is" in table.text_content()

@@ -16,7 +16,7 @@ from tests.environment import Environment
 
 
 def types(browser: Browser) -> list[str]:
-    return [str(one) for one in browser.root.xpath("//td[@data-label='Type']/code/text()")]
+    return [str(kind) for kind in browser.root.xpath("//td[@data-label='Type']/code/text()")]
 
 
 class TestSecurityEvents:
@@ -53,7 +53,9 @@ class TestSecurityEvents:
         assert "attachment" in answer.headers["content-disposition"]
         file = json.loads(answer.text)
         found = file["securityEvents"]
-        assert {one["actor"] for one in found} == {str(number) for number in range(1_200)}
+        assert {security_event["actor"] for security_event in found} == {
+            str(number) for number in range(1_200)
+        }
         assert file["pagination"] == {"limit": 1_200, "nextCursor": None}
 
     def test_where_nothing_was_refused_the_page_says_what_would_be_here(

@@ -250,7 +250,7 @@ class TestSignIn:
         assert (browser.path, browser.heading()) == ("/console/sign-in", "Sign in")
         browser.press("/console/sign-in", email=there.emails["VIEWER"], password=PASSWORD)
         assert browser.path == f"/console/runs/{there.runs['failed']}"
-        cookie = next(one for one in browser.http.cookies.jar if one.name == COOKIE)
+        cookie = next(cookie for cookie in browser.http.cookies.jar if cookie.name == COOKIE)
         assert cookie.has_nonstandard_attr("HttpOnly")
 
     @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_the_theme_is_kept_and_its_page_is_shown_again(owner: Browser) -> None:
 
 def test_a_template_has_no_words_of_its_own() -> None:
     said: dict[str, list[str]] = {}
-    for path in (one for folder in TEMPLATES for one in folder.glob("*.html")):
+    for path in (template for folder in TEMPLATES for template in folder.glob("*.html")):
         text = re.sub(r"\{[{%#].*?[}%#]\}", " ", path.read_text(), flags=re.DOTALL)
         text = re.sub(r"<code>./automations[^<]*</code>", " ", text)
         text = re.sub(r"<[^>]*>", " ", text, flags=re.DOTALL)

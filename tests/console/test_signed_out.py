@@ -160,5 +160,5 @@ def test_a_button_that_is_pressed_again_while_it_is_at_work_does_nothing_more(
     until("the request", look).continue_()
     expect(page.locator("h1 .badge")).to_have_text("Running")
     with unit_of_work() as session:
-        assert [one.input["company"] for one in session.query(Run)].count("ACME") == 1
+        assert [run.input["company"] for run in session.query(Run)].count("ACME") == 1
     page.context.close()

@@ -39,7 +39,7 @@ def firsts(browser: Browser) -> list[str]:
 def events_of(there: Sample, kind: str) -> list[dict[str, Any]]:
     with unit_of_work() as session:
         found = session.query(Event).filter(Event.type == kind).order_by(Event.created_at)
-        return [dict(one.data) for one in found]
+        return [dict(event.data) for event in found]
 
 
 class TestShapes:
@@ -335,7 +335,7 @@ class TestRows:
         assert events_of(there, "RECORD_UPDATED") == []
         owner.press(page, typed={"v.note": "new"})
         assert data_of(there, row.id) == {**kept, "note": "new"}
-        (form,) = [one for one in owner.root.forms if one.action == page]
+        (form,) = [form for form in owner.root.forms if form.action == page]
         chosen = [value for name, value in form.form_values() if name == "v.ordered"]
         owner.press(page, typed={"v.ordered": [*map(sent, chosen), "D"]})  # type: ignore[dict-item]
         assert data_of(there, row.id)["ordered"] == [*broken, "D"]
@@ -408,7 +408,7 @@ class TestRows:
         form = there.form
         forms.update(there.workspace, form, title=None, description=None, form=None, public=True)
         submissions.submit(there.workspace, form, {"note": "Hello"})
-        (table,) = (one for one in tables.list_all(there.workspace) if one.form_id == form)
+        (table,) = (table for table in tables.list_all(there.workspace) if table.form_id == form)
         owner.open(f"{ROOT}/{table.id}")
         assert "submissions of a form" in owner.text
         assert not owner.root.xpath("//input[@type='checkbox']")
@@ -447,7 +447,7 @@ class TestFiles:
         answer = owner.send(f"{page}/rows", seen=seen)
         assert answer.status_code == 400, "leaving out is to be said"
         owner.open(page)
-        (form,) = [one for one in owner.root.forms if one.action == f"{page}/rows"]
+        (form,) = [form for form in owner.root.forms if form.action == f"{page}/rows"]
         (button,) = form.xpath(".//button[@name='leave_out']")
         body: dict[str, Any] = dict(form.form_values())
         targets = form.xpath(".//input[@name='to']/@value")
@@ -468,7 +468,7 @@ class TestFiles:
         self, owner: Browser, there: Sample
     ) -> None:
         page = self.look(owner, there, b"company\nSeen\n")
-        (form,) = [one for one in owner.root.forms if one.action == f"{page}/rows"]
+        (form,) = [form for form in owner.root.forms if form.action == f"{page}/rows"]
         body: dict[str, Any] = dict(form.form_values())
         self.look(owner, there, b"company\nOther\n")
         owner.post(f"{page}/rows", data=body)
@@ -482,7 +482,7 @@ class TestFiles:
         page = self.look(owner, there, "company,amount\nŻubr,7\n".encode("cp1250"))
         owner.open(f"{page}?charset=windows-1250&separator=comma&headed=yes&to=company&to=")
         assert "Żubr" in owner.text
-        (form,) = [one for one in owner.root.forms if one.action == f"{page}/rows"]
+        (form,) = [form for form in owner.root.forms if form.action == f"{page}/rows"]
         body: dict[str, Any] = dict(form.form_values())
         answer = owner.post(f"{page}/rows", data=body)
         assert answer.status_code == 409, "one target is not told for each column"
@@ -518,12 +518,12 @@ class TestFiles:
         content = workbooks.book({"Notes": "", "Data": rows})
         page = self.look(owner, there, content, "book.xlsx")
         assert "is empty" in owner.text
-        (form,) = [one for one in owner.root.forms if one.get("id") == "reading"]
+        (form,) = [form for form in owner.root.forms if form.get("id") == "reading"]
         assert form.inputs["sheet"].value_options == ["Notes", "Data"]
         assert not {"separator", "charset"} & set(form.inputs.keys())
         owner.open(f"{page}?of_sheet=Notes&sheet=Data&to=company")
         assert "1 row would be added." in owner.text
-        (form,) = [one for one in owner.root.forms if one.action == f"{page}/rows"]
+        (form,) = [form for form in owner.root.forms if form.action == f"{page}/rows"]
         body: dict[str, Any] = dict(form.form_values())
         owner.post(f"{page}/rows", data={**body, "to": ["amount", "company"]})
         assert firsts(owner)[0] == "Of a sheet"
@@ -568,7 +568,7 @@ class TestFiles:
 
 def rows_named(there: Sample, company: str) -> dict[str, Any]:
     with unit_of_work() as session:
-        found = [one.data for one in session.query(DataRow) if one.data.get("company") == company]
+        found = [row.data for row in session.query(DataRow) if row.data.get("company") == company]
     assert len(found) == 1
     return dict(found[0])
 

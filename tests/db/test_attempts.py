@@ -111,7 +111,7 @@ def test_in_a_loop_it_says_in_which_iteration(engine: Engine, service: Service) 
     engine.run(task(begun(each([1, 2], onItemError="continue")), "each"))
     with unit_of_work() as session:
         noted = session.scalars(select(SecurityEvent)).all()
-    assert sorted(one.details["iteration"] for one in noted) == [[0], [1]]
+    assert sorted(line.details["iteration"] for line in noted) == [[0], [1]]
 
 
 @everywhere

@@ -104,8 +104,8 @@ class Slow(Airflow):
 
     def start_one(self, run: NewDagRun) -> OrchestratorError | None:
         with unit_of_work() as session:
-            found = session.get_one(Run, run.run_id)
-            cancellations.end(session, found, "Cancelled.")
+            stored_run = session.get_one(Run, run.run_id)
+            cancellations.end(session, stored_run, "Cancelled.")
         until("the cancellation", lambda: count(Job.kind == JobKind.FAIL_RUN) == 0)
         return super().start_one(run)
 

@@ -51,7 +51,7 @@ def named(name: str, draft: editing.Draft) -> editing.Draft:
 
 
 def names(edit: edits.Edit) -> list[str]:
-    return [one.step["name"] for one in editing.walk(edit.definition)]
+    return [place.step["name"] for place in editing.walk(edit.definition)]
 
 
 def test_an_edit_has_no_effect_before_it_is_saved_and_says_what_keeps_it_from_that(
@@ -88,8 +88,8 @@ def test_saving_makes_a_version_as_the_api_does_and_ends_the_edit(by: Principal)
     workflow = made(by)
     edit = edits.get(by, workflow)
     edit = edits.apply(by, workflow, 1, 0, "name", lambda draft: {**draft, "name": "Renamed"})
-    found = edits.save(by, workflow, edit.number, ports(), WorkflowStatus.ACTIVE)
-    assert (found.version, found.name, found.status) == (2, "Renamed", "ACTIVE")
+    saved = edits.save(by, workflow, edit.number, ports(), WorkflowStatus.ACTIVE)
+    assert (saved.version, saved.name, saved.status) == (2, "Renamed", "ACTIVE")
     with unit_of_work() as session:
         assert session.query(WorkflowEdit).count() == 0
         assert session.query(WorkflowEditState).count() == 0
@@ -158,16 +158,16 @@ def test_a_typed_secret_is_sealed_at_once_and_saved_as_it_was_typed(by: Principa
     edit = edits.apply(by, workflow, 1, 0, "trigger", lambda draft: {**draft, "trigger": trigger})
     assert edit.definition["trigger"]["secret"] == "********"
     with unit_of_work() as session:
-        kept = str([one.definition for one in session.query(WorkflowEditState)])
+        kept = str([edit.definition for edit in session.query(WorkflowEditState)])
         assert secret not in kept
     edit = edits.apply(by, workflow, 1, edit.number, "x", lambda draft: {**draft, "name": "New"})
-    found = edits.save(by, workflow, edit.number, ports())
-    stored = found.definition["trigger"]["secret"]
+    saved = edits.save(by, workflow, edit.number, ports())
+    stored = saved.definition["trigger"]["secret"]
     assert webhook_secrets.value_of(by.workspace_id, str(stored)) == secret
     edit = edits.apply(by, workflow, 2, 0, "x", lambda draft: {**draft, "name": "Newer"})
     assert edit.definition["trigger"]["secret"] == "********"
-    found = edits.save(by, workflow, edit.number, ports())
-    stored = found.definition["trigger"]["secret"]
+    saved = edits.save(by, workflow, edit.number, ports())
+    stored = saved.definition["trigger"]["secret"]
     assert webhook_secrets.value_of(by.workspace_id, str(stored)) == secret
 
 
@@ -201,8 +201,8 @@ def test_an_edit_that_changes_nothing_keeps_nobody_from_a_version_that_others_ha
     edit = edits.step_back(by, workflow, edit.number, 1)
     workflows.update(by, workflow, {"description": "Theirs, too"}, ports())
     edit = edits.get(by, workflow)
-    found = edits.save(by, workflow, edit.number, ports(), WorkflowStatus.ACTIVE)
-    assert (found.status, found.definition["description"]) == ("ACTIVE", "Theirs, too")
+    saved = edits.save(by, workflow, edit.number, ports(), WorkflowStatus.ACTIVE)
+    assert (saved.status, saved.definition["description"]) == ("ACTIVE", "Theirs, too")
 
 
 def test_a_sample_outlasts_what_is_saved_and_other_windows_are_told(by: Principal) -> None:
@@ -239,7 +239,7 @@ def test_edits_go_with_their_member(by: Principal) -> None:
     add(by, workflow)
     members.delete(by, grace.id)
     with unit_of_work() as session:
-        assert [one.editor_id for one in session.query(WorkflowEdit)] == [by.editor]
+        assert [edit.editor_id for edit in session.query(WorkflowEdit)] == [by.editor]
 
 
 def test_two_windows_that_begin_at_once_do_not_overwrite_each_other(by: Principal) -> None:

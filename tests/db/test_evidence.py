@@ -82,12 +82,12 @@ class TestSources:
         record(home, "thing.create")
         record(home, "thing.delete", "bob")
         record(workspace("other"), "thing.create")
-        found = rows(capture(home, "all"))
-        assert [(line["action"], line["actor"]) for line in found] == [
+        snapshot_rows = rows(capture(home, "all"))
+        assert [(line["action"], line["actor"]) for line in snapshot_rows] == [
             ("thing.create", "ada"),
             ("thing.delete", "bob"),
         ]
-        assert found[0]["details"] == {"n": 1}
+        assert snapshot_rows[0]["details"] == {"n": 1}
         wanted = {"actor": ["bob", "eve"], "resourceType": "thing"}
         kept = capture(home, "some", filter=wanted, columns=("action",))
         assert rows(kept) == [{"action": "thing.delete"}]
@@ -104,7 +104,7 @@ class TestSources:
                     .where(AuditLog.action == f"thing.{day}")
                     .values(at=first + timedelta(days=day))
                 )
-        found = rows(
+        snapshot_rows = rows(
             capture(
                 home,
                 "range",
@@ -112,7 +112,7 @@ class TestSources:
                 until=first + timedelta(days=2),
             )
         )
-        assert [line["action"] for line in found] == ["thing.1"]
+        assert [line["action"] for line in snapshot_rows] == ["thing.1"]
 
     def test_security_events(self, home: str) -> None:
         other = workspace("other")
@@ -129,8 +129,8 @@ class TestSources:
         member(home, "ada", "OWNER")
         member(home, "bob")
         member(workspace("other"), "eve")
-        found = rows(capture(home, "members", "ORG_MEMBERS"))
-        assert [(one["name"], one["role"]) for one in found] == [
+        snapshot_rows = rows(capture(home, "members", "ORG_MEMBERS"))
+        assert [(one["name"], one["role"]) for one in snapshot_rows] == [
             ("ada", "OWNER"),
             ("bob", "MEMBER"),
         ]
@@ -187,8 +187,12 @@ class TestChain:
                 None,
                 *(link.chain_sha256 for link in links[:-1]),
             ]
-            found = verify(one)
-            assert (found.count, found.head, found.broken) == (12, links[-1].chain_sha256, None)
+            verification = verify(one)
+            assert (verification.count, verification.head, verification.broken) == (
+                12,
+                links[-1].chain_sha256,
+                None,
+            )
 
     def test_the_same_key_at_once_is_one_snapshot(self, home: str) -> None:
         with ThreadPoolExecutor(4) as pool:
@@ -241,19 +245,19 @@ class TestVerify:
         self, home: str, values: dict[str, Any], reason: str
     ) -> None:
         self.tamper(home, 3, **values)
-        found = verify(home)
-        assert found.broken is not None
-        assert (found.count, found.broken.number) == (2, 3)
-        assert found.broken.snapshot_id == chain(home)[2].id
-        assert reason in found.broken.reason
+        verification = verify(home)
+        assert verification.broken is not None
+        assert (verification.count, verification.broken.number) == (2, 3)
+        assert verification.broken.snapshot_id == chain(home)[2].id
+        assert reason in verification.broken.reason
 
     def test_a_link_forged_with_its_hashes_breaks_the_next_one(self, home: str) -> None:
         self.tamper(home, 3, title="Forged")
         forged = chain(home)[2]
         self.tamper(home, 3, chain_sha256=evidence._link(forged).chain_sha256)
-        found = verify(home)
-        assert found.broken is not None
-        assert (found.broken.number, found.broken.reason) == (
+        verification = verify(home)
+        assert verification.broken is not None
+        assert (verification.broken.number, verification.broken.reason) == (
             4,
             "does not follow the snapshot before it",
         )
@@ -262,10 +266,10 @@ class TestVerify:
     def test_a_snapshot_that_was_deleted_is_missed(self, home: str, number: int) -> None:
         with unit_of_work() as session:
             session.execute(delete(EvidenceSnapshot).where(EvidenceSnapshot.number == number))
-        found = verify(home)
-        assert found.broken is not None
-        assert (found.broken.number, found.broken.snapshot_id) == (number, None)
-        assert "is missing" in found.broken.reason
+        verification = verify(home)
+        assert verification.broken is not None
+        assert (verification.broken.number, verification.broken.snapshot_id) == (number, None)
+        assert "is missing" in verification.broken.reason
 
 
 class TestCommand:

@@ -75,18 +75,20 @@ def test_runs_are_counted_where_they_began(database: str) -> None:
     add(here, two, 2 * DAY)
     add(here, two, 30 * DAY, took=1)
     add(workspace("other"), automation(workspace("third")), timedelta(), took=1)
-    found = figures.compute(here, None, a_week())
-    assert {part: dict(one.counts) for part, one in found.runs.parts.items()} == {
+    report = figures.compute(here, None, a_week())
+    assert {part: dict(one.counts) for part, one in report.runs.parts.items()} == {
         6: {"COMPLETED": 3},
         4: {"FAILED": 1, "RUNNING": 1},
     }
-    assert found.runs.parts[6].seconds == [2.0, 2.8, 2.98]
-    assert found.runs.parts[4].seconds is None, "those that failed say nothing of how long it takes"
-    assert {each: dict(seen.counts) for each, seen in found.runs.automations.items()} == {
+    assert report.runs.parts[6].seconds == [2.0, 2.8, 2.98]
+    assert report.runs.parts[4].seconds is None, (
+        "those that failed say nothing of how long it takes"
+    )
+    assert {each: dict(seen.counts) for each, seen in report.runs.automations.items()} == {
         one: {"COMPLETED": 3, "FAILED": 1},
         two: {"RUNNING": 1},
     }
-    assert not found.is_cut
+    assert not report.is_cut
     alone = figures.compute(here, two, a_week())
     assert (alone.runs.whole.runs, set(alone.runs.parts)) == (1, {4})
 
@@ -108,9 +110,9 @@ def test_of_too_many_the_newest_are_counted_and_that_is_said(database: str) -> N
     one = automation(here)
     for days in range(5):
         add(here, one, days * DAY, took=1)
-    found = figures.compute(here, None, a_week(), limit=3)
-    assert (found.is_cut, found.runs.whole.runs, set(found.runs.parts)) == (True, 3, {4, 5, 6})
-    assert found.runs.oldest == NOW - 2 * DAY
+    report = figures.compute(here, None, a_week(), limit=3)
+    assert (report.is_cut, report.runs.whole.runs, set(report.runs.parts)) == (True, 3, {4, 5, 6})
+    assert report.runs.oldest == NOW - 2 * DAY
 
 
 def test_costs_are_what_the_runs_have_spent(database: str) -> None:

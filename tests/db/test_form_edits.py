@@ -71,8 +71,10 @@ def test_an_edit_has_no_effect_before_it_is_saved_and_is_then_a_version(
     with unit_of_work() as session:
         assert session.query(FormEdit).count() == 0
         lines = [
-            one.action
-            for one in session.query(AuditLog).filter_by(resource_id=form).order_by(AuditLog.id)
+            audit_log.action
+            for audit_log in session.query(AuditLog)
+            .filter_by(resource_id=form)
+            .order_by(AuditLog.id)
         ]
         assert lines == ["form.create", "form.update"]
 
@@ -193,7 +195,7 @@ def test_edits_go_with_the_form_and_with_the_member(by: Principal, form: str) ->
     change(another(by), form, titled("Another's"))
     members.delete(by, ada.id)
     with unit_of_work() as session:
-        assert [one.editor_id for one in session.query(FormEdit)] == ["another"]
+        assert [edit.editor_id for edit in session.query(FormEdit)] == ["another"]
     forms.delete(by.workspace_id, form)
     with unit_of_work() as session:
         assert session.query(FormEdit).count() == 0

@@ -36,12 +36,12 @@ from tests.db.place import Place
 from tests.db.workspace import at_once
 from tests.doubles import ports
 
-SLUGS = [one.slug for one in gallery.entries()]
+SLUGS = [entry.slug for entry in gallery.entries()]
 
 
 def test_there_are_twelve() -> None:
     assert len(SLUGS) == 12
-    assert {one.category for one in gallery.entries()} == {
+    assert {entry.category for entry in gallery.entries()} == {
         "Clients", "Compliance", "Finance", "People", "Security", "Service",
     }  # fmt: skip
 

@@ -65,9 +65,9 @@ def test_a_dag_that_is_paused_is_known_until_it_is_unpaused(here: str) -> None:
     holds = Holds(airflow)
     for _ in range(2):
         holds.poll()
-    found = held(one)
-    assert found == HeldUp(found.kind, "anna", SINCE) if found else False
-    assert "paused in Airflow by anna" in (found.reason if found else "")
+    hold = held(one)
+    assert hold == HeldUp(hold.kind, "anna", SINCE) if hold else False
+    assert "paused in Airflow by anna" in (hold.reason if hold else "")
     assert held(other) is None
     with unit_of_work() as session:
         assert held_up.count(session) == {"paused": 1, "deleted": 0}
@@ -80,9 +80,9 @@ def test_one_of_whom_nobody_knows_who_has_paused_it_is_known_all_the_same(here: 
     workflow, airflow = automation(here), Airflow()
     airflow.stopped, airflow.named = {dag_id(workflow)}, False
     Holds(airflow).poll()
-    found = held(workflow)
-    assert found is not None
-    assert found.reason.startswith("Its DAG was paused in Airflow: ")
+    hold = held(workflow)
+    assert hold is not None
+    assert hold.reason.startswith("Its DAG was paused in Airflow: ")
 
 
 def test_whoever_starts_a_run_then_is_told_why_it_does_not_begin(here: str) -> None:
@@ -97,7 +97,7 @@ def test_whoever_starts_a_run_then_is_told_why_it_does_not_begin(here: str) -> N
         assert found.held_up is not None
         assert found.held_up.by == "anna"
     assert reading.detail(here, workflow, waits.id).queued
-    assert [one.held_up is not None for one in workflows.list_all(here)] == [True]
+    assert [workflow.held_up is not None for workflow in workflows.list_all(here)] == [True]
     assert workflows.get(here, workflow).held_up == waits.held_up
 
 
@@ -106,9 +106,9 @@ def test_a_dag_that_is_deleted_is_known_until_it_is_back(here: str) -> None:
     airflow.deleted = {dag_id(workflow)}
     lost_dags.recover(workflow, "anna", SINCE)
     Holds(airflow).poll()
-    found = held(workflow)
-    assert found is not None
-    assert (found.kind, found.by, found.since) == ("deleted", "anna", SINCE)
+    hold = held(workflow)
+    assert hold is not None
+    assert (hold.kind, hold.by, hold.since) == ("deleted", "anna", SINCE)
     airflow.deleted = set()
     Holds(airflow).poll()
     assert held(workflow) is None

@@ -31,7 +31,7 @@ def asked(here: str, file: list[dict[str, Any]]) -> tuple[list[str], int]:
     """What became of each of a file, and how many statements it took."""
     with statements() as seen:
         applied = files.apply(principal(here), file, ports())
-    return [one.action for one in applied], len(seen)
+    return [definition.action for definition in applied], len(seen)
 
 
 def test_many_new_ones_take_no_more_statements_than_one(here: str) -> None:
@@ -57,6 +57,6 @@ def test_they_are_numbered_and_published_in_the_order_of_their_file(here: str) -
                 " JOIN workflow_version ON workflow_id = workflow.id ORDER BY number"
             )
         ).all()
-    assert [row.name for row in rows] == [one["name"] for one in many(30)]
+    assert [row.name for row in rows] == [definition["name"] for definition in many(30)]
     assert [row.revision for row in rows] == list(range(1, 31))
     assert rows[-1].number - rows[0].number == 29

@@ -93,7 +93,7 @@ def test_workspaces_take_turns_however_many_automations_they_have(here: str) -> 
     for _ in range(20):
         found += owners(taken(turns))
     assert found[lone] == 20 * BATCH / 2
-    assert {found[one] for one in many} == {20 * BATCH / 2 / 5}
+    assert {found[owner] for owner in many} == {20 * BATCH / 2 / 5}
 
 
 def test_of_more_automations_than_are_taken_at_once_each_has_its_turn(here: str) -> None:
@@ -101,8 +101,8 @@ def test_of_more_automations_than_are_taken_at_once_each_has_its_turn(here: str)
     for one in many:
         queue(here, one, 2)
     turns = Turns()
-    found = owners(subject for _ in range(3) for subject in taken(turns))
-    assert found == dict.fromkeys(many, 1)
+    turns_by_owner = owners(subject for _ in range(3) for subject in taken(turns))
+    assert turns_by_owner == dict.fromkeys(many, 1)
 
 
 def test_the_oldest_of_an_automation_comes_first(here: str) -> None:
@@ -121,8 +121,8 @@ def test_what_somebody_waits_for_comes_first_and_the_rest_not_never(here: str) -
     turns = Turns()
     assert taken(turns, 1) == by_hand
     queue(here, watched, 400, "manual")
-    found = owners(subject for _ in range(40) for subject in taken(turns, 1))
-    assert found == {watched: 30, unwatched: 10}
+    turns_by_owner = owners(subject for _ in range(40) for subject in taken(turns, 1))
+    assert turns_by_owner == {watched: 30, unwatched: 10}
 
 
 def test_a_sender_who_waits_for_the_result_is_somebody_who_waits(here: str) -> None:

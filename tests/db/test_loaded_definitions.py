@@ -49,4 +49,4 @@ def test_threads_that_load_more_than_is_kept_do_not_disturb_each_other(
     wanted = [automation(here) for _ in range(4)] * 50
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(load, wanted))
-    assert [one.workflow_id for one in found] == wanted
+    assert [definition.workflow_id for definition in found] == wanted

@@ -123,7 +123,10 @@ def test_so_is_one_whom_a_form_is_sent_to(mailbox: Mailbox) -> None:
         until("the other", lambda: asked(mailbox) == {"bob@b.example"})
         until("the log", lambda: len(told(run)) == 1)
     with unit_of_work() as session:
-        requests = {one.recipient: one for one in session.scalars(select(FormRequest))}
+        requests = {
+            form_request.recipient: form_request
+            for form_request in session.scalars(select(FormRequest))
+        }
     assert requests["550-ada@b.example"].sent_at is None
     assert "550 no" in (requests["550-ada@b.example"].undelivered or "")
     assert requests["bob@b.example"].undelivered is None

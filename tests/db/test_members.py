@@ -93,7 +93,7 @@ def test_nobody_comes_to_be_an_owner_by_an_invitation_from_before() -> None:
     here = workspace()
     owner, admin = principal(here, "OWNER"), principal(here, "ADMIN")
     bob, eve = member(here, "bob", "MEMBER"), member(here, "eve", "MEMBER")
-    tokens = {one.name: sign_ins.invite(admin, one.id)[0] for one in (bob, eve)}
+    tokens = {person.name: sign_ins.invite(admin, person.id)[0] for person in (bob, eve)}
     members.update(owner, bob.id, role="OWNER")
     members.update(owner, eve.id, role="ADMIN")
     with pytest.raises(NotFound):

@@ -204,7 +204,9 @@ class TestSentForms:
         with pytest.raises(StepError):
             handlers.handle(claimed("send_form"))
         with unit_of_work() as session:
-            assert [one.sent_at for one in session.scalars(select(FormRequest))] == [None]
+            assert [
+                form_request.sent_at for form_request in session.scalars(select(FormRequest))
+            ] == [None]
         handlers.handle(claimed("send_form"))
         assert [link(run, "ada@b.example") in mail.body for mail in outbox.sent] == [True]
 
@@ -442,9 +444,9 @@ class TestRotation:
 
 
 def token_in(body: str) -> str:
-    found = re.search(r"/(?:callback|requests)/([\w-]+)", body)
-    assert found is not None
-    return found[1]
+    match = re.search(r"/(?:callback|requests)/([\w-]+)", body)
+    assert match is not None
+    return match[1]
 
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

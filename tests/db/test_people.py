@@ -94,7 +94,9 @@ def in_airflow(engine: Engine, run: Run, user: str) -> str:
 
 def votes(run: Run) -> dict[str, str | None]:
     with unit_of_work() as session:
-        return {one.address: one.decision for one in session.scalars(select(Approver))}
+        return {
+            approver.address: approver.decision for approver in session.scalars(select(Approver))
+        }
 
 
 class TestIdentities:

@@ -145,7 +145,7 @@ def test_a_sync_starts_each_automation_once_with_the_rows_that_it_asks_for(here:
     matched(events()[2].id, Handlers(ports(), ports()))  # type: ignore[arg-type]
     with unit_of_work() as session:
         last = session.scalars(select(Run.workflow_id).where(Run.event_id == events()[2].id))
-        assert {made[one] for one in last} == {"updated", "synced"}
+        assert {made[row_id] for row_id in last} == {"updated", "synced"}
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def number_of(workflow: str) -> int:
 def test_packs_that_have_changed_since_a_revision_are_named_once(here: str) -> None:
     published = SqlPublications()
     made = [automation(here) for _ in range(45)]
-    packs = sorted({number_of(one) // 20 for one in made})
+    packs = sorted({number_of(workflow_id) // 20 for workflow_id in made})
     assert published.packs(0) == packs
     seen = published.revision()
     assert published.packs(seen) == []

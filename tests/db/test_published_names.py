@@ -32,9 +32,9 @@ def test_a_trigger_is_published_with_the_name_of_what_it_is_for(
         workflows.create(by, {**body, **more}, ports()).id for more in ({"trigger": trigger}, {})
     ]
     (pack,) = SqlPublications().packs(0)
-    found = {one.workflow_id: one for one in SqlPublications().pack(pack)}
-    assert [found[one].subject for one in made] == ["Vendors", None]
-    assert {(one.workspace, one.owner, one.edited_by) for one in found.values()} == {
-        ("sales", "Anna", "Anna")
-    }
-    assert all(one.edited_at for one in found.values())
+    found = {published.workflow_id: published for published in SqlPublications().pack(pack)}
+    assert [found[workflow_id].subject for workflow_id in made] == ["Vendors", None]
+    assert {
+        (published.workspace, published.owner, published.edited_by) for published in found.values()
+    } == {("sales", "Anna", "Anna")}
+    assert all(published.edited_at for published in found.values())

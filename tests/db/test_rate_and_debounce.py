@@ -183,7 +183,7 @@ class TestDebounce:
         workflow = automation(here, debounce={"delay": "PT30S"})
         ids = [happened(here, rowId=f"r{number}") for number in range(3)]
         handle(handlers, "match_event")
-        assert [event(one).status for one in ids] == ["SKIPPED", "SKIPPED", "MATCHED"]
+        assert [event(event_id).status for event_id in ids] == ["SKIPPED", "SKIPPED", "MATCHED"]
         assert event(ids[0]).reason == (
             f"'Test' takes event {ids[1]}, which came later (debounce)."
         )
@@ -267,7 +267,7 @@ class TestDebounce:
         other = automation(here)
         ids = [happened(here) for _ in range(2)]
         handle(handlers, "match_event")
-        assert [event(one).status for one in ids] == ["MATCHED", "MATCHED"]
+        assert [event(event_id).status for event_id in ids] == ["MATCHED", "MATCHED"]
         assert len(runs_of(other)) == 2
 
     def test_an_event_is_never_debounced_into_a_second_run(

@@ -251,7 +251,7 @@ def test_its_own_task_waits_for_a_step_that_is_done_ahead_of_it(
                 had[node, one] = free
 
     lead(engine, task(run, "a"), within=look)
-    assert [one for one in "bcd" if not had["b", one]] == ["b"]
+    assert [node for node in "bcd" if not had["b", node]] == ["b"]
     assert not had["c", "c"]
     assert not had["d", "d"]
     assert had["d", "b"]  # two behind, it is free again

@@ -400,7 +400,7 @@ def test_no_act_counts_as_an_attempt_at_a_step(engine: Engine) -> None:
     run = waiting(engine)
     look(user_action(run, ActionKind.CLEAR, "ask"))
     with unit_of_work() as session:
-        assert [one for one in counters.totals(session) if one.kind == "step"] == []
+        assert [total for total in counters.totals(session) if total.kind == "step"] == []
 
 
 class Asked(Airflow):

@@ -48,11 +48,11 @@ def test_only_the_newest_version_uses_something(database: str) -> None:
     }
     made = workflows.create(by, {"name": "One", "steps": [loop]}, ports())
     by_secret = uses.of_secrets(here)
-    assert {name: [one.id for one in each] for name, each in by_secret.items()} == {
+    assert {name: [use.id for use in each] for name, each in by_secret.items()} == {
         "OLD": [made.id]
     }
     found = uses.of_step_types(here, ["http_request", "slack"])
-    assert {kind: [one.name for one in each] for kind, each in found.items()} == {
+    assert {kind: [use.name for use in each] for kind, each in found.items()} == {
         "http_request": ["One"]
     }
     workflows.update(by, made.id, {"steps": []}, ports())

@@ -36,7 +36,9 @@ def required_action(stack: Stack, workflow: str, run: str) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         found = stack.in_airflow("GET", path)["hitl_details"]
-        waiting = [one for one in found if one["task_instance"]["state"] == "awaiting_input"]
+        waiting = [
+            answer for answer in found if answer["task_instance"]["state"] == "awaiting_input"
+        ]
         return waiting[0] if waiting else None
 
     return until("the required action", look)

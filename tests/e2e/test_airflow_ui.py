@@ -86,7 +86,7 @@ def shown(stack: Stack) -> Shown:
     )
     run = stack.execute(workflow, note="first")
     required_action(stack, workflow, run)
-    steps = {one["name"]: one["id"] for one in stack.client.workflows.get(workflow)["steps"]}
+    steps = {step["name"]: step["id"] for step in stack.client.workflows.get(workflow)["steps"]}
     return Shown(stack, workflow, run, steps)
 
 
@@ -319,7 +319,9 @@ def backfilled(stack: Stack, opened: Opened) -> Backfilled:
         trigger={"type": "schedule", "cron": "0 5 * * *", "timezone": "Europe/Warsaw"},
     )
     step = next(
-        one["id"] for one in stack.client.workflows.get(workflow)["steps"] if one["name"] == "Ask"
+        step["id"]
+        for step in stack.client.workflows.get(workflow)["steps"]
+        if step["name"] == "Ask"
     )
     path = f"/dags/{dag_id(workflow)}"
     until("its DAG", lambda: True if stack.tried_in_airflow("GET", path).ok else None)

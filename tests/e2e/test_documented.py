@@ -66,7 +66,7 @@ def test_definitions_go_out_to_a_file_and_come_back_as_they_were(
 
 
 def test_a_second_workspace_sees_nothing_of_the_first(stack: Stack) -> None:
-    (command,) = [one for one in commands("deployment.md") if one[0] == "key"]
+    (command,) = [command for command in commands("deployment.md") if command[0] == "key"]
     done = stack.command(*command)
     assert done.returncode == 0, done.stderr
     headers = {"Authorization": f"Bearer {done.stdout.strip().splitlines()[-1]}"}

@@ -223,9 +223,9 @@ def test_whose_role_gives_none_is_not_let_in_and_told_so(fab: Fab) -> None:
 def test_who_signs_in_by_fabs_own_page_is_let_into_the_console_by_that(fab: Fab) -> None:
     browser = fab.browser()
     page = browser.get(f"{fab.airflow.address}/auth/login/", timeout=TIMEOUT)
-    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
-    assert found, page.text
-    given = {"username": "ulla", "password": WORD, "csrf_token": found[1]}
+    match = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
+    assert match, page.text
+    given = {"username": "ulla", "password": WORD, "csrf_token": match[1]}
     signed_in = browser.post(f"{fab.airflow.address}/auth/login/", data=given, timeout=TIMEOUT)
     assert signed_in.ok, signed_in.text
     door = browser.get(f"{fab.airflow.address}{DOOR}", allow_redirects=False, timeout=TIMEOUT)
@@ -303,4 +303,4 @@ def test_connections_are_given_to_the_bridge_alone_and_sealed(fab: Fab) -> None:
 
 def test_the_bridge_lists_the_operators_that_steps_may_run(fab: Fab) -> None:
     listed = fab.installed.api("GET", "/api/operators")
-    assert [one["operator"] for one in listed] == [OPERATOR]
+    assert [operator["operator"] for operator in listed] == [OPERATOR]

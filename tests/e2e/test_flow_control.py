@@ -48,7 +48,7 @@ def test_a_limit_holds_for_runs_of_the_api_and_of_airflow_and_each_gets_its_turn
 
     def sleeps() -> bool | None:
         found = stack.in_airflow("GET", f"{dag}/{made}/taskInstances")["task_instances"]
-        return "deferred" in [one["state"] for one in found] or None
+        return "deferred" in [task["state"] for task in found] or None
 
     until("Airflow's own run to sleep", sleeps)
     for run in (second, made):

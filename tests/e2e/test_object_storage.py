@@ -89,7 +89,7 @@ def kept(
 
 
 def keys(storage: Any) -> list[str]:
-    return [one["Key"] for one in storage.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    return [item["Key"] for item in storage.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
 
 def test_what_steps_say_is_read_from_a_bucket_however_they_were_done(

@@ -30,7 +30,9 @@ def asked_for(stack: Stack, workflow: str, run: str) -> str:
 
     def look() -> str | None:
         found = stack.in_airflow("GET", f"/dags/{OPERATOR_DAG}/dagRuns?limit=100")["dag_runs"]
-        return next((one["dag_run_id"] for one in found if run in one["dag_run_id"]), None)
+        return next(
+            (dag_run["dag_run_id"] for dag_run in found if run in dag_run["dag_run_id"]), None
+        )
 
     return until("the operator's DagRun", look)
 

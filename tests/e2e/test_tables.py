@@ -193,7 +193,7 @@ def test_the_example_dag_syncs_and_its_lineage_starts_an_automation(
     def consumers() -> list[str] | None:
         pattern = f"/assets?uri_pattern=automation://table/{table}"
         found = stack.in_airflow("GET", pattern)["assets"]
-        named = [one["dag_id"] for asset in found for one in asset["consuming_tasks"]]
+        named = [task["dag_id"] for asset in found for task in asset["consuming_tasks"]]
         return named or None
 
     assert until("the consumer to be named", consumers) == [f"automation_{by_asset}"]

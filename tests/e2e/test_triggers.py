@@ -89,12 +89,12 @@ def test_a_backfill_in_airflow_runs_the_schedule_for_times_that_are_past(stack: 
     }
     dates = ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"]
     shown = stack.in_airflow("POST", "/backfills/dry_run", stretch)["backfills"]
-    assert [one["logical_date"] for one in shown] == dates
+    assert [dag_run["logical_date"] for dag_run in shown] == dates
     stack.in_airflow("POST", "/backfills", stretch)
 
     def waiting() -> list[dict[str, Any]] | None:
-        found = stack.api("GET", f"/api/workflows/{workflow}/runs?triggerType=schedule")["runs"]
-        return found if [run["status"] for run in found] == ["PAUSED"] * 2 else None
+        runs = stack.api("GET", f"/api/workflows/{workflow}/runs?triggerType=schedule")["runs"]
+        return runs if [run["status"] for run in runs] == ["PAUSED"] * 2 else None
 
     said = []
     for run in until("both runs to wait", waiting):
@@ -144,6 +144,6 @@ def test_a_cloud_event_starts_who_listens_to_its_name(stack: Stack) -> None:
         "data": {"amount": 5},
     }
     taken = [stack.client.events.send(event) for _ in range(2)]
-    assert [one["duplicate"] for one in taken] == [False, True]
+    assert [receipt["duplicate"] for receipt in taken] == [False, True]
     stack.wait(workflow, first_run(stack, workflow), "COMPLETED")
     assert len(stack.mails("paid@example.com")) == 1

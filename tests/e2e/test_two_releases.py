@@ -123,9 +123,9 @@ def whole(name: str) -> list[str]:
 
 def until_asked(stack: Stack, address: str, workflow: str, run: str) -> None:
     def look() -> bool | None:
-        found = ask(stack, address, "GET", f"/api/workflows/{workflow}/runs/{run}")["run"]
-        assert found["status"] in ("RUNNING", "PAUSED"), found
-        return (found.get("pause") or {}).get("kind") == "decision" or None
+        details = ask(stack, address, "GET", f"/api/workflows/{workflow}/runs/{run}")["run"]
+        assert details["status"] in ("RUNNING", "PAUSED"), details
+        return (details.get("pause") or {}).get("kind") == "decision" or None
 
     until("the question", look, 120)
 
@@ -180,7 +180,7 @@ def test_what_only_the_newer_release_understands_waits_for_it_and_keeps_nobody_e
     fine = stack.create(echo(stack, "One", 0, "fine beside it"))
     with beside(stack, newer) as address:
         loud = ask(stack, address, "POST", "/api/workflows", made)["id"]
-        listed = {one["id"] for one in stack.api("GET", "/api/workflows?limit=100")}
+        listed = {automation["id"] for automation in stack.api("GET", "/api/workflows?limit=100")}
         assert {loud, fine} <= listed
         run = ask(stack, address, "POST", f"/api/workflows/{loud}/execute", {})["runId"]
         stack.wait(fine, stack.execute(fine), "COMPLETED")

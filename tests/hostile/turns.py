@@ -13,4 +13,4 @@ def turns(values: Mapping[str, V], at_each: int) -> Iterator[list[tuple[str, V]]
     """Some of the values with their names, and for the next place those behind them."""
     listed = list(values.items())
     for turn in count():
-        yield [listed[(turn * at_each + one) % len(listed)] for one in range(at_each)]
+        yield [listed[(turn * at_each + place) % len(listed)] for place in range(at_each)]

@@ -16,7 +16,7 @@ LOCK = ROOT / "requirements-distributed.txt"
 def test_every_locked_package_is_under_an_allowed_licence() -> None:
     found = licences(locked(LOCK))
     assert len(found) > 100
-    assert [one for one in found if not one.is_allowed] == []
+    assert [package for package in found if not package.is_allowed] == []
 
 
 def test_whatever_asks_for_more_than_its_text_is_named_in_the_notice() -> None:

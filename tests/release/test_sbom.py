@@ -23,11 +23,13 @@ def test_it_names_every_locked_package_with_its_files_digests() -> None:
         }
         for component in bill["components"]
     }
-    assert told == {(one.name, one.version): set(one.hashes) for one in locked(LOCK)}
+    assert told == {
+        (package.name, package.version): set(package.hashes) for package in locked(LOCK)
+    }
     assert bill["metadata"]["component"]["version"] == "1.2.3"
     # Others' platforms are in the lock, too, and their packages are not here to be asked.
     unknown = [component["name"] for component in bill["components"] if "licenses" not in component]
-    assert set(unknown) <= {one.name for one in locked(LOCK) if not one.is_here}
+    assert set(unknown) <= {package.name for package in locked(LOCK) if not package.is_here}
 
 
 def test_the_same_lock_gives_the_same_bytes() -> None:

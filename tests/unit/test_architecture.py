@@ -72,7 +72,7 @@ def test_what_time_it_is_is_asked_of_the_clock_that_all_share() -> None:
     # What starts processes goes by their machine's, and an id has only to begin with about now.
     own = [*modules(ours / "launcher"), *modules(ours / "kit")]
     asks = ("datetime.now(", "time.time()")
-    others = [path for path in found if any(one in path.read_text() for one in asks)]
+    others = [path for path in found if any(call in path.read_text() for call in asks)]
     assert [path for path in others if path not in own] == []
 
 

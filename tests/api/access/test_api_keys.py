@@ -77,8 +77,8 @@ def test_a_token_is_shown_once_and_never_listed(api: Api) -> None:
 def test_last_use_is_listed(api: Api) -> None:
     made = make(api)
     status(api, made["token"])
-    (found,) = [key for key in api.call("GET", "/api/api-keys").json() if key["id"] == made["id"]]
-    assert (made["lastUsedAt"], found["lastUsedAt"] is not None) == (None, True)
+    (listed,) = [key for key in api.call("GET", "/api/api-keys").json() if key["id"] == made["id"]]
+    assert (made["lastUsedAt"], listed["lastUsedAt"] is not None) == (None, True)
 
 
 def test_a_revoked_key_is_of_no_use_and_no_longer_listed(api: Api) -> None:
@@ -246,5 +246,5 @@ class TestScopes:
     ],
 )
 def test_a_wrong_key_is_refused_by_field(api: Api, change: dict[str, Any], path: str) -> None:
-    found = errors(api.call("POST", "/api/api-keys", {"name": "x", **change}))
-    assert any(key.startswith(path) for key in found)
+    field_errors = errors(api.call("POST", "/api/api-keys", {"name": "x", **change}))
+    assert any(key.startswith(path) for key in field_errors)

@@ -348,13 +348,15 @@ class TestPassword:
 
     def test_the_current_one_is_asked_for_and_cannot_be_guessed(self, console: Console) -> None:
         for _ in range(5):
-            found = errors(self.change(console, "wrong horse battery", "another horse battery"))
-            assert list(found) == ["currentPassword"]
+            field_errors = errors(
+                self.change(console, "wrong horse battery", "another horse battery")
+            )
+            assert list(field_errors) == ["currentPassword"]
         assert self.change(console, PASSWORD, "another horse battery").status_code == 429
         forget_limits()
         assert list(errors(self.change(console, PASSWORD, "short"))) == ["newPassword"]
-        found = errors(self.change(console, PASSWORD, "password1234"))
-        assert found["newPassword"][0].startswith("is too easy to guess")
+        field_errors = errors(self.change(console, PASSWORD, "password1234"))
+        assert field_errors["newPassword"][0].startswith("is too easy to guess")
         assert console.sign_in().status_code == 200
 
 

@@ -39,7 +39,7 @@ def test_each_workspace_sees_what_it_may_run(api: Api, airflow: Airflow) -> None
     airflow.answers["GET", LISTED] = (200, [listed("a.One"), listed("b.Two")])
     assert api.call("GET", "/api/operators", role="VIEWER").json() == [listed("a.One")]
     both = api.call("GET", "/api/operators", role="STRANGER").json()
-    assert [one["operator"] for one in both] == ["a.One", "b.Two"]
+    assert [operator["operator"] for operator in both] == ["a.One", "b.Two"]
 
 
 def test_an_airflow_that_lists_none_is_said(api: Api, airflow: Airflow) -> None:

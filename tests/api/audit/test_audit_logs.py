@@ -37,14 +37,14 @@ def test_every_write_of_an_automation_is_on_record(api: Api) -> None:
     api.call("PATCH", path, {"name": "New", "status": "PAUSED"})
     api.call("POST", f"{path}/execute", {})
     api.call("DELETE", path)
-    found = logs(api, resourceId=workflow)
-    assert [line["action"] for line in found] == [
+    audit_logs = logs(api, resourceId=workflow)
+    assert [line["action"] for line in audit_logs] == [
         "workflow.delete",
         "workflow.execute",
         "workflow.update",
         "workflow.create",
     ]
-    assert found[2]["details"] == {
+    assert audit_logs[2]["details"] == {
         "name": "New",
         "version": 2,
         "fields": ["name"],

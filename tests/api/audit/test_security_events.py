@@ -29,9 +29,9 @@ def test_a_role_that_is_too_low_is_noted_with_who_it_was(api: Api) -> None:
 def test_an_unknown_key_is_noted_for_the_default_workspace_alone(api: Api) -> None:
     api.http.get("/api/workflows", headers={"Authorization": "Bearer sk_secretsecret"})
     api.http.get("/api/workflows")
-    found = events(api)
-    assert [event["type"] for event in found] == ["auth.failed"] * 2
-    assert "secretsecret" not in str(found)
+    security_events = events(api)
+    assert [event["type"] for event in security_events] == ["auth.failed"] * 2
+    assert "secretsecret" not in str(security_events)
     assert events(api, "STRANGER") == []
 
 

@@ -56,7 +56,7 @@ class TestTake:
         assert list(wrong.json()["details"]["fieldErrors"]) == ["1.type"]
         assert api.call("GET", "/api/events").json()["events"] == []
         taken = send(api, [EVENT, {**EVENT, "id": "2"}, EVENT], BATCH).json()
-        assert [one["duplicate"] for one in taken] == [False, False, True]
+        assert [receipt["duplicate"] for receipt in taken] == [False, False, True]
 
     def test_batches_of_the_same_events_in_other_orders_are_taken_at_once(self, api: Api) -> None:
         events = [{**EVENT, "id": str(number)} for number in range(200)]
@@ -65,7 +65,7 @@ class TestTake:
                 pool.map(lambda order: send(api, order, BATCH), [events, events[::-1]] * 2)
             )
         assert [answer.status_code for answer in answers] == [202] * 4
-        new = [not one["duplicate"] for answer in answers for one in answer.json()]
+        new = [not receipt["duplicate"] for answer in answers for receipt in answer.json()]
         assert new.count(True) == 200
 
     @pytest.mark.parametrize(

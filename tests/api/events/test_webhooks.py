@@ -428,9 +428,9 @@ class TestResult:
         while time.monotonic() < deadline:
             match()
             with unit_of_work() as session:
-                found = session.scalar(select(Run.id))
-                if found is not None:
-                    runs.end_run(session, found, RunStatus.COMPLETED)
+                run_id = session.scalar(select(Run.id))
+                if run_id is not None:
+                    runs.end_run(session, run_id, RunStatus.COMPLETED)
                     return
             time.sleep(0.02)
 

@@ -59,8 +59,8 @@ def test_the_list_is_paged_filtered_and_without_contents(api: Api) -> None:
         page = api.call("GET", "/api/evidence", params=query).json()
         found += page["evidence"]
         cursor = page["pagination"]["nextCursor"]
-    assert [one["title"] for one in found] == ["T2", "T1", "T0"]
-    assert all("content" not in one for one in found)
+    assert [snapshot["title"] for snapshot in found] == ["T2", "T1", "T0"]
+    assert all("content" not in snapshot for snapshot in found)
 
 
 def test_verifying_names_the_first_broken_link(api: Api) -> None:

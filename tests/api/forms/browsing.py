@@ -35,17 +35,21 @@ class Page:
 
     def legends(self) -> list[str]:
         """The names of the groups of inputs."""
-        return [one.text_content() for one in self.form.iter("legend")]
+        return [legend.text_content() for legend in self.form.iter("legend")]
 
     def buttons(self) -> list[str]:
         """What the buttons for people are called."""
-        shown = [one for one in self.form.iter("button") if one.get("aria-hidden") != "true"]
-        return [one.text_content() for one in shown]
+        shown = [
+            button for button in self.form.iter("button") if button.get("aria-hidden") != "true"
+        ]
+        return [button.text_content() for button in shown]
 
     def press(self, text: str) -> None:
         """Send the form by one of its buttons."""
-        shown = [one for one in self.form.iter("button") if one.get("aria-hidden") != "true"]
-        (button,) = [one for one in shown if one.text_content() == text]
+        shown = [
+            button for button in self.form.iter("button") if button.get("aria-hidden") != "true"
+        ]
+        (button,) = [button for button in shown if button.text_content() == text]
         self._send(button)
 
     def enter(self) -> None:
@@ -57,7 +61,9 @@ class Page:
     def wrong(self, label: str, number: int = 0) -> str:
         """What is said about an input to those who hear the page."""
         ids = self.input(label, number).get("aria-describedby", "").split()
-        return " ".join(self.root.get_element_by_id(one).text_content() for one in ids)
+        return " ".join(
+            self.root.get_element_by_id(element_id).text_content() for element_id in ids
+        )
 
     def _send(self, button: Any) -> None:
         data: dict[str, list[str]] = {}

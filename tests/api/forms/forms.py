@@ -34,7 +34,7 @@ def submissions() -> list[dict[str, Any]]:
     """What was sent, the oldest first."""
     with unit_of_work() as session:
         sent = session.scalars(select(Submission).order_by(Submission.created_at))
-        return [one.data for one in sent]
+        return [request.data for request in sent]
 
 
 PREFILL = {"email": "known@b.example"}

@@ -45,7 +45,7 @@ class TestUpload:
         page.choose("Contract", "Ślub.PDF", PDF)
         page.press("Send")
         assert page.status == 200, page.text
-        ((value,),) = [[one["contract"] for one in submissions()]]
+        ((value,),) = [[submission["contract"] for submission in submissions()]]
         document_id = value["documentId"]
         assert value == {
             "documentId": document_id,
@@ -59,7 +59,7 @@ class TestUpload:
         assert found["submissionId"] == submission["id"]
         assert found["sha256"] == hashlib.sha256(PDF).hexdigest()
         listed = api.call("GET", "/api/documents").json()["documents"]
-        assert [one["id"] for one in listed] == [document_id]
+        assert [document["id"] for document in listed] == [document_id]
 
     def test_only_a_key_of_the_workspace_gets_it_and_as_a_file_to_save(self, api: Api) -> None:
         page = public(api, FORM)
@@ -78,7 +78,7 @@ class TestUpload:
         page.choose("Scan", "one.png", PNG, 0)
         page.choose("Scan", "two.pdf", PDF, 1)
         page.press("Send")
-        names = [one["scan"]["filename"] for one in submissions()[0]["section_s_items"]]
+        names = [item["scan"]["filename"] for item in submissions()[0]["section_s_items"]]
         assert names == ["one.png", "two.pdf"]
         assert stored() == 2
 

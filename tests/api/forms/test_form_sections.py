@@ -44,8 +44,8 @@ class TestDisplay:
             field("text", "Name"),
         ]
         page = public(api, {"id": "s", "title": "First part", "fields": fields})
-        assert [one.text_content() for one in page.form.iter("h2")] == ["About <you>"]
-        assert "Two\nlines" in [one.text_content() for one in page.form.iter("p")]
+        assert [heading.text_content() for heading in page.form.iter("h2")] == ["About <you>"]
+        assert "Two\nlines" in [paragraph.text_content() for paragraph in page.form.iter("p")]
         assert len(list(page.form.iter("hr"))) == 1
         assert "Line" not in page.form.text_content()
         assert page.legends() == ["First part"]
@@ -56,7 +56,7 @@ class TestDisplay:
     def test_an_approval_shows_them_too(self, api: Api) -> None:
         form = {"sections": [{"id": "s", "fields": [field("heading", "Please check")]}]}
         page = Page(api.http, ask(api, form).path)
-        assert [one.text_content() for one in page.form.iter("h2")] == ["Please check"]
+        assert [heading.text_content() for heading in page.form.iter("h2")] == ["Please check"]
 
 
 class TestItems:

@@ -111,8 +111,8 @@ class TestChange:
     def test_values_are_checked_against_the_form_as_it_is_now(self, api: Api) -> None:
         made = submit(api)
         path = f"/api/submissions/{made['id']}"
-        found = errors(api.call("PATCH", path, {"data": {"email": "nobody", "zzz": 1}}))
-        assert sorted(found) == ["data.email", "data.zzz"]
+        field_errors = errors(api.call("PATCH", path, {"data": {"email": "nobody", "zzz": 1}}))
+        assert sorted(field_errors) == ["data.email", "data.zzz"]
         assert errors(api.call("PATCH", path, {"data": [1]}))
         assert errors(api.call("PATCH", path, {"status": "APPROVED"}))
         schema: Any = copy.deepcopy(FORM["schema"])
@@ -193,12 +193,12 @@ class TestList:
         address: str | None = f"/api/submissions?formId={form}&status=PENDING&limit=2"
         while address is not None:
             answer = api.call("GET", address, role="VIEWER")
-            seen += [one["id"] for one in answer.json()]
+            seen += [submission["id"] for submission in answer.json()]
             link = answer.links.get("next")
             address = link and link["url"]
         assert seen == made[::-1]
         whole = api.call("GET", "/api/submissions")
-        assert {one["id"] for one in whole.json()} == {*made, other, decided}
+        assert {submission["id"] for submission in whole.json()} == {*made, other, decided}
         assert "link" not in whole.headers
 
     @pytest.mark.parametrize("query", ["status=pending", "cursor=x", "limit=101"])

@@ -118,7 +118,10 @@ TRIGGERS: list[dict[str, Any]] = [
 ]
 FITTING: list[tuple[str, str, Any]] = [
     *(("POST", "/api/workflows", {"name": "x", "steps": [step]}) for step in steps()),
-    *(("POST", "/api/workflows", {"name": "x", "steps": [], "trigger": one}) for one in TRIGGERS),
+    *(
+        ("POST", "/api/workflows", {"name": "x", "steps": [], "trigger": trigger})
+        for trigger in TRIGGERS
+    ),
     (
         "PATCH",
         "/api/workflows/{workflow_id}",

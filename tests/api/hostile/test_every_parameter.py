@@ -149,7 +149,7 @@ def test_each_parameter_of_an_address_is_refused_by_its_name(api: Api, app: Fast
     values = turns({**TEXTS, "half a pair": "\ud800"}, AT_EACH)
     for path, operations in sorted(app.openapi()["paths"].items()):
         given = operations.get("get", {}).get("parameters", ())
-        asked = [one for one in given if one["in"] == "query"]
+        asked = [parameter for parameter in given if parameter["in"] == "query"]
         address = world.path(Needed("GET", path, None, None)) if asked else ""
         for parameter in asked:
             name, schema = parameter["name"], json.dumps(parameter["schema"])

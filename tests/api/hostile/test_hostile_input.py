@@ -123,10 +123,10 @@ def test_every_refused_payload_names_a_field(api: Api, body: bytes) -> None:
 def test_what_is_wrong_is_said_in_peoples_words(
     api: Api, method: str, path: str, body: Any, messages: dict[str, str]
 ) -> None:
-    found = api.call(method, path, body).json()["details"]["fieldErrors"]
+    field_errors = api.call(method, path, body).json()["details"]["fieldErrors"]
     for field, message in messages.items():
-        assert found[field][0].startswith(message)
-    text = str(found).lower()
+        assert field_errors[field][0].startswith(message)
+    text = str(field_errors).lower()
     assert not any(word in text for word in ("dictionary", "instance", "pattern", "input should"))
 
 

@@ -40,7 +40,7 @@ def test_an_input_is_not_checked_without_end(api: Api, name: str) -> None:
 def test_the_items_of_a_submission_are_counted_before_they_are_compared(
     api: Api, kind: str
 ) -> None:
-    options = [{"label": one, "value": one} for one in "ab"]
+    options = [{"label": letter, "value": letter} for letter in "ab"]
     field = {"id": "c", "key": "c", "type": kind, "options": options}
     form = {"title": "x", "schema": {"sections": [{"id": "s", "fields": [field]}]}}
     form_id = api.call("POST", "/api/forms", form).json()["id"]

@@ -57,8 +57,8 @@ def created(api: Api, body: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def errors(answer: Any) -> dict[str, list[str]]:
     assert answer.status_code == 400, answer.text
-    found: dict[str, list[str]] = answer.json()["details"]["fieldErrors"]
-    return found
+    field_errors: dict[str, list[str]] = answer.json()["details"]["fieldErrors"]
+    return field_errors
 
 
 def test_an_integration_is_set_up_read_changed_and_deleted(api: Api) -> None:
@@ -101,8 +101,8 @@ def test_new_credentials_have_a_new_fingerprint(api: Api) -> None:
 def test_credentials_do_not_follow_to_another_host(api: Api) -> None:
     path = f"/api/integrations/{created(api, SMTP)['id']}"
     config = {**SMTP["config"], "host": "evil.example"}
-    found = errors(api.call("PATCH", path, {"config": config}))
-    assert "must be given again when host changes" in found["credentials"][0]
+    field_errors = errors(api.call("PATCH", path, {"config": config}))
+    assert "must be given again when host changes" in field_errors["credentials"][0]
     assert api.call("GET", path).json()["config"] == SMTP["config"]
     body = {"config": config, "credentials": SMTP["credentials"]}
     assert api.call("PATCH", path, body).json()["config"]["host"] == "evil.example"
@@ -324,9 +324,9 @@ class TestUse:
         models = wiring.ports().language_model
         assert "not a public address" in str(models.missing(workspace, None, None))
         environment.set(AUTOMATIONS_HTTP_ALLOW="127.0.0.1:9")
-        found = wiring._model_account(workspace, None, None)
-        assert found is not None
-        assert found.address == "127.0.0.1"
+        account = wiring._model_account(workspace, None, None)
+        assert account is not None
+        assert account.address == "127.0.0.1"
 
     def test_mail_goes_by_the_chosen_server_else_by_the_settings(
         self, api: Api, environment: Environment

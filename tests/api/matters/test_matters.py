@@ -148,8 +148,8 @@ class TestCreate:
         stranger = api.call(
             "POST", "/api/members", {"name": "E", "email": "e@b.example"}, role="STRANGER"
         ).json()["id"]
-        found = errors(api.call("POST", MATTERS, {**body, "assigneeId": stranger}))
-        assert found == {"assigneeId": [f"there is no member {stranger}"]}
+        field_errors = errors(api.call("POST", MATTERS, {**body, "assigneeId": stranger}))
+        assert field_errors == {"assigneeId": [f"there is no member {stranger}"]}
 
 
 class TestList:

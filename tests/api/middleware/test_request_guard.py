@@ -183,7 +183,7 @@ class TestJson:
         kept.append(api.call("GET", f"{path}/{added['id']}").json()["data"]["j"])
         taken = api.call("POST", "/api/submissions", {"formId": doors.free, "data": filled})
         kept.append(api.call("GET", f"/api/submissions/{taken.json()['id']}").json()["data"]["t"])
-        assert [one for one in kept if not alike(value, one)] == []
+        assert [kept_value for kept_value in kept if not alike(value, kept_value)] == []
 
 
 class TestQuery:
@@ -413,7 +413,7 @@ def test_runs_are_listed_by_what_has_started_them(api: Api) -> None:
     run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
     path = f"/api/workflows/{workflow}/runs?triggerType="
     for more in ("", "&cursor="):
-        found = [one["id"] for one in api.call("GET", f"{path}manual{more}").json()["runs"]]
+        found = [run["id"] for run in api.call("GET", f"{path}manual{more}").json()["runs"]]
         assert found == [run]
         assert api.call("GET", f"{path}schedule{more}").json()["runs"] == []
     assert api.call("GET", f"{path}schedule").json()["pagination"]["total"] == 0

@@ -152,7 +152,7 @@ class TestListAutomations:
         assert replay(api, "statistics").json()["workflows"]["total"] == 0
         made = [api.workflow(status=status)["id"] for status in WorkflowStatus]
         listed = api.call("GET", "/api/workflows").json()
-        assert {one["id"] for one in listed} == set(made)
+        assert {automation["id"] for automation in listed} == set(made)
         assert api.call("GET", "/api/workflows", role="STRANGER").json() == []
 
 
@@ -339,7 +339,7 @@ class TestExport:
         )
         export = answer.json()
         wanted = {run, other} if all_of_them else {run}
-        assert {one["id"] for one in export["runs"]} == wanted
+        assert {run["id"] for run in export["runs"]} == wanted
         assert export["runCount"] == len(wanted)
         logged = example("run-detail")["answer"]["run"]["logs"]
         assert differences(logged, export["runs"][0]["logs"], path="logs") == []

@@ -19,7 +19,9 @@ PAGES = ("/docs", "/redoc")
 def loaded(api: Api, path: str) -> list[str]:
     """The addresses of all that a page names."""
     root: Any = html.fromstring(api.http.get(path).text)
-    return [one.get(name) for one in root.iter() for name in _ADDRESSES if one.get(name)]
+    return [
+        element.get(name) for element in root.iter() for name in _ADDRESSES if element.get(name)
+    ]
 
 
 @pytest.mark.parametrize("path", PAGES)

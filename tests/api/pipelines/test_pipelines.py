@@ -44,7 +44,7 @@ class TestConnections:
 
     def test_the_types_of_connectors_say_what_is_configured(self, api: Api) -> None:
         found = api.call("GET", "/api/pipelines/connector-types", role="VIEWER").json()
-        assert [one["type"] for one in found] == ["push", "http"]
+        assert [connector["type"] for connector in found] == ["push", "http"]
         assert {"url", "auth", "paging"} <= found[1]["configSchema"]["properties"].keys()
 
     def test_a_change_keeps_what_it_does_not_name(self, api: Api) -> None:

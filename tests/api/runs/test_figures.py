@@ -42,19 +42,19 @@ def test_runs_are_counted_by_status_part_and_automation(api: Api) -> None:
         begun(api, one, RunStatus.COMPLETED, seconds)
     begun(api, one, RunStatus.FAILED)
     begun(api, other)
-    found = figures(api, "?period=week", role="VIEWER")
-    whole = found["runs"]
+    report = figures(api, "?period=week", role="VIEWER")
+    whole = report["runs"]
     counts = [whole[name] for name in ("total", "completed", "failed", "running", "success")]
     assert counts == [5, 3, 1, 1, 75]
     assert whole["seconds"]["p50"] == pytest.approx(4, abs=0.01)
-    assert sum(part["total"] for part in found["parts"]) == 5
-    assert len(found["parts"]) == 28
-    assert [(row["name"], row["total"]) for row in found["automations"]] == [
+    assert sum(part["total"] for part in report["parts"]) == 5
+    assert len(report["parts"]) == 28
+    assert [(row["name"], row["total"]) for row in report["automations"]] == [
         ("One", 4),
         ("Other", 1),
     ]
-    assert (found["failing"][0]["workflowId"], found["failing"][0]["runs"]) == (one, 1)
-    assert found["countedSince"] is None
+    assert (report["failing"][0]["workflowId"], report["failing"][0]["runs"]) == (one, 1)
+    assert report["countedSince"] is None
 
 
 def test_one_automation_has_figures_of_its_own(api: Api) -> None:

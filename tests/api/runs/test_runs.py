@@ -365,7 +365,7 @@ class TestRetry:
         assert (seen["status"], seen["error"], seen["completedAt"]) == ("RUNNING", None, None)
         for status, found in (("RUNNING", [run]), ("FAILED", [])):
             listed = api.call("GET", f"/api/workflows/{workflow}/runs?status={status}").json()
-            assert [one["id"] for one in listed["runs"]] == found
+            assert [run["id"] for run in listed["runs"]] == found
         with unit_of_work() as session:
             jobs = session.scalars(select(Job).where(Job.kind == "retry_run")).all()
         assert [job.subject_id for job in jobs] == [run]

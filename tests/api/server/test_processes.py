@@ -21,7 +21,7 @@ class Bridge(BridgeProcess):
 
     def servers(self) -> list[psutil.Process]:
         """The processes that serve; multiprocessing has one of its own beside them."""
-        return [one for one in psutil.Process(self.process.pid).children() if _serves(one)]
+        return [child for child in psutil.Process(self.process.pid).children() if _serves(child)]
 
 
 def _serves(process: psutil.Process) -> bool:

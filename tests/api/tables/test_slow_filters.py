@@ -50,7 +50,7 @@ def test_filters_that_take_long_leave_threads_to_the_others(
             mine = api.call("GET", "/api/workflows")
         assert mine.status_code == 200
     assert other.result().status_code == 200
-    assert {one.result().status_code for one in waiting} == {200}
+    assert {future.result().status_code for future in waiting} == {200}
 
 
 SHAPE = {"name": "Deals", "columns": [{"key": "b", "type": "text"}]}
@@ -87,7 +87,7 @@ def test_who_waits_for_another_shape_of_a_table_leaves_threads_to_the_others(
             mine = api.call("GET", "/api/workflows")
         assert mine.status_code == 200
     assert other.result().status_code == 200
-    assert {one.result().status_code for one in waiting} <= expected
+    assert {future.result().status_code for future in waiting} <= expected
 
 
 def test_keys_of_requests_that_wait_leave_connections_and_places_to_the_others(api: Api) -> None:
@@ -110,4 +110,4 @@ def test_keys_of_requests_that_wait_leave_connections_and_places_to_the_others(a
                 headers={"Idempotency-Key": "another"},
             )
         assert made.status_code == 201
-    assert {one.result().status_code for one in waiting} == {200}
+    assert {future.result().status_code for future in waiting} == {200}

@@ -343,7 +343,7 @@ class TestImport:
         assert api.http.post(path, content=content, headers=headers).json()["count"] == 1
         api.http.post(f"{path}?sheet=Two", content=content, headers=headers)
         found = api.call("GET", rows).json()["rows"]
-        assert [one["data"]["size"] for one in found] == [1.5, 2]
+        assert [row["data"]["size"] for row in found] == [1.5, 2]
         answer = api.http.post(f"{path}?sheet=Three", content=content, headers=headers)
         assert errors(answer) == {"body": ["has no sheet 'Three': it has One, Two"]}
         wrong = workbooks.book({"One": head + row("c", ' t="b"><v>1</v>')})

@@ -240,8 +240,8 @@ class TestCalledBack:
     def url(self, api: Api, key: str = "k") -> str:
         run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
         with unit_of_work() as session:
-            found = callbacks.hand_out(session, run, key)
-        return found.removeprefix(get_settings().bridge_base)
+            callback = callbacks.hand_out(session, run, key)
+        return callback.removeprefix(get_settings().bridge_base)
 
     @pytest.mark.parametrize(
         ("kind", "body", "kept"),
@@ -278,9 +278,9 @@ class TestCalledBack:
         answer = api.http.post(path, content=body, headers=headers)
         assert answer.status_code == 200, answer.text
         with unit_of_work() as session:
-            found = callbacks.by_key(session, "k")
-            assert found is not None
-            assert found.data == kept
+            callback = callbacks.by_key(session, "k")
+            assert callback is not None
+            assert callback.data == kept
 
     @pytest.mark.parametrize(
         ("kind", "body", "status"),

@@ -56,7 +56,7 @@ def applied(api: Api, text: str, query: str = "", **more: Any) -> list[dict[str,
     answer = send(api, text, query, **more)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["automations"]
-    assert answer.json()["changed"] is any(one["action"] != "unchanged" for one in found)
+    assert answer.json()["changed"] is any(entry["action"] != "unchanged" for entry in found)
     return found
 
 

@@ -23,8 +23,8 @@ def patch(api: Api, workflow_id: str, **body: Any) -> Any:
 
 def refused(answer: Any) -> dict[str, list[str]]:
     assert answer.status_code == 400, answer.text
-    found: dict[str, list[str]] = answer.json()["details"]["fieldErrors"]
-    return found
+    field_errors: dict[str, list[str]] = answer.json()["details"]["fieldErrors"]
+    return field_errors
 
 
 def test_an_automation_cannot_run_itself(api: Api) -> None:

@@ -132,7 +132,7 @@ def test_some_are_exported_by_their_ids(
         if line.startswith(str(file))
     ]
     assert main(["export", ids[2], ids[0], "--format", "json", "--url", live.url]) == 0
-    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["C", "A"]
+    assert [definition["name"] for definition in json.loads(capsys.readouterr().out)] == ["C", "A"]
     assert main(["export", "cnothing", "--url", live.url]) == 2
 
 

@@ -207,15 +207,15 @@ class TestImport:
 
     def test_a_file_is_applied_whole_or_not_at_all(self, api: Api) -> None:
         text = f"{FILE}---\nname: Broken\nsteps: [{{name: x, type: nope, order: 0}}]\n---\n{{}}\n"
-        found = errors(send(api, text))
-        assert sorted(found) == ["1.steps.0.type", "2.name"]
+        field_errors = errors(send(api, text))
+        assert sorted(field_errors) == ["1.steps.0.type", "2.name"]
         assert api.call("GET", "/api/workflows").json() == []
 
     @pytest.mark.parametrize("kind", ["json", "yaml"])
     def test_json_is_taken_like_yaml(self, api: Api, kind: str) -> None:
         body = json.dumps([read(FILE)[0], {"name": "Other"}])
-        assert [one["action"] for one in applied(api, body, kind=kind)] == ["create", "create"]
-        assert [one["action"] for one in applied(api, FILE)] == ["unchanged"]
+        assert [entry["action"] for entry in applied(api, body, kind=kind)] == ["create", "create"]
+        assert [entry["action"] for entry in applied(api, FILE)] == ["unchanged"]
 
     @pytest.mark.parametrize(
         ("text", "field"),
@@ -284,8 +284,8 @@ class TestMatching:
 
     def test_a_key_is_unique_until_its_automation_is_deleted(self, api: Api) -> None:
         (made,) = applied(api, "key: k\nname: A")
-        found = errors(api.call("POST", "/api/workflows", {"name": "B", "key": "k"}))
-        assert list(found) == ["key"]
+        field_errors = errors(api.call("POST", "/api/workflows", {"name": "B", "key": "k"}))
+        assert list(field_errors) == ["key"]
         assert api.call("DELETE", f"/api/workflows/{made['id']}").status_code == 204
         assert api.call("POST", "/api/workflows", {"name": "B", "key": "k"}).status_code == 201
 
@@ -307,10 +307,10 @@ class TestExport:
         ids = [api.workflow(name="A", description=str(number))["id"] for number in range(2)]
         api.workflow(name="A", key="k")
         text = exported(api, form=form)
-        found = applied(api, text, "?dryRun=true", kind=form)
-        assert {one["action"] for one in found} == {"unchanged"}
-        assert [one["id"] for one in found[:2]] == ids
-        assert [one.get("id") for one in read(text)] == [*ids, None]
+        entries = applied(api, text, "?dryRun=true", kind=form)
+        assert {entry["action"] for entry in entries} == {"unchanged"}
+        assert [entry["id"] for entry in entries[:2]] == ids
+        assert [definition.get("id") for definition in read(text)] == [*ids, None]
 
     def test_one_without_a_key_may_be_renamed_in_its_file(self, api: Api) -> None:
         made = api.workflow(name="A")["id"]
@@ -339,9 +339,9 @@ class TestExport:
             answer = api.call("POST", "/api/workflows", body)
             assert answer.status_code == 201, answer.text
         text = exported(api, form=form)
-        found = applied(api, text, "?dryRun=true", kind=form)
-        assert [one["diff"] for one in found if one["action"] != "unchanged"] == []
-        for one in found:
+        entries = applied(api, text, "?dryRun=true", kind=form)
+        assert [entry["diff"] for entry in entries if entry["action"] != "unchanged"] == []
+        for one in entries:
             answer = api.call("DELETE", f"/api/workflows/{one['id']}")
             assert answer.status_code == 204
 
@@ -349,7 +349,7 @@ class TestExport:
     def test_what_is_exported_is_imported_again_without_a_change(self, api: Api, form: str) -> None:
         (made,) = applied(api, FILE)
         text = exported(api, made["id"], form)
-        assert [one["action"] for one in applied(api, text, kind=form)] == ["unchanged"]
+        assert [entry["action"] for entry in applied(api, text, kind=form)] == ["unchanged"]
         (elsewhere,) = applied(api, text, role="STRANGER", kind=form)
         assert elsewhere["action"] == "create"
         theirs = exported(api, elsewhere["id"], form, "STRANGER")
@@ -365,8 +365,11 @@ class TestExport:
         applied(api, FILE)
         api.workflow(name="Second")
         text = exported(api)
-        assert [one["name"] for one in yaml.safe_load_all(text)] == ["Welcome", "Second"]
-        assert {one["action"] for one in applied(api, text)} == {"unchanged"}
+        assert [definition["name"] for definition in yaml.safe_load_all(text)] == [
+            "Welcome",
+            "Second",
+        ]
+        assert {entry["action"] for entry in applied(api, text)} == {"unchanged"}
         assert json.loads(exported(api, form="json"))[1]["name"] == "Second"
 
     def test_it_is_a_download(self, api: Api) -> None:
@@ -389,7 +392,7 @@ class TestExport:
         assert key not in written
         assert "********" in written
         for same in (text % key, written):
-            assert [one["action"] for one in applied(api, same)] == ["unchanged"]
+            assert [entry["action"] for entry in applied(api, same)] == ["unchanged"]
         (changed,) = applied(api, text % other)
         assert (changed["action"], "another" in changed["diff"]) == ("update", True)
         assert other not in changed["diff"]

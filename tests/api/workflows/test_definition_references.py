@@ -39,17 +39,17 @@ CHILD = {"key": "child", "name": "Child"}
 class TestApply:
     @pytest.mark.parametrize("order", [(PARENT, CHILD), (CHILD, PARENT)], ids=["before", "behind"])
     def test_keys_of_the_same_file_are_resolved_in_any_order(self, api: Api, order: Any) -> None:
-        ids = {one["key"]: one["id"] for one in applied(api, file(*order))}
+        ids = {entry["key"]: entry["id"] for entry in applied(api, file(*order))}
         (step,) = shown(api, ids["parent"])["steps"]
         assert step["config"] == {"workflowId": ids["child"]}
-        assert [one["action"] for one in applied(api, file(*order))] == ["unchanged"] * 2
+        assert [entry["action"] for entry in applied(api, file(*order))] == ["unchanged"] * 2
 
     def test_keys_of_the_workspace_are_resolved_and_no_others(self, api: Api) -> None:
         (child,) = applied(api, file(CHILD))
         (parent,) = applied(api, file(PARENT))
         assert shown(api, parent["id"])["steps"][0]["config"] == {"workflowId": child["id"]}
-        found = errors(send(api, file(PARENT), role="STRANGER"))
-        assert found == {
+        field_errors = errors(send(api, file(PARENT), role="STRANGER"))
+        assert field_errors == {
             "0.steps.0.config.workflowKey": ["there is no automation with the key 'child'"]
         }
 
@@ -137,8 +137,8 @@ class TestApply:
 class TestRings:
     def test_a_ring_of_new_automations_is_refused_by_where_it_is_written(self, api: Api) -> None:
         child = {**CHILD, "steps": [calling("parent")]}
-        found = errors(send(api, file(PARENT, child)))
-        assert found == {
+        field_errors = errors(send(api, file(PARENT, child)))
+        assert field_errors == {
             "0.steps.0.config.workflowKey": [
                 "makes the automation run itself: 'Parent' → 'Child' → 'Parent'"
             ],
@@ -159,8 +159,8 @@ class TestRings:
             {"key": "a", "name": "A", "errorWorkflowKey": "b"},
             {"key": "b", "name": "B", "errorWorkflowKey": "a"},
         ]
-        found = errors(send(api, file(*pair)))
-        assert list(found) == ["0.errorWorkflowKey", "1.errorWorkflowKey"]
+        field_errors = errors(send(api, file(*pair)))
+        assert list(field_errors) == ["0.errorWorkflowKey", "1.errorWorkflowKey"]
 
     @pytest.mark.parametrize("first", ["parent", "child"])
     def test_who_runs_whom_may_be_turned_round(self, api: Api, first: str) -> None:
@@ -170,7 +170,7 @@ class TestRings:
             {"key": "child", "name": "Child", "steps": [calling("parent")]},
         ]
         turned.sort(key=lambda one: one["key"] != first)
-        assert [one["action"] for one in applied(api, file(*turned))] == ["update", "update"]
+        assert [entry["action"] for entry in applied(api, file(*turned))] == ["update", "update"]
 
     def test_of_two_that_hand_each_other_their_failures_at_once_one_is_refused(
         self, api: Api
@@ -205,12 +205,12 @@ class TestExport:
         text = exported(api, parent)
         (written,) = yaml.safe_load_all(text)
         assert written["steps"][0]["config"] == {"workflowId": child}
-        assert [one["action"] for one in applied(api, text)] == ["unchanged"]
+        assert [entry["action"] for entry in applied(api, text)] == ["unchanged"]
 
     def test_what_is_exported_is_applied_elsewhere_and_reads_the_same_there(self, api: Api) -> None:
         applied(api, file({**PARENT, "errorWorkflowKey": "child"}, CHILD))
         text = exported(api)
-        assert [one["action"] for one in applied(api, text)] == ["unchanged", "unchanged"]
+        assert [entry["action"] for entry in applied(api, text)] == ["unchanged", "unchanged"]
         made = applied(api, text, role="STRANGER")
         assert [one["action"] for one in made] == ["create", "create"]
         assert exported(api, role="STRANGER") == text
@@ -238,6 +238,6 @@ class TestAtOnce:
             ordered = changed if number % 3 else list(reversed(changed))
             return int(send(api, file(*ordered)).status_code)
 
-        ids = [one["id"] for one in applied(api, file(*many))]
+        ids = [entry["id"] for entry in applied(api, file(*many))]
         with ThreadPoolExecutor(6) as pool:
             assert set(pool.map(change, range(8))) == {200}

@@ -27,7 +27,11 @@ def test_what_is_written_is_shown_kept_in_versions_and_taken_away_by_null(api: A
     created = api.workflow(trigger=FORM_APPROVED, **written)
     path = f"/api/workflows/{created['id']}"
     renamed = api.call("PATCH", path, {"name": "Other"}).json()
-    (listed,) = (one for one in api.call("GET", "/api/workflows").json() if one["name"] == "Other")
+    (listed,) = (
+        automation
+        for automation in api.call("GET", "/api/workflows").json()
+        if automation["name"] == "Other"
+    )
     for shown in (created, renamed, listed, api.call("GET", path).json()):
         assert written.items() <= shown.items()
     taken = api.call("PATCH", path, dict.fromkeys(written)).json()
@@ -62,8 +66,8 @@ def test_a_refusal_names_the_field(
     api: Api, field: str, value: Any, path: str, message: str
 ) -> None:
     body = {"name": "x", "trigger": FORM_APPROVED, field: value}
-    found = errors(api.call("POST", "/api/workflows", body))
-    assert message in found[path][0]
+    field_errors = errors(api.call("POST", "/api/workflows", body))
+    assert message in field_errors[path][0]
 
 
 @pytest.mark.parametrize(

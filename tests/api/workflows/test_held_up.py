@@ -32,7 +32,9 @@ def test_what_is_paused_in_airflow_says_so_wherever_it_is_asked(api: Api) -> Non
     paused(one)
     assert api.call("GET", f"/api/workflows/{one}").json()["heldUp"] == SHOWN
     assert "heldUp" not in api.call("GET", f"/api/workflows/{other}").json()
-    listed = {found["id"]: found for found in api.call("GET", "/api/workflows").json()}
+    listed = {
+        automation["id"]: automation for automation in api.call("GET", "/api/workflows").json()
+    }
     assert (listed[one].get("heldUp"), listed[other].get("heldUp")) == (SHOWN, None)
     started = api.call("POST", f"/api/workflows/{one}/execute", {}).json()
     assert (started["status"], started["queued"], started["heldUp"]) == ("RUNNING", True, SHOWN)

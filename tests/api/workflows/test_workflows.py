@@ -90,8 +90,8 @@ class TestCreate:
         self, api: Api, step: dict[str, Any], path: str, message: str
     ) -> None:
         body = {"name": "x", "steps": [{"name": "a", "order": 0, "config": {}, **step}]}
-        found = errors(api.call("POST", "/api/workflows", body))
-        assert message in found[path][0]
+        field_errors = errors(api.call("POST", "/api/workflows", body))
+        assert message in field_errors[path][0]
         assert api.call("GET", "/api/workflows").json() == []
 
     def test_braces_in_code_are_no_template(self, api: Api) -> None:
@@ -163,12 +163,16 @@ class TestCreate:
 
     def test_two_steps_of_one_list_cannot_share_an_order(self, api: Api) -> None:
         step = {"name": "a", "type": "delay", "order": 3, "config": {"duration": "PT1S"}}
-        found = errors(api.call("POST", "/api/workflows", {"name": "x", "steps": [step, step]}))
-        assert "another step's order" in found["steps.1.order"][0]
+        field_errors = errors(
+            api.call("POST", "/api/workflows", {"name": "x", "steps": [step, step]})
+        )
+        assert "another step's order" in field_errors["steps.1.order"][0]
 
     def test_a_form_of_another_workspace_does_not_exist(self, api: Api) -> None:
-        found = errors(api.call("POST", "/api/workflows", welcome(api.form()), role="STRANGER"))
-        assert list(found) == ["trigger.config.formId"]
+        field_errors = errors(
+            api.call("POST", "/api/workflows", welcome(api.form()), role="STRANGER")
+        )
+        assert list(field_errors) == ["trigger.config.formId"]
 
     def test_what_a_trigger_names_is_named_where_it_was_written(self, api: Api) -> None:
         gone = new_id()
@@ -315,8 +319,8 @@ class TestSubmissions:
 
     def test_values_are_checked_against_the_form(self, api: Api) -> None:
         body = {"formId": api.form(), "data": {"email": "nobody", "age": "x", "zzz": 1}}
-        found = errors(api.call("POST", "/api/submissions", body))
-        assert sorted(found) == ["data.age", "data.email", "data.zzz"]
+        field_errors = errors(api.call("POST", "/api/submissions", body))
+        assert sorted(field_errors) == ["data.age", "data.email", "data.zzz"]
 
 
 class TestAccess:
@@ -384,9 +388,9 @@ class TestActivation:
             "config": {"expression": "true", "then": [self.QUESTION]},
         }
         body = {"name": "x", "status": "ACTIVE", "steps": [branch]}
-        found = errors(api.call("POST", "/api/workflows", body))
-        assert list(found) == ["steps.0.config.then.0.type"]
-        assert "AUTOMATIONS_AI_PROVIDER" in found["steps.0.config.then.0.type"][0]
+        field_errors = errors(api.call("POST", "/api/workflows", body))
+        assert list(field_errors) == ["steps.0.config.then.0.type"]
+        assert "AUTOMATIONS_AI_PROVIDER" in field_errors["steps.0.config.then.0.type"][0]
         assert api.call("GET", "/api/workflows").json() == []
 
     def test_a_draft_may_have_it_and_is_activated_once_it_is_set_up(
@@ -396,8 +400,8 @@ class TestActivation:
         created = api.call("POST", "/api/workflows", body)
         assert created.status_code == 201
         path = f"/api/workflows/{created.json()['id']}"
-        found = errors(api.call("PATCH", path, {"status": "ACTIVE"}))
-        assert list(found) == ["steps.0.type"]
+        field_errors = errors(api.call("PATCH", path, {"status": "ACTIVE"}))
+        assert list(field_errors) == ["steps.0.type"]
         environment.set(
             AUTOMATIONS_AI_PROVIDER="openai",
             AUTOMATIONS_AI_API_KEY="sk-1",

@@ -43,35 +43,35 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        return median(one.seconds for one in self.taken)
+        return median(measurement.seconds for measurement in self.taken)
 
     @property
     def spread(self) -> str:
         """The least and the most seconds."""
-        seconds = [one.seconds for one in self.taken]
+        seconds = [measurement.seconds for measurement in self.taken]
         return f"{min(seconds):.2f} to {max(seconds):.2f}" if len(seconds) > 1 else "once"
 
     @property
     def per_step(self) -> float:
         """Milliseconds of processor time."""
-        return median(one.processor for one in self.taken) / self.shape.steps * 1e3
+        return median(measurement.processor for measurement in self.taken) / self.shape.steps * 1e3
 
     @property
     def parts(self) -> dict[str, float]:
         """Milliseconds of processor time for each run, by part, the most first."""
-        grouped = [_grouped(one.parts) for one in self.taken]
-        names = {name for one in grouped for name in one}
-        spent = {name: median(one.get(name, 0.0) for one in grouped) for name in names}
+        grouped = [_grouped(measurement.parts) for measurement in self.taken]
+        names = {name for parts in grouped for name in parts}
+        spent = {name: median(parts.get(name, 0.0) for parts in grouped) for name in names}
         in_order = sorted(spent.items(), key=lambda item: -item[1])
         return {name: seconds / self.shape.runs * 1e3 for name, seconds in in_order}
 
     @property
     def megabytes(self) -> float:
-        return median(one.megabytes for one in self.taken)
+        return median(measurement.megabytes for measurement in self.taken)
 
     @property
     def load(self) -> float:
-        return median(one.load for one in self.taken)
+        return median(measurement.load for measurement in self.taken)
 
     @property
     def rate(self) -> float:
@@ -126,7 +126,7 @@ class Results:
             {
                 "shape": asdict(row.shape),
                 "engine": row.engine,
-                "taken": [_rounded(asdict(one)) for one in row.taken],
+                "taken": [_rounded(asdict(measurement)) for measurement in row.taken],
             }
             for row in self.rows()
         ]

@@ -27,7 +27,7 @@ class Servers:
 
 
 def waiting() -> list[threading.Thread]:
-    return [one for one in threading.enumerate() if one.name == "lookup"]
+    return [thread for thread in threading.enumerate() if thread.name == "lookup"]
 
 
 def join_all() -> None:

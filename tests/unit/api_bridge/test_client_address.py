@@ -8,11 +8,11 @@ import pytest
 
 from api_bridge.client_address import client_address
 
-PROXIES = [ip_network(one) for one in ("127.0.0.1", "10.0.0.0/8", "2001:db8:1::/48")]
+PROXIES = [ip_network(network) for network in ("127.0.0.1", "10.0.0.0/8", "2001:db8:1::/48")]
 
 
 def asked(peer: str | None, *forwarded: str, trusted: bool = True) -> str | None:
-    headers = [(b"host", b"x"), *((b"x-forwarded-for", one.encode()) for one in forwarded)]
+    headers = [(b"host", b"x"), *((b"x-forwarded-for", address.encode()) for address in forwarded)]
     client = None if peer is None else (peer, 1)
     return client_address({"client": client, "headers": headers}, PROXIES if trusted else ())
 

@@ -36,7 +36,7 @@ def test_an_interval_of_one_unit_is_said_without_a_number(interval: str, said: s
 
 
 def test_a_format_is_written_as_people_write_it() -> None:
-    assert [words.file_format(one) for one in ("pdf", "docx", "markdown")] == [
+    assert [words.file_format(format_name) for format_name in ("pdf", "docx", "markdown")] == [
         "PDF",
         "DOCX",
         "Markdown",
@@ -46,7 +46,7 @@ def test_a_format_is_written_as_people_write_it() -> None:
 def test_an_input_without_a_title_is_called_by_its_key_in_words() -> None:
     schema = {"properties": {"creditLimit": {"type": "number"}, "to": {"title": "An wen?"}}}
     found = inputs.fields_of(schema, "input.")
-    assert [(one.key, one.label) for one in found or ()] == [
+    assert [(field.key, field.label) for field in found or ()] == [
         ("creditLimit", "Credit limit"),
         ("to", "An wen?"),
     ]

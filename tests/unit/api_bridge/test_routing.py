@@ -102,7 +102,7 @@ def test_endpoints_that_wait_for_others_leave_the_pool_to_the_rest(client: TestC
             assert client.get("/r/thread").status_code == 200
         finally:
             let_go.set()
-    assert {one.result().status_code for one in waiting} == {200}
+    assert {future.result().status_code for future in waiting} == {200}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_one_caller_and_one_workspace_leave_threads_to_others(
             assert entered.acquire(timeout=120)
         finally:
             let_go.set()
-    assert {one.result().status_code for one in [*waiting, other]} == {200}
+    assert {future.result().status_code for future in [*waiting, other]} == {200}
     assert client.get(one_more).status_code == 200
     assert entered.acquire(timeout=120)
 

@@ -23,17 +23,17 @@ def flow() -> dict[str, Any]:
 
 def shape(definition: dict[str, Any]) -> list[str]:
     return [
-        f"{'/'.join(one.parents)}>{one.step['id']}@{one.spot.name}{one.spot.index}"
-        for one in editing.walk(definition)
+        f"{'/'.join(place.parents)}>{place.step['id']}@{place.spot.name}{place.spot.index}"
+        for place in editing.walk(definition)
     ]
 
 
 def ids(definition: dict[str, Any]) -> list[str]:
-    return [str(one.step["id"]) for one in editing.walk(definition)]
+    return [str(place.step["id"]) for place in editing.walk(definition)]
 
 
 def test_steps_are_found_with_the_paths_that_errors_have() -> None:
-    assert [one.path for one in editing.walk(flow())] == [
+    assert [place.path for place in editing.walk(flow())] == [
         "steps.0",
         "steps.1",
         "steps.1.config.then.0",
@@ -127,7 +127,7 @@ def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
     assert len(set(ids(made))) == 10
     copy = editing.find(made, made_id)
     assert (copy.spot.index, copy.step["name"]) == (2, "B 2")
-    names = [one.step["name"] for one in editing.walk(made)]
+    names = [place.step["name"] for place in editing.walk(made)]
     assert len(set(names)) == len(names)
 
 

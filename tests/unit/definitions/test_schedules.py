@@ -94,8 +94,8 @@ def test_what_is_due_every_hour_goes_on_every_hour(expression: str, start: datet
 
 @pytest.mark.parametrize("start", [SPRING, AUTUMN], ids=["spring", "autumn"])
 def test_every_fifth_minute_is_due_once_each(start: datetime) -> None:
-    found = due(cron("*/5 * * * *"), start, 6)
-    assert len(found) == len(set(found)) == 72
+    times = due(cron("*/5 * * * *"), start, 6)
+    assert len(times) == len(set(times)) == 72
 
 
 def test_a_gap_does_not_make_one_instant_due_twice() -> None:

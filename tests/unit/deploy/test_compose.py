@@ -30,9 +30,11 @@ def test_compose_itself_takes_the_file(profile: tuple[str, ...]) -> None:
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
     services = json.loads(told.stdout)["services"]
-    assert services.keys() == {one for one in SERVICES if one != "proxy" or profile}
+    assert services.keys() == {service for service in SERVICES if service != "proxy" or profile}
     # What is written once for all parts has come to each.
-    parts = [one for one in services.values() if one["image"].startswith("automations:")]
+    parts = [
+        service for service in services.values() if service["image"].startswith("automations:")
+    ]
     assert len(parts) > 1
     assert all("/home/automations" in str(part["volumes"]) for part in parts)
 
@@ -56,10 +58,12 @@ def test_secrets_are_given_as_files_only() -> None:
     for name, service in SERVICES.items():
         given = service.get("environment", {})
         secret = re.compile("PASSWORD|TOKEN|SECRET|KEY|DSN")
-        assert [one for one in given if secret.search(one) and not one.endswith("_FILE")] == [], (
-            name
-        )
-    told = {one for service in SERVICES.values() for one in service.get("secrets", ())}
+        assert [
+            variable
+            for variable in given
+            if secret.search(variable) and not variable.endswith("_FILE")
+        ] == [], name
+    told = {secret for service in SERVICES.values() for secret in service.get("secrets", ())}
     assert told == set(COMPOSE["secrets"])
     files = {name.upper() for name in told if name.startswith(PREFIX.lower())}
     assert files <= {PREFIX + name.upper() for name in Settings.model_fields}
@@ -67,7 +71,9 @@ def test_secrets_are_given_as_files_only() -> None:
 
 def test_images_are_pinned_and_parts_are_no_root() -> None:
     pinned = re.compile(r"[\w-]+:\d+\.\d+[\w.-]*")
-    assert [one for one in SERVICES.values() if not pinned.fullmatch(one["image"])] == []
+    assert [
+        service for service in SERVICES.values() if not pinned.fullmatch(service["image"])
+    ] == []
     for name, service in SERVICES.items():
         assert "user" not in service, "each image has its own"
         if name not in ("postgres", "proxy"):

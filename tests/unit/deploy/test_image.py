@@ -29,7 +29,7 @@ def test_it_is_made_as_is_advised() -> None:
 def test_its_bases_are_pinned_and_no_stage_ends_as_root() -> None:
     bases = re.findall(r"^FROM (\S+)", TEXT, flags=re.MULTILINE)
     assert bases
-    assert [one for one in bases if not re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+-[\w.-]+", one)] == []
+    assert [base for base in bases if not re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+-[\w.-]+", base)] == []
     for stage in ("product", "airflow", "proxy"):
         (body,) = re.findall(rf" AS {stage}\n(.*?)(?=\nFROM|\Z)", TEXT, flags=re.DOTALL)
         (user,) = re.findall(r"^USER (\S+)", body, flags=re.MULTILINE)
@@ -40,7 +40,7 @@ def test_what_is_copied_is_not_ignored() -> None:
     kept = {
         line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
     }
-    assert {source for one in COPIED for source in one[:-1]} == kept
+    assert {source for copied in COPIED for source in copied[:-1]} == kept
 
 
 @pytest.mark.slow

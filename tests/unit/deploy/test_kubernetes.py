@@ -54,12 +54,16 @@ def test_pods_are_confined() -> None:
 
 
 def test_one_of_each_may_go() -> None:
-    deployments = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == "Deployment"}
+    deployments = {
+        manifest["metadata"]["name"]: manifest
+        for manifest in OBJECTS
+        if manifest["kind"] == "Deployment"
+    }
     assert {deployment["spec"]["replicas"] for deployment in deployments.values()} == {2}
     kept = {
-        one["spec"]["selector"]["matchLabels"]["app"]
-        for one in OBJECTS
-        if one["kind"] == "PodDisruptionBudget"
+        manifest["spec"]["selector"]["matchLabels"]["app"]
+        for manifest in OBJECTS
+        if manifest["kind"] == "PodDisruptionBudget"
     }
     assert kept == set(deployments)
     replicas = {
@@ -74,17 +78,20 @@ def test_one_of_each_may_go() -> None:
 def test_secrets_are_files_and_settings_are_settings() -> None:
     assert "kind: Secret" not in TEXT
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {*OF_THE_ENVIRONMENT}
-    given = {*SETTINGS, *(one["name"] for one in VALUES["env"] if one["name"].startswith(PREFIX))}
+    given = {
+        *SETTINGS,
+        *(variable["name"] for variable in VALUES["env"] if variable["name"].startswith(PREFIX)),
+    }
     assert given <= known
     assert [name for name in given if re.search("PASSWORD|TOKEN|KEY|DSN", name)] == []
     folder = SETTINGS["AUTOMATIONS_SECRETS_DIR"]
     mounts = [container["volumeMounts"] for _, pod in pods() for container in pod["containers"]]
     for mounted in [*mounts, VALUES["volumeMounts"]]:
-        assert {one["mountPath"] for one in mounted if one.get("readOnly")} == {folder}
+        assert {mount["mountPath"] for mount in mounted if mount.get("readOnly")} == {folder}
 
 
 def test_settings_that_both_sides_have_are_the_same() -> None:
-    of_airflow = {one["name"]: one["value"] for one in VALUES["env"]}
+    of_airflow = {variable["name"]: variable["value"] for variable in VALUES["env"]}
     both = of_airflow.keys() & SETTINGS.keys()
     assert both == {"AUTOMATIONS_SECRETS_DIR", "AUTOMATIONS_PUBLIC_URL"}
     assert {of_airflow[name] == SETTINGS[name] for name in both} == {True}
@@ -93,7 +100,7 @@ def test_settings_that_both_sides_have_are_the_same() -> None:
 
 
 def test_traffic_reaches_the_bridge() -> None:
-    by_kind = {one["kind"]: one for one in OBJECTS}
+    by_kind = {manifest["kind"]: manifest for manifest in OBJECTS}
     (bridge,) = (pod for name, pod in pods() if name == "automations-bridge")
     (port,) = bridge["containers"][0]["ports"]
     (service,) = by_kind["Service"]["spec"]["ports"]

@@ -36,7 +36,9 @@ def test_what_is_locked_is_within_the_bounds_that_it_gives() -> None:
 
 def test_whoever_installs_it_is_told_which_airflow_it_needs() -> None:
     (airflow,) = (
-        one for one in map(Requirement, project()["dependencies"]) if one.name.endswith("-core")
+        requirement
+        for requirement in map(Requirement, project()["dependencies"])
+        if requirement.name.endswith("-core")
     )
     known = ["3.2.2", "3.3.0", "3.3.2", "3.4.0"]
     assert list(airflow.specifier.filter(known)) == ["3.3.0", "3.3.2"]

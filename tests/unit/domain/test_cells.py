@@ -87,10 +87,10 @@ def test_an_export_is_what_an_import_takes() -> None:
 
 def test_a_spreadsheet_computes_nothing_of_an_export() -> None:
     odd = ["@SUM(A1)", "\uff1d1+1", "\n=1+1", "\r=1+1"]
-    rows = [*ROWS, *({"name": one} for one in odd)]
+    rows = [*ROWS, *({"name": text} for text in odd)]
     text = "".join(exports.serialize("spreadsheet", COLUMNS, rows))
     assert text.startswith("\ufeff")
     cells = [cell for row in csv.reader(io.StringIO(text[1:])) for cell in row]
     assert "'=1+1" in cells
-    assert {f"'{one}" for one in odd} <= set(cells)
+    assert {f"'{text}" for text in odd} <= set(cells)
     assert "-4.5" in cells, "a number is no formula"

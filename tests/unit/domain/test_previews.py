@@ -66,7 +66,7 @@ def test_a_charset_is_chosen_where_the_guess_is_wrong() -> None:
 def test_rows_that_do_not_fit_are_told_with_their_lines() -> None:
     found = preview("name,size\nAda,1\n\n,2\nGrace,many\n")
     assert [row["name"] for row in found.rows] == ["Ada"]
-    assert [(one.line, dict(one.problems)) for one in found.refused] == [
+    assert [(line.line, dict(line.problems)) for line in found.refused] == [
         (4, {"name": ["is required"]}),
         (5, {"size": ["must be a number such as -1234.5, with no other sign in it"]}),
     ]
@@ -83,7 +83,7 @@ def test_columns_go_where_one_says_and_each_once() -> None:
 def test_a_list_in_json_is_taken_as_it_is() -> None:
     found = preview('[{"name": "Ada", "size": 12345678901234567890}, {"nope": 1}, 3]')
     assert found.rows == [{"name": "Ada", "size": 12345678901234567890}]
-    assert [one.line for one in found.refused] == [2, 3]
+    assert [line.line for line in found.refused] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_the_longest_cell_that_an_export_writes_is_read_again() -> None:
 
 def test_of_very_many_problems_each_row_keeps_one() -> None:
     wide = [Column(key=f"c{place}", type="number") for place in range(100)]
-    content = "\n".join([",".join(one.key for one in wide), *[",".join(["ab"] * 100)] * 500])
+    content = "\n".join([",".join(column.key for column in wide), *[",".join(["ab"] * 100)] * 500])
     found = read(wide, content.encode(), Choices(), 10)
     assert len(found.refused) == 500
-    assert sum(len(one.problems) for one in found.refused) < 12_000
+    assert sum(len(line.problems) for line in found.refused) < 12_000
 
 
 def test_more_values_than_are_held_at_once_are_refused_with_what_to_do() -> None:

@@ -92,7 +92,7 @@ _ROWS = [
     (
         "`multipart/form-data`",
         MULTIPART,
-        multipart(*(("a", one, "", "application/json") for one in (b"12", b'"12"', b" "))),
+        multipart(*(("a", part, "", "application/json") for part in (b"12", b'"12"', b" "))),
         {"a": [12, "12", None]},
     ),
     ("`application/xml`", "application/soap+xml", b"<a/>", "<a/>"),

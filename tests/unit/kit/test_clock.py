@@ -34,7 +34,7 @@ def test_an_instant_keeps_all_its_decimals(text: str, written: str) -> None:
 
 @given(st.lists(st.datetimes(), min_size=2, max_size=5))
 def test_without_its_last_sign_the_order_of_texts_is_that_in_time(found: list[datetime]) -> None:
-    written = [to_utc(one.replace(tzinfo=UTC).isoformat(), "UTC") for one in found]
+    written = [to_utc(instant.replace(tzinfo=UTC).isoformat(), "UTC") for instant in found]
     in_time = sorted(written, key=lambda one: parse_instant(one, "UTC"))
     assert sorted(written, key=lambda one: one.rstrip("Z")) == in_time
 

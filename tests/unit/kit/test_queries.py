@@ -31,7 +31,7 @@ from automations.kit.values import JSON
     ],
 )
 def test_a_value_is_sent_as_json_writes_it(value: JSON, sent: list[str]) -> None:
-    assert pairs_of({"a": value}) == [("a", one) for one in sent]
+    assert pairs_of({"a": value}) == [("a", item) for item in sent]
 
 
 def test_the_names_of_an_address_are_seen_as_they_are_meant() -> None:

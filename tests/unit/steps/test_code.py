@@ -52,9 +52,9 @@ def output(outcome: Outcome) -> Mapping[str, JSON]:
 
 def test_what_the_documentation_says_is_there_is_there_and_the_rest_is_not() -> None:
     words = " ".join((Code.__doc__ or "").split())
-    found = re.search(r"there are all methods of (.+?)\. There are no (.+?):", words)
-    assert found is not None
-    there, missing = found.groups()
+    match = re.search(r"there are all methods of (.+?)\. There are no (.+?):", words)
+    assert match is not None
+    there, missing = match.groups()
     code = (
         "return input.filter(path => path.split('.').reduce((at, name) => at?.[name], globalThis))"
     )

@@ -66,9 +66,11 @@ def test_the_documented_example_is_taken_as_it_is_and_with_its_templates_rendere
 def test_a_wrong_value_is_named_with_its_field(
     kind: str, change: dict[str, Any], field: str
 ) -> None:
-    found = errors(kind, example(kind, **change))
-    assert [path for path in found if path.startswith(f"steps.1.config.{field}")], found
-    assert all(message for messages in found.values() for message in messages)
+    field_errors = errors(kind, example(kind, **change))
+    assert [path for path in field_errors if path.startswith(f"steps.1.config.{field}")], (
+        field_errors
+    )
+    assert all(message for messages in field_errors.values() for message in messages)
 
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
@@ -79,9 +81,9 @@ def test_an_unknown_field_is_named(kind: str) -> None:
 @pytest.mark.parametrize("kind", STEP_TYPES)
 @pytest.mark.parametrize("config", [{}, [], "text", None])
 def test_an_empty_or_shapeless_config_is_refused(kind: str, config: Any) -> None:
-    found = errors(kind, config)
-    assert found
-    assert all(path.startswith("steps.1.config") for path in found)
+    field_errors = errors(kind, config)
+    assert field_errors
+    assert all(path.startswith("steps.1.config") for path in field_errors)
 
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
@@ -92,9 +94,9 @@ def test_a_name_that_no_run_knows_is_named_with_its_field(kind: str) -> None:
         if "input." in json.dumps(value)
     }
     assert fields, "an example shows a template that names EXAMPLE_INPUT"
-    found = errors(kind, example(kind, **fields))
-    assert {path.split(".")[3] for path in found} == set(fields)
-    assert all("unknown name 'nowhere'" in message for (message,) in found.values())
+    field_errors = errors(kind, example(kind, **fields))
+    assert {path.split(".")[3] for path in field_errors} == set(fields)
+    assert all("unknown name 'nowhere'" in message for (message,) in field_errors.values())
 
 
 @pytest.mark.parametrize("kind", [kind for kind, one in STEP_TYPES.items() if one.keeps])
@@ -104,9 +106,9 @@ def test_what_is_kept_where_members_read_it_names_no_secret(kind: str) -> None:
         for field, value in example(kind).items()
         if "input." in json.dumps(value)
     }
-    found = errors(kind, example(kind, **fields))
-    assert {path.split(".")[3] for path in found} == set(fields)
-    assert all("may name no secret" in message for (message,) in found.values())
+    field_errors = errors(kind, example(kind, **fields))
+    assert {path.split(".")[3] for path in field_errors} == set(fields)
+    assert all("may name no secret" in message for (message,) in field_errors.values())
 
 
 DESCRIBED = {kind: one.Config.model_json_schema() for kind, one in STEP_TYPES.items()}
@@ -128,8 +130,10 @@ def of_another_shape() -> Iterator[tuple[str, str, Any]]:
 def test_a_value_of_another_shape_is_named_with_its_field(
     kind: str, field: str, value: Any
 ) -> None:
-    found = errors(kind, example(kind, **{field: value}))
-    assert [path for path in found if path.startswith(f"steps.1.config.{field}")], found
+    field_errors = errors(kind, example(kind, **{field: value}))
+    assert [path for path in field_errors if path.startswith(f"steps.1.config.{field}")], (
+        field_errors
+    )
 
 
 def wants_text(shape: Any) -> bool:
@@ -173,8 +177,8 @@ def is_taken_rendered(kind: str, config: Any) -> bool:
 
 
 def test_a_number_for_a_text_is_answered_by_what_to_write() -> None:
-    found = errors("email", example("email", subject=2024))
-    assert found == {"steps.1.config.subject": ["must be a text: write the value in quotes"]}
+    field_errors = errors("email", example("email", subject=2024))
+    assert field_errors == {"steps.1.config.subject": ["must be a text: write the value in quotes"]}
 
 
 @pytest.mark.parametrize(

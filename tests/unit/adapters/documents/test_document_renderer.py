@@ -147,9 +147,11 @@ class TestFilling:
         ]
         document = Document(io.BytesIO(content))
         assert document.core_properties.title == data["x"]
-        assert [one._target for one in document.part.rels.values() if one.is_external] == [
-            "https://a.example/1?q=a_b&c=d%20e"
-        ]
+        assert [
+            relationship._target
+            for relationship in document.part.rels.values()
+            if relationship.is_external
+        ] == ["https://a.example/1?q=a_b&c=d%20e"]
 
     def test_data_in_a_markdown_template_leads_to_no_program(self) -> None:
         with pytest.raises(StepError, match="a link would lead to 'javascript:alert"):

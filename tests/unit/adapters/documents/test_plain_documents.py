@@ -46,7 +46,7 @@ def read(build: Build, folder: Path) -> tuple[str, int]:
     try:
         page = pdf[0]
         text = page.get_textpage().get_text_range()
-        pictures = sum(1 for one in page.get_objects() if one.type == 3)
+        pictures = sum(1 for element in page.get_objects() if element.type == 3)
         return " ".join(text.replace("\u00a0", "_").split()), pictures
     finally:
         pdf.close()
