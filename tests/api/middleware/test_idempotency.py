@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from sqlalchemy import func, select, update
 
 from api_bridge.deps import EffectId
@@ -99,6 +101,26 @@ def test_another_request_with_the_key_is_refused(api: Api, path: str, body: Any,
     assert (answer.status_code, answer.json()["code"]) == (422, "UNPROCESSABLE")
     assert answer.json()["requestId"] == answer.headers["x-request-id"]
     assert count(Form) == 1
+
+
+@pytest.mark.slow
+def test_a_key_is_of_one_route_whichever_others_it_is_sent_to(api: Api, app: FastAPI) -> None:
+    paths = {
+        re.sub(r"{.*?}", "x", route.path)
+        for route in app.routes
+        if isinstance(route, APIRoute) and "POST" in route.methods and "/api/" in route.path
+    }
+    first = post(api, "/api/forms", FORM)
+    for number, path in enumerate(sorted(paths - {"/api/forms"})):
+        answer = post(api, path, FORM)
+        assert (answer.status_code, answer.json()["code"]) == (422, "UNPROCESSABLE"), path
+        used = post(api, path, {"title": 1}, f"other-{number}")
+        assert used.status_code < 500, path
+        answer = post(api, "/api/forms", FORM, f"other-{number}")
+        # A refusal that may pass is not kept.
+        is_kept = used.status_code not in (401, 403, 429)
+        assert answer.status_code == (422 if is_kept else 201), path
+    assert post(api, "/api/forms", FORM).content == first.content
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "ce-id"])
