@@ -61,6 +61,7 @@ def test_who_has_not_said_where_our_database_is_is_told_so(
         (("key", "--name", " "), "must have 1 to 200 characters"),
         (("key", "--name", "x" * 201), "must have 1 to 200 characters"),
         (("run", "a", "--timeout", "nan"), "must be a number of seconds"),
+        (("run", "a", "--timeout", "1_0"), "must be a number of seconds"),
         (("run", "a", "--timeout", "-1"), "must be a number of seconds"),
     ],
 )
