@@ -199,6 +199,7 @@ class TestMail:
         ("extra", "said"),
         [
             ({}, "names no sender"),
+            ({"from_email": "o@h.example, p@h.example"}, "from_email in its extra that must be"),
             ({"from_email": "o@h.example", "auth_type": "oauth2"}, "auth_type"),
             ({"from_email": "o@h.example", "ssl_context": "none"}, "ssl_context"),
             ({"from_email": "o@h.example", "disable_ssl": "perhaps"}, "neither true nor false"),

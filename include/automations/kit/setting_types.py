@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from email.utils import parseaddr
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
+
+from automations.kit import mailboxes
 
 _ORIGIN = re.compile(
     r"(?:http://(?!.*:80$)|https://(?!.*:443$))(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
@@ -90,8 +91,7 @@ def _are_host_names(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_sender(value: str) -> str:
-    if not re.fullmatch(r"[^\s@]+@[^\s@]+", parseaddr(value)[1]) or not value.isprintable():
-        raise ValueError("must be an e-mail address such as Flows <flows@example.com>")
+    mailboxes.parse(value)
     return value
 
 

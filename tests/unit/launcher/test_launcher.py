@@ -569,6 +569,7 @@ def test_an_address_that_no_path_can_be_put_behind_is_refused(
         ("SMTP_HOST", "smtp://a.example"),
         ("SMTP_HOST", "a.example:587"),
         ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "flows@a.example, post@b.example"),
         ("CORS_ORIGINS", "https://App.example"),
         ("CORS_ORIGINS", "https://app.example:443"),
         ("CORS_ORIGINS", "https://bücher.example"),

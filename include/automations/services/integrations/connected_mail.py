@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from email.utils import parseaddr
 from typing import Any
 
 from automations.domain.host_connections import check_extra, check_kind
 from automations.errors import StepError
+from automations.kit import mailboxes
 from automations.ports import HostConnection, MailServer
 
 KINDS = ("smtp", "email")
@@ -28,9 +28,13 @@ def from_connection(connection: HostConnection) -> MailServer:
         raise _unusable(connection, "signs in otherwise than by login and password (auth_type)")
     if not connection.host:
         raise _unusable(connection, "has no host")
-    name, sender = parseaddr(str(extra.get("from_email") or ""))
-    if not sender:
+    from_email = str(extra.get("from_email") or "")
+    if not from_email:
         raise _unusable(connection, "names no sender: set from_email in its extra")
+    try:
+        name, sender = mailboxes.parse(from_email)
+    except ValueError as error:
+        raise _unusable(connection, f"has a from_email in its extra that {error}") from error
     security = _security(connection)
     return MailServer(
         host=connection.host,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from email.utils import parseaddr
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,6 +21,7 @@ from automations.errors import (
     TooLarge,
     ValidationFailed,
 )
+from automations.kit import mailboxes
 from automations.ports import (
     Attachment,
     Documents,
@@ -180,7 +180,7 @@ def _server(integration: Integration) -> MailServer:
 
 
 def _default(settings: Settings) -> MailServer | None:
-    name, sender = parseaddr(settings.mail_from)
+    name, sender = mailboxes.parse(settings.mail_from)
     if settings.smtp_host is not None:
         return MailServer(
             host=settings.smtp_host,
