@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from automations.domain.host_connections import check_extra, check_kind
+from automations.domain.host_connections import address_of, check_extra, check_kind
 from automations.errors import StepError
 from automations.ports import HostConnection
 
@@ -41,18 +41,19 @@ def base_of(connection: HostConnection) -> Base:
     check_extra(connection, _UNSUPPORTED)
     if not connection.host:
         raise StepError(f"Connection {connection.id} has no host.", kind="config")
-    if "://" in connection.host:
-        url = connection.host
-    else:
-        port = f":{connection.port}" if connection.port else ""
-        scheme = connection.schema or ("https" if connection.kind == "https" else "http")
-        url = f"{scheme}://{connection.host}{port}"
+    url = address_of(connection, "https" if connection.kind == "https" else "http")
     return Base(url, _headers(connection))
 
 
 def _headers(connection: HostConnection) -> dict[str, str]:
     headers: dict[str, str] = {}
     if connection.login:
+        if ":" in connection.login:
+            # The service would take what is behind it for the beginning of the password.
+            raise StepError(
+                f"Connection {connection.id} has a colon in its login, which cannot be sent.",
+                kind="config",
+            )
         pair = f"{connection.login}:{connection.password or ''}".encode()
         headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
     for name, value in connection.extra.items():
@@ -61,6 +62,12 @@ def _headers(connection: HostConnection) -> dict[str, str]:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise StepError(
                 f"Connection {connection.id}: {name} of its extra is no header, which is a text.",
+                kind="config",
+            )
+        if name.lower() in headers:
+            raise StepError(
+                f"Connection {connection.id}: {name} of its extra is a header that is there "
+                "already, by its login or in other letters.",
                 kind="config",
             )
         headers[name.lower()] = str(value)

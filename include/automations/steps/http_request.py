@@ -274,6 +274,11 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
 
 def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
     headers = {name.lower(): value for name, value in config.own_headers.items()}
+    url = config.url
+    if config.conn_id is not None:
+        base = base_of(ctx.connection(config.conn_id))
+        url = base.at(url)
+        headers = _merge_headers(headers, base.headers, config.conn_id)
     content = _content(config, headers)
     if config.method not in _SAFE:
         headers.setdefault("idempotency-key", ctx.idempotency_key)
@@ -282,11 +287,6 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
     query = dict(config.own_query)
     if config.auth is not None:
         config.auth.sign(headers, query)
-    url = config.url
-    if config.conn_id is not None:
-        base = base_of(ctx.connection(config.conn_id))
-        url = base.at(url)
-        headers = _merge_headers(headers, base.headers, config.conn_id)
     return HttpRequest(
         method=config.method,
         url=url,

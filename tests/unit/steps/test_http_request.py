@@ -16,7 +16,7 @@ from automations.domain.statuses import Decision
 from automations.domain.templating import render_config
 from automations.errors import StepError
 from automations.kit.values import JSON
-from automations.ports import HttpRequest, HttpResponse
+from automations.ports import HostConnection, HttpRequest, HttpResponse
 from automations.steps.http_request import HttpRequestConfig, HttpRequestStep
 from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForCallback
 from tests.doubles import NOW, context
@@ -398,3 +398,16 @@ def test_a_connection_goes_with_a_path_and_a_path_with_a_connection(
 ) -> None:
     with pytest.raises(ValidationError, match=said):
         HttpRequestConfig.model_validate(config)
+
+
+def test_a_body_is_sent_as_what_its_connection_says_that_it_is() -> None:
+    service = Service(200, b"", {})
+    media = "application/vnd.api+json; charset=iso-8859-1"
+    crm = HostConnection(id="crm", kind="http", host="crm.example", extra={"Content-Type": media})
+    config = HttpRequestConfig.model_validate(
+        {"url": "/items", "connId": "crm", "method": "POST", "body": {"a": "ä"}}, context=RENDERED
+    )
+    HttpRequestStep().run(config, context(http=service, connection=lambda _: crm))
+    (request,) = service.requests
+    assert request.headers["content-type"] == media
+    assert request.content == '{"a": "ä"}'.encode("iso-8859-1")

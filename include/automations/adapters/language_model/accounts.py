@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from automations.domain.host_connections import check_extra, check_kind
+from automations.domain.host_connections import address_of, check_extra, check_kind
 from automations.errors import StepError
 from automations.kit.bearer_tokens import is_token
 from automations.ports import HostConnection
@@ -71,9 +71,4 @@ def from_connection(connection: HostConnection, provider: str | None) -> ModelAc
 
 
 def _base_url(connection: HostConnection) -> str | None:
-    if not connection.host:
-        return None
-    if "://" in connection.host:
-        return connection.host
-    port = f":{connection.port}" if connection.port else ""
-    return f"{connection.schema or 'https'}://{connection.host}{port}"
+    return address_of(connection, "https") if connection.host else None
