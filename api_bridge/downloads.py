@@ -8,8 +8,14 @@ from urllib.parse import quote
 
 from fastapi import Response
 
+from automations.kit.filenames import file_name
+from automations.services.documents.documents import CONTENT_TYPES
+from automations.services.documents.templates import DocumentTemplate
+
 _PARSED = ("application/json", "application/yaml")
 """What clients read as more than a text."""
+_EXTENSIONS = {"docx": "docx", "markdown": "md"}
+"""Of the files of document templates, by format."""
 
 
 def response_docs(*content_types: str) -> dict[int | str, dict[str, Any]]:
@@ -26,6 +32,12 @@ def download(name: str, content: bytes, content_type: str, *, shown: bool = Fals
         shown: whether it is to be looked at in the browser: of kinds only that run nothing there.
     """
     return Response(content, media_type=content_type, headers=attachment_headers(name, shown=shown))
+
+
+def template_download(template: DocumentTemplate, content: bytes) -> Response:
+    """A document template as a file to save."""
+    name = file_name(template.name, _EXTENSIONS[template.format])
+    return download(name, content, CONTENT_TYPES[template.format])
 
 
 def attachment_headers(name: str, *, shown: bool = False) -> dict[str, str]:

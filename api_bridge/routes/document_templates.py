@@ -11,13 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.bodies import Edited, body_limit
 from api_bridge.deps import Admin, Forced, Viewer
-from api_bridge.downloads import download, response_docs
+from api_bridge.downloads import response_docs, template_download
 from api_bridge.endpoint_marks import heavy
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
 from automations import wiring
 from automations.errors import ValidationFailed
-from automations.kit.filenames import file_name
 from automations.services.documents import templates
 from automations.services.documents.documents import CONTENT_TYPES
 
@@ -30,7 +29,6 @@ Format = Literal["docx", "markdown"]
 Content = Annotated[str, Field(max_length=7_200_000, description="The file, in base64.")]
 _MAX_TEMPLATE_BYTES = 7_500_000
 """Of a body: the characters that the content may have, and what is around them."""
-_EXTENSIONS = {"docx": "docx", "markdown": "md"}
 
 
 class NewTemplate(BaseModel):
@@ -85,9 +83,7 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
 )
 def get_content(caller: Viewer, template_id: str) -> Response:
     """Download a template."""
-    template, content = templates.content(caller.workspace_id, template_id)
-    name = file_name(template.name, _EXTENSIONS[template.format])
-    return download(name, content, CONTENT_TYPES[template.format])
+    return template_download(*templates.content(caller.workspace_id, template_id))
 
 
 @router.put("/{template_id}")

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -54,6 +55,21 @@ class BridgeProcess:
             return requests.get(f"{self.address}/healthz", timeout=5).ok
         except requests.RequestException:  # also when a busy machine lets it wait
             return False
+
+
+@contextmanager
+def two_bridges(home: Path, **settings: str) -> Iterator[list[BridgeProcess]]:
+    """Two that answer, and are killed at the end."""
+    both = [BridgeProcess(home, **settings) for _ in range(2)]
+    for bridge in both:
+        bridge.start()
+    try:
+        for bridge in both:
+            until("a bridge", bridge.answers)
+        yield both
+    finally:
+        for bridge in both:
+            bridge.kill()
 
 
 def send_while_killing(

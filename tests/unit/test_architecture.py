@@ -44,6 +44,10 @@ def modules(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
+def modules_of(suite: str) -> list[Path]:
+    return sorted((ROOT / "tests" / suite).rglob("test_*.py"))
+
+
 def test_only_what_all_layers_share_lies_beside_their_folders() -> None:
     found = {path.stem for path in (ROOT / "include" / "automations").glob("*.py")}
     assert found == AT_THE_TOP
@@ -88,6 +92,27 @@ def test_nothing_is_imported_from_a_module_of_tests() -> None:
         if ".test_" in f"{node.module}.{'.'.join(alias.name for alias in node.names)}"
     }
     assert imported == {}
+
+
+@pytest.mark.parametrize(
+    ("suite", "packages"),
+    [
+        ("unit", ("include/automations", "", "tests")),
+        ("api", ("include/automations/services", "api_bridge", "tests")),
+    ],
+)
+def test_tests_lie_in_folders_named_like_what_they_test(
+    suite: str, packages: tuple[str, ...]
+) -> None:
+    folders = {path.parent.relative_to(ROOT / "tests" / suite) for path in modules_of(suite)}
+    nowhere = [
+        str(folder)
+        for folder in folders
+        if not any((ROOT / package / folder).is_dir() for package in packages)
+    ]
+    assert nowhere == []
+    flat = [path.name for path in modules_of(suite) if path.parent.name == suite]
+    assert len(flat) <= 12, "what is not about the whole belongs into a folder"
 
 
 def test_no_row_leaves_a_service() -> None:

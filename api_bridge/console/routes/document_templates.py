@@ -15,7 +15,7 @@ from api_bridge.console.queries import Page
 from api_bridge.console.views import conflicts, placeholders, timestamps
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
-from api_bridge.downloads import download, response_docs
+from api_bridge.downloads import download, response_docs, template_download
 from api_bridge.endpoint_marks import heavy, outside, repeatable
 from api_bridge.routing import Router
 from automations import wiring
@@ -31,7 +31,6 @@ router = Router(prefix=ROOT, tags=["documents"])
 
 _FORMATS = {"docx": "docx", "md": "markdown", "markdown": "markdown", "txt": "markdown"}
 """Formats of templates by the extensions of their files."""
-_EXTENSIONS = {"docx": "docx", "markdown": "md"}
 _OUTPUTS = ("pdf", "docx")
 _MAX_NAME = 200
 
@@ -77,9 +76,7 @@ def show(request: Request, caller: Viewer, template_id: str) -> Response:
 )
 def get_content(caller: Viewer, template_id: str) -> Response:
     """Download a template."""
-    template, content = templates.content(caller.workspace_id, template_id)
-    name = file_name(template.name, _EXTENSIONS[template.format])
-    return download(name, content, CONTENT_TYPES[template.format])
+    return template_download(*templates.content(caller.workspace_id, template_id))
 
 
 @router.post("/{template_id}")

@@ -14,7 +14,7 @@ from automations.db.tables import Event, Run
 from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import webhook_addresses, workflows
-from tests.api.bridge_process import BridgeProcess, send_while_killing
+from tests.api.bridge_process import BridgeProcess, send_while_killing, two_bridges
 from tests.doubles import ports
 from tests.free_ports import free_port
 from tests.waiting import until
@@ -29,24 +29,11 @@ HOOK = {
 }
 
 
-def bridge(home: Path) -> BridgeProcess:
-    """A bridge with its dispatcher."""
-    # Airflow is away: matching does not need it.
-    return BridgeProcess(home, AUTOMATIONS_AIRFLOW_URL=f"http://127.0.0.1:{free_port()}")
-
-
 @pytest.fixture
 def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
-    both = [bridge(tmp_path), bridge(tmp_path)]
-    for one in both:
-        one.start()
-    try:
-        for one in both:
-            until("a bridge", one.answers)
+    # They have dispatchers. Airflow is away: matching does not need it.
+    with two_bridges(tmp_path, AUTOMATIONS_AIRFLOW_URL=f"http://127.0.0.1:{free_port()}") as both:
         yield both
-    finally:
-        for one in both:
-            one.kill()
 
 
 def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(

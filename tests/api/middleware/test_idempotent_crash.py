@@ -16,7 +16,7 @@ from automations.domain.principals import Principal
 from automations.services.access.api_keys import create_key
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
-from tests.api.bridge_process import BridgeProcess, send_while_killing
+from tests.api.bridge_process import BridgeProcess, send_while_killing, two_bridges
 from tests.doubles import ports
 from tests.waiting import until
 
@@ -31,16 +31,8 @@ AUTOMATION = {
 
 @pytest.fixture
 def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
-    both = [BridgeProcess(tmp_path, AUTOMATIONS_DISPATCHER="off") for _ in range(2)]
-    for one in both:
-        one.start()
-    try:
-        for one in both:
-            until("a bridge", one.answers)
+    with two_bridges(tmp_path, AUTOMATIONS_DISPATCHER="off") as both:
         yield both
-    finally:
-        for one in both:
-            one.kill()
 
 
 @pytest.fixture
