@@ -17,7 +17,7 @@ from tests.bench.compare import report
 from tests.bench.compare.airflow import Airflow
 from tests.bench.compare.measuring import measure
 from tests.bench.compare.ours import Ours
-from tests.bench.compare.peers import Peer
+from tests.bench.compare.peers import Peer, from_npm, from_pypi
 from tests.bench.compare.results import Results
 from tests.bench.compare.shapes import KINDS, Engine, Shape, shapes
 from tests.bench.measuring import BenchError
@@ -27,8 +27,14 @@ ENGINES: Mapping[str, Callable[[Path], Engine]] = {
     "tasks": lambda folder: Ours("own tasks", folder, AUTOMATIONS_RUN_AHEAD_SECONDS="0"),
     "express": lambda folder: Ours("express", folder, {"execution": "express"}),
     "stock": Airflow,
-    "dbos": lambda folder: Peer("DBOS", "dbos", folder, database=True),
-    "prefect": lambda folder: Peer("Prefect", "prefect", folder, database=False),
+    "dbos": lambda folder: Peer("DBOS", from_pypi("dbos"), folder, database=True),
+    "prefect": lambda folder: Peer("Prefect", from_pypi("prefect"), folder, database=False),
+    "restate": lambda folder: Peer(
+        "Restate",
+        from_npm("restate", "@restatedev/restate-server", "@restatedev/restate-sdk"),
+        folder,
+        database=False,
+    ),
 }
 """By the words of ``--by``."""
 
@@ -123,7 +129,7 @@ def _run(
             try:
                 engine.up(wanted)
             except BenchError as error:
-                if word in ("dbos", "prefect"):
+                if isinstance(engine, Peer):
                     console.print(f"{engine.name} is left out: {error}", markup=False)
                     continue
                 raise

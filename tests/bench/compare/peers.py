@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,48 @@ _INSTALLING = 240.0
 _SCRIPTS = Path(__file__).parent / "foreign"
 
 
+Install = Callable[[Path], list[str | Path]]
+"""Installs an engine in a folder, and returns the command that runs its script."""
+
+
+def from_pypi(package: str) -> Install:
+    """The newest of a package of Python's, in an environment of its own, run by ``run_PACKAGE``."""
+
+    def install(folder: Path) -> list[str | Path]:
+        python = folder / "venv" / "bin" / "python"
+        _run(folder, sys.executable, "-m", "venv", python.parents[1])
+        _run(folder, python, "-m", "pip", "install", "--quiet", package)
+        return [python, _SCRIPTS / f"run_{package}.py"]
+
+    return install
+
+
+def from_npm(name: str, *packages: str) -> Install:
+    """The newest of some packages of Node's, in a folder of its own, run by ``run_NAME``."""
+
+    def install(folder: Path) -> list[str | Path]:
+        if shutil.which("npm") is None:
+            raise BenchError("there is no npm")
+        # Its modules are looked for beside the script.
+        script = shutil.copy(_SCRIPTS / f"run_{name}.mjs", folder)
+        _run(folder, "npm", "install", "--no-audit", "--no-fund", "--no-save", *packages)
+        return ["node", script]
+
+    return install
+
+
+def _run(folder: Path, *command: str | Path) -> None:
+    packages = command[-1]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_INSTALLING, check=False
+        )
+    except subprocess.TimeoutExpired as slow:
+        raise BenchError(f"{packages} takes too long to install") from slow
+    if done.returncode != 0:
+        raise BenchError(f"{packages} cannot be installed: {done.stderr[-300:]}")
+
+
 class Peer:
     """An engine that a script runs, which is asked by lines of JSON.
 
@@ -29,13 +72,12 @@ class Peer:
     that it took, after a first line that says that it is ready.
 
     Args:
-        package: of PyPI; the newest, in an environment of its own.
         database: whether it has a PostgreSQL server, as ours has; else it has its default.
     """
 
-    def __init__(self, name: str, package: str, folder: Path, *, database: bool) -> None:
+    def __init__(self, name: str, install: Install, folder: Path, *, database: bool) -> None:
         self.name = name
-        self._package = package
+        self._install = install
         self._folder = folder
         [port] = free_ports(1)
         self._postgres = (
@@ -46,14 +88,14 @@ class Peer:
     def up(self, shapes: Sequence[Shape]) -> None:
         self._folder.mkdir()
         os.chmod(self._folder, 0o711)
-        python = self._installed()
+        command = self._install(self._folder)
         environment = {**plain_environment(), "HOME": str(self._folder), "PYTHONPATH": ""}
         if self._postgres is not None:
             self._postgres.start()
             environment["DATABASE"] = self._postgres.dsn("postgres").replace("+psycopg2", "")
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [python, _SCRIPTS / f"run_{self._package}.py"],
+                command,
                 env=environment,
                 cwd=self._folder,
                 stdin=subprocess.PIPE,
@@ -95,20 +137,3 @@ class Peer:
             if line.startswith(b"bench: "):
                 return line.removeprefix(b"bench: ").decode().strip()
         raise BenchError((self._folder / "log").read_text(errors="replace")[-500:])
-
-    def _installed(self) -> Path:
-        python = self._folder / "venv" / "bin" / "python"
-        commands = (
-            [sys.executable, "-m", "venv", str(python.parents[1])],
-            [str(python), "-m", "pip", "install", "--quiet", self._package],
-        )
-        for command in commands:
-            try:
-                done = subprocess.run(
-                    command, capture_output=True, text=True, timeout=_INSTALLING, check=False
-                )
-            except subprocess.TimeoutExpired as slow:
-                raise BenchError(f"{self._package} takes too long to install") from slow
-            if done.returncode != 0:
-                raise BenchError(f"{self._package} cannot be installed: {done.stderr[-300:]}")
-        return python
