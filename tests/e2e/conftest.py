@@ -66,6 +66,8 @@ class Stack:
                 for name, port in zip(PORTS, ports, strict=True)
             },
             "AUTOMATIONS_BACKEND_PORT": str(self.backend_port),
+            # A busy machine must not decide how far a task's process goes on.
+            "AUTOMATIONS_RUN_AHEAD_SECONDS": "60",
             **({"AUTOMATIONS_METRICS_TOKEN": METRICS_TOKEN} if self.is_distributed else {}),
             **settings,
         }

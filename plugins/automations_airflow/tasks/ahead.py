@@ -32,8 +32,9 @@ from automations_airflow.tasks.finished_tasks import rendered_fields, xcoms_of
 
 log = logging.getLogger(__name__)
 
-MARK_TIMEOUT = timedelta(seconds=1)
-"""How long to wait for the marks: a slow scheduler must not hold up the task for long."""
+MARK_TIMEOUT = timedelta(seconds=10)
+"""How long to wait for the marks. Tasks whose marks come later begin processes of their own, of
+which a busy machine has enough; a scheduler that is away for longer holds up the task no more."""
 
 
 def run_following_tasks(
