@@ -58,8 +58,8 @@ runs the same graph, hand-written as PythonOperators that return a value, with A
 minimum and maximum. *ms a step* is the processor time of all processes of an engine, including
 its database. *MB* is their memory at the end. The steps are light: each decides something and
 writes it down. Ours are conditions, up to fifty of which are recorded in one transaction
-([why](decisions/0024-steps-without-effects-are-recorded-together.md)); those of others record each. An
-approval is measured from its answer.
+([why](decisions/0024-steps-without-effects-are-recorded-together.md)); those of others record each.
+An approval is measured from its answer.
 
 """
 
