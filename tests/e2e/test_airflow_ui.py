@@ -147,6 +147,24 @@ def test_a_run_is_in_the_grid_with_its_steps_by_name(
     for step in ("Say", "Ask", "Tell"):
         expect(page.get_by_text(step, exact=True).first).to_be_visible()
     expect(page.get_by_text("Awaiting Input").first).to_be_visible()
+    expect(page.get_by_text(re.compile("^Started by ")).first).to_be_visible()
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_head_of_a_dag_says_what_it_is_and_no_number_as_its_limit(
+    shown: Shown, opened: Opened, user: str
+) -> None:
+    page = opened(user)
+    page.goto(shown.dag)
+    head = page.get_by_test_id("header-card")
+    for said in (NAME, "by hand", "of Infinity", "active"):
+        expect(head).to_contain_text(said)
+    head.get_by_role("button", name="Dag Docs").click()
+    docs = page.get_by_role("dialog")
+    for said in ("Version 1 of this automation", "approval", "last edit by"):
+        expect(docs).to_contain_text(said)
+    page.keyboard.press("Escape")
+    expect(docs).to_have_count(0)
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -160,18 +178,22 @@ def test_the_log_of_a_task_is_that_of_its_step(shown: Shown, opened: Opened, use
     assert SECRET not in log.inner_text()
 
 
-def test_the_log_of_a_task_that_waits_says_for_what(shown: Shown, opened: Opened) -> None:
-    page = opened("vera")
+@pytest.mark.parametrize("user", USERS)
+def test_the_log_of_a_task_that_waits_says_for_what(
+    shown: Shown, opened: Opened, user: str
+) -> None:
+    page = opened(user)
     page.goto(shown.task("Ask"))
     log = page.get_by_test_id("virtualized-list")
     expect(log).to_contain_text("Waits for a decision by")
     expect(log).not_to_contain_text("Could not read served logs")
 
 
+@pytest.mark.parametrize("user", USERS)
 def test_rendered_templates_are_masked_and_an_xcom_is_a_summary(
-    shown: Shown, opened: Opened
+    shown: Shown, opened: Opened, user: str
 ) -> None:
-    page = opened("admin")
+    page = opened(user)
     page.goto(f"{shown.task('Say')}/rendered_templates")
     expect(content(page)).to_contain_text("Hello ***")
     assert SECRET not in page.content()
@@ -250,8 +272,11 @@ def test_the_buttons_of_a_task_lead_into_the_console_with_the_role_that_one_has(
     assert role in str(session)
 
 
-def test_the_entry_of_the_navigation_shows_the_console(shown: Shown, opened: Opened) -> None:
-    page = opened("vera")
+@pytest.mark.parametrize("user", USERS)
+def test_the_entry_of_the_navigation_shows_the_console(
+    shown: Shown, opened: Opened, user: str
+) -> None:
+    page = opened(user)
     page.goto(f"{shown.stack.airflow}/dags")
     page.get_by_test_id("nav-sidebar").get_by_text("Plugins", exact=True).click()
     page.get_by_role("menuitem", name="Automations", exact=True).click()

@@ -15,7 +15,7 @@ from typing import Any
 
 from automations.definitions import step_ids
 from automations.errors import NotFound, ValidationFailed
-from automations.kit.ids import new_id
+from automations.kit.ids import tail
 from automations.steps.registry import STEP_TYPES
 
 Draft = dict[str, Any]
@@ -143,7 +143,7 @@ def add(definition: Draft, kind: str, position: Position) -> tuple[Draft, str]:
         raise ValidationFailed({"type": [f"unknown type '{kind[:100]}'"]})
     title = STEP_TYPES[kind].title
     step: Draft = {
-        "id": new_id(),
+        "id": _new_id(kind),
         "name": _free(_names(definition), title),
         "type": kind,
         "config": {},
@@ -179,9 +179,11 @@ def insert(definition: Draft, steps: Sequence[Draft], spot: Position) -> tuple[D
     new: list[Draft] = lay_out({"steps": list(steps)})["steps"]
     taken = _names(definition)
     renamed: dict[str, str] = {}
+    reached: dict[str, int] = {}
     for inner in walk({"steps": new}):
         name = str(inner.step.get("name") or inner.step.get("type"))
-        inner.step["id"], inner.step["name"] = new_id(), _free(taken, name)
+        inner.step["id"] = _new_id(inner.step.get("type"))
+        inner.step["name"] = _free(taken, name, reached)
         taken.add(inner.step["name"])
         renamed.setdefault(name, inner.step["name"])
     new = _rename(new, {old: name for old, name in renamed.items() if old != name})
@@ -288,6 +290,15 @@ def _arrange(steps: Any, taken_ids: set[str], depth: int) -> Any:
     return [_with_id(step, taken_ids, depth) for _, step in arranged]
 
 
+def _new_id(kind: Any) -> str:
+    """An id that no step has had, and that people can read where Airflow shows no name.
+
+    Its type, since a step keeps its id when it is renamed.
+    """
+    word = kind if isinstance(kind, str) and kind in STEP_TYPES else "step"
+    return f"{word}_{tail()}"
+
+
 def _order(step: Any, place: int) -> float:
     order = step.get("order") if isinstance(step, dict) else None
     is_number = isinstance(order, int) and not isinstance(order, bool)
@@ -299,7 +310,7 @@ def _with_id(step: Any, taken_ids: set[str], depth: int) -> Any:
         return step
     step_id = step.get("id")
     if not (isinstance(step_id, str) and _ID.fullmatch(step_id)) or step_id in taken_ids:
-        step_id = new_id()
+        step_id = _new_id(step.get("type"))
     taken_ids.add(step_id)
     laid_out = {"id": step_id, **{k: v for k, v in step.items() if k not in ("id", "order")}}
     kind = laid_out.get("type")
@@ -359,12 +370,19 @@ def _names(definition: Mapping[str, Any]) -> set[str]:
     return {str(located.step.get("name")) for located in walk(definition)}
 
 
-def _free(taken: Collection[str], base: str) -> str:
-    """A name that no other step has."""
-    number, name = 1, base
+def _free(taken: Collection[str], base: str, reached: dict[str, int] | None = None) -> str:
+    """A name that no other step has.
+
+    Args:
+        reached: by base, up to which number all are taken; without it, all are looked at.
+    """
+    number = reached.get(base, 1) if reached is not None else 1
+    name = base if number == 1 else f"{base} {number}"
     while name in taken:
         number += 1
         name = f"{base} {number}"
+    if reached is not None:
+        reached[base] = number
     return name
 
 

@@ -30,6 +30,11 @@ def new_id() -> str:
     )
 
 
+def tail() -> str:
+    """What tells apart the few hundred names that begin alike."""
+    return _base36(secrets.randbelow(36**6), 6)
+
+
 def id_for(name: str) -> str:
     """The id that stands for a name of another form, always the same."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -76,6 +77,7 @@ def test_a_step_is_added_anywhere_under_a_name_of_its_own() -> None:
         made, made_id = editing.add(draft, "delay", position_of(place))
         assert str(editing.find(made, made_id).spot) == place
         assert editing.find(made, made_id).step["name"] == "Delay"
+        assert re.fullmatch("delay_[0-9a-z]{6}", made_id)
     made, _ = editing.add(draft, "delay", position_of("/steps/3"))
     made, made_id = editing.add(made, "delay", position_of("/steps/3"))
     assert editing.find(made, made_id).step["name"] == "Delay 2"
@@ -125,6 +127,7 @@ def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
 def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
     made, made_id = editing.duplicate(flow(), "b")
     assert len(set(ids(made))) == 10
+    assert made_id.startswith("condition_")
     copy = editing.find(made, made_id)
     assert (copy.spot.index, copy.step["name"]) == (2, "B 2")
     names = [place.step["name"] for place in editing.walk(made)]
