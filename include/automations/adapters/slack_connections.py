@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from automations.domain.host_connections import check_extra, check_kind
+from automations.domain.host_connections import address_of, check_extra, check_kind
 from automations.errors import StepError
 from automations.ports import HostConnection
 
@@ -40,9 +40,8 @@ def webhook_of(connection: HostConnection) -> str:
     token = _password(connection)
     if "://" in token:
         return token
-    base = connection.host or "hooks.slack.com/services"
-    if "://" not in base:
-        base = f"{connection.schema or 'https'}://{base}"
+    host = connection.host or "hooks.slack.com/services"
+    base = address_of(replace(connection, host=host), "https")
     return f"{base.rstrip('/')}/{token.lstrip('/')}"
 
 

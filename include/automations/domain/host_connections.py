@@ -53,7 +53,8 @@ def address_of(connection: HostConnection, scheme: str) -> str:
     """
     host, port = connection.host or "", connection.port
     if "://" not in host:
-        return f"{connection.schema or scheme}://{host}{f':{port}' if port else ''}"
+        name, slash, path = host.partition("/")
+        return f"{connection.schema or scheme}://{name}{f':{port}' if port else ''}{slash}{path}"
     if port and port != _port_of(host):
         raise StepError(
             f"Connection {connection.id} has the port {port} beside an address in its host: write "

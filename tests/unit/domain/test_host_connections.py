@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from automations.adapters.language_model.accounts import from_connection
+from automations.adapters.slack_connections import webhook_of
 from automations.domain.http_connections import base_of
 from automations.errors import StepError
 from automations.ports import HostConnection
@@ -21,6 +22,7 @@ def connection(**more: Any) -> HostConnection:
     [
         ({}, "http://crm.example"),
         ({"kind": "https", "port": 8443}, "https://crm.example:8443"),
+        ({"host": "crm.example/api", "port": 8080}, "http://crm.example:8080/api"),
         ({"host": "https://crm.example/api"}, "https://crm.example/api"),
         ({"host": "https://crm.example/api", "port": 443}, "https://crm.example/api"),
         ({"host": "http://crm.example:8080", "port": 8080}, "http://crm.example:8080"),
@@ -49,6 +51,13 @@ def test_what_would_be_passed_over_is_refused(more: dict[str, Any], said: str) -
         base_of(connection(**more))
     assert refused.value.message.startswith("Connection crm")
     assert said in refused.value.message
+
+
+def test_a_webhook_of_slacks_is_called_at_its_port() -> None:
+    there = {"kind": "slackwebhook", "password": "T0/B0/x"}
+    at_home = webhook_of(connection(**there, host="chat.example", port=8443))
+    assert at_home == "https://chat.example:8443/T0/B0/x"
+    assert webhook_of(connection(**there, host=None)) == "https://hooks.slack.com/services/T0/B0/x"
 
 
 def test_a_model_is_asked_at_the_port_that_is_meant() -> None:
