@@ -152,8 +152,7 @@ def _retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         instant = parsedate_to_datetime(value)
-    except ValueError:
+        left = instant.replace(tzinfo=instant.tzinfo or UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
         return None
-    return max(
-        0.0, (instant.replace(tzinfo=instant.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    )
+    return max(0.0, left.total_seconds())

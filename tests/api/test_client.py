@@ -288,6 +288,8 @@ def test_the_api_says_when_again_in_seconds_or_as_a_date(
     with pytest.raises(RateLimited) as limited:
         impatient.workflows.get("w")
     assert limited.value.retry_after == 60
+    server.before = [(503, {"Retry-After": "Jan 99999999999999999999 00:00:00 2026 00.00.00"})]
+    assert impatient.workflows.get("w")["id"] == "w"
 
 
 def test_it_is_not_sent_for_ever(server: Answering) -> None:
