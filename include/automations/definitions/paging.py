@@ -19,6 +19,7 @@ from automations.kit.values import JSON
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
+_PORTS = {"http": 80, "https": 443}
 _MAX_URL_LENGTH = 8_000
 """What servers take by default."""
 
@@ -135,9 +136,15 @@ def _beside(page: Page, link: str) -> str | None:
         return None
     try:
         address = urljoin(page.url, link)
-        return address if urlsplit(address)[:2] == urlsplit(page.source)[:2] else None
+        return address if _origin(address) == _origin(page.source) else None
     except ValueError:  # it is no address
         return None
+
+
+def _origin(address: str) -> tuple[Any, ...]:
+    """Whom a request would go to, and as whom, in whatever letters it is written."""
+    url = urlsplit(address)
+    return url.scheme, url.username, url.password, url.hostname, url.port or _PORTS.get(url.scheme)
 
 
 def next_link(header: str) -> str | None:

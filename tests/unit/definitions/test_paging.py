@@ -43,9 +43,13 @@ def test_links_are_followed_as_they_are_and_only_at_the_source() -> None:
     following = way.following(page(link='</alerts?after=x>; rel="next"'), None)
     assert following == f"{SOURCE}?after=x"
     assert way.address(SOURCE, {"a": 1}, following) == (following, {})
+    for alike in ("HTTPS://API.b.example/alerts?after=y", "https://api.b.example:443/alerts"):
+        following = way.following(page(link=f'<{alike}>; rel="next"'), None)
+        assert following.lower() == alike.lower()
     nowhere = ("http://[x", "//a" + "\u0301\u0316" * 100_000)
     for away in (
         *("https://evil.example/", "http://api.b.example/alerts", "//evil.example"),
+        *("https://a@api.b.example/", "https://api.b.example:8443/", "//api.b.example:x/"),
         *nowhere,
     ):
         with pytest.raises(StepError, match="leads away"):
