@@ -21,7 +21,7 @@ OF_EVERY_TYPE = (
     "tests/airflow/test_operators.py",
     "tests/api/openapi/test_documentation.py",
     "tests/api/openapi/test_contract.py",
-    "tests/db/test_every_type.py",
+    "tests/db/execution/test_every_type.py",
 )
 """The other tests that go through every step type."""
 LINES = (

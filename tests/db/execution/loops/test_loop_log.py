@@ -15,8 +15,8 @@ from automations.execution.verdicts import GiveUp, Proceed, Sleep
 from automations.services.runs import cancellations
 from automations.services.waits import decisions
 from tests.db.cutting import Killed
-from tests.db.loops.roles import Outbox
-from tests.db.loops.runs import loop, mail
+from tests.db.execution.loops.roles import Outbox
+from tests.db.execution.loops.runs import loop, mail
 from tests.db.runs import begin, logs, step, task
 from tests.db.workspace import principal
 

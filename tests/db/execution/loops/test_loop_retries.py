@@ -16,8 +16,8 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep, Verdict
 from automations.services.waits import decisions
 from tests.db.cutting import Killed
-from tests.db.loops.roles import Outbox
-from tests.db.loops.runs import kept, loop, mail, output
+from tests.db.execution.loops.roles import Outbox
+from tests.db.execution.loops.runs import kept, loop, mail, output
 from tests.db.runs import begin, logs, open_wait, reload, step, task
 from tests.db.workspace import principal
 

@@ -7,7 +7,7 @@ import pytest
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.execution.engine import Engine
 from automations.services.runs.children import StartedRuns
-from tests.db.loops.roles import Outbox, Service
+from tests.db.execution.loops.roles import Outbox, Service
 from tests.doubles import ports
 
 

@@ -26,8 +26,8 @@ from tests.db.children import child_of, dispatch, other
 from tests.db.counting import commits
 from tests.db.cutting import Killed
 from tests.db.delays import let_pass
-from tests.db.loops.roles import Outbox, Service
-from tests.db.loops.runs import kept, loop, mail, output, resumed
+from tests.db.execution.loops.roles import Outbox, Service
+from tests.db.execution.loops.runs import kept, loop, mail, output, resumed
 from tests.db.runs import begin, reload, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports

@@ -28,7 +28,7 @@ from automations.services.runs import cancellations
 from automations.services.waits import decisions
 from automations.services.workflows import definitions
 from automations.steps.outcomes import Fail
-from tests.db.loops.runs import loop, output
+from tests.db.execution.loops.runs import loop, output
 from tests.db.runs import begin, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
