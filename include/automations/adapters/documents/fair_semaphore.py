@@ -1,4 +1,4 @@
-"""A semaphore across processes of which nobody may hold all places."""
+"""A semaphore of threads of which nobody may hold all places."""
 
 from __future__ import annotations
 
