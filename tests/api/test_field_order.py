@@ -25,10 +25,10 @@ def test_of_a_definition(api: Api) -> None:
         "config": {"url": "https://a.example", "method": "POST", "body": WRITTEN},
     }
     made = api.workflow(steps=[{**step, "order": 0}], variables=WRITTEN)
-    shown = api.call("GET", f"/api/workflows/{made['id']}").json()
-    assert json.dumps(shown["variables"]) == SAME
-    assert json.dumps(shown["steps"][0]["config"]["body"]) == SAME
-    assert list(shown["steps"][0]["config"]) == ["url", "method", "body"]
+    automation = api.call("GET", f"/api/workflows/{made['id']}").json()
+    assert json.dumps(automation["variables"]) == SAME
+    assert json.dumps(automation["steps"][0]["config"]["body"]) == SAME
+    assert list(automation["steps"][0]["config"]) == ["url", "method", "body"]
 
 
 def test_of_a_runs_input_and_variables(api: Api) -> None:
@@ -40,10 +40,10 @@ def test_of_a_runs_input_and_variables(api: Api) -> None:
     with unit_of_work() as session:
         runs.set_variables(session, run, {"b": 5, "new": WRITTEN})
     with unit_of_work() as session:
-        kept = session.get_one(Run, run)
-    assert json.dumps(kept.input) == SAME
-    assert list(kept.variables) == [*WRITTEN, "triggerType", "new"]
-    assert json.dumps(kept.variables["new"]) == SAME
+        stored_run = session.get_one(Run, run)
+    assert json.dumps(stored_run.input) == SAME
+    assert list(stored_run.variables) == [*WRITTEN, "triggerType", "new"]
+    assert json.dumps(stored_run.variables["new"]) == SAME
 
 
 def test_of_a_delivery(api: Api) -> None:

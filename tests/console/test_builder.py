@@ -276,8 +276,8 @@ def test_one_step_is_tested_as_it_was_saved(building: Building, there: Sample) -
     assert test().status_code == 200
     assert "Continues with: If so" in building.browser.text
     with unit_of_work() as session:
-        kept = session.query(Run).filter(Run.trigger_type == "test").one()
-        assert kept.status == "COMPLETED"
+        run = session.query(Run).filter(Run.trigger_type == "test").one()
+        assert run.status == "COMPLETED"
     building.do("keep:", {"f:name": "Changed"})
     assert test().status_code == 409
     assert "Save first" in building.browser.text

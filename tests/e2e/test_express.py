@@ -31,12 +31,12 @@ def test_five_steps_are_done_at_once_and_each_is_seen_in_airflow(stack: Stack) -
     stack.wait(workflow, run, "COMPLETED")
     assert done(stack, "express") == [f"express {name}" for name in NAMES]
     until("it to be in Airflow", lambda: there(stack, workflow, run) or None)
-    shown = ended(stack, workflow, run)
-    assert [task["state"] for task in shown] == ["success"] * 5
-    assert [task["try_number"] for task in shown] == [1] * 5
-    starts = [task["start_date"] for task in shown]
+    details = ended(stack, workflow, run)
+    assert [task["state"] for task in details] == ["success"] * 5
+    assert [task["try_number"] for task in details] == [1] * 5
+    starts = [task["start_date"] for task in details]
     assert starts == sorted(starts)
-    for task, name in zip(shown, NAMES, strict=True):
+    for task, name in zip(details, NAMES, strict=True):
         written = log_of(stack, workflow, run, task)
         assert f"Step '{name}'" in written
         assert [other for other in NAMES if f"Step '{other}'" in written] == [name]
@@ -62,8 +62,8 @@ def test_what_was_done_is_done_anew_when_it_is_cleared_in_airflow(stack: Stack) 
     stack.in_airflow("POST", path, {**cleared, "include_downstream": True})
     until("three steps to be done anew", lambda: len(done(stack, "again")) == 8 or None)
     assert done(stack, "again")[5:] == [f"again {name}" for name in NAMES[2:]]
-    shown = ended(stack, workflow, run)
-    assert [task["try_number"] for task in shown] == [1, 1, 2, 2, 2]
+    details = ended(stack, workflow, run)
+    assert [task["try_number"] for task in details] == [1, 1, 2, 2, 2]
     stack.wait(workflow, run, "COMPLETED")
 
 
@@ -76,8 +76,8 @@ def test_airflow_goes_on_where_a_run_pauses(stack: Stack) -> None:
     assert tasks(stack, workflow, run)[0]["state"] == "success"
     stack.client.runs.resume(run, "approved")
     stack.wait(workflow, run, "COMPLETED")
-    shown = ended(stack, workflow, run)
-    assert [task["state"] for task in shown] == ["success"] * 3
+    details = ended(stack, workflow, run)
+    assert [task["state"] for task in details] == ["success"] * 3
     assert done(stack, "paused") == ["paused One", "paused Two"]
 
 
@@ -88,9 +88,9 @@ def test_a_run_that_fails_fails_in_airflow_and_is_retried_there(stack: Stack) ->
     run = stack.execute(workflow)
     stack.wait(workflow, run, "FAILED")
     until("it to be in Airflow", lambda: there(stack, workflow, run) or None)
-    shown = ended(stack, workflow, run, "failed")
-    assert [task["state"] for task in shown] == ["success", "failed"]
-    assert "Step 'Broken'" in log_of(stack, workflow, run, shown[1])
+    details = ended(stack, workflow, run, "failed")
+    assert [task["state"] for task in details] == ["success", "failed"]
+    assert "Step 'Broken'" in log_of(stack, workflow, run, details[1])
     stack.client.runs.retry(workflow, run)
     until("it to be tried again", lambda: tries(stack, workflow, run) == 2 or None)
     stack.wait(workflow, run, "FAILED")

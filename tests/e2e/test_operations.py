@@ -174,8 +174,8 @@ def test_prune_deletes_old_runs_here_and_in_airflow_and_none_in_flight(stack: St
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "           1  run\n" in answer.stdout
     stack.api("GET", f"/api/workflows/{workflow}/runs/{ended}", expect=404)
-    left = {run["dag_run_id"] for run in stack.in_airflow("GET", dag_runs)["dag_runs"]}
-    assert left == {going, young}
+    runs_left = {run["dag_run_id"] for run in stack.in_airflow("GET", dag_runs)["dag_runs"]}
+    assert runs_left == {going, young}
     assert stack.run(workflow, young)["status"] == "COMPLETED"
     stack.api("POST", f"/api/workflows/runs/{going}/resume", {"decision": "approved"})
     stack.wait(workflow, going, "COMPLETED")

@@ -22,15 +22,15 @@ def test_five_steps_are_done_in_one_process_and_each_is_seen_in_airflow(stack: S
     )
     run = stack.execute(workflow)
     stack.wait(workflow, run, "COMPLETED")
-    shown = ended(stack, workflow, run)
-    assert [task["state"] for task in shown] == ["success"] * 5
-    assert [task["try_number"] for task in shown] == [1] * 5
-    assert len({(task["hostname"], task["pid"]) for task in shown}) == 1
-    starts = [task["start_date"] for task in shown]
+    details = ended(stack, workflow, run)
+    assert [task["state"] for task in details] == ["success"] * 5
+    assert [task["try_number"] for task in details] == [1] * 5
+    assert len({(task["hostname"], task["pid"]) for task in details}) == 1
+    starts = [task["start_date"] for task in details]
     assert starts == sorted(starts)
-    assert all(task["start_date"] < task["end_date"] for task in shown)
+    assert all(task["start_date"] < task["end_date"] for task in details)
     assert [text for text in echoed(stack) if text in texts] == texts
-    for task, name in zip(shown, NAMES, strict=True):
+    for task, name in zip(details, NAMES, strict=True):
         written = log_of(stack, workflow, run, task)
         assert f"Step '{name}'" in written
         assert [other for other in NAMES if f"Step '{other}'" in written] == [name]
@@ -58,8 +58,8 @@ def test_a_step_that_was_done_ahead_is_done_anew_when_it_is_cleared(stack: Stack
         return found if len(found) == 8 else None
 
     assert until("three steps to be done anew", again)[5:] == texts[2:]
-    shown = ended(stack, workflow, run)
-    assert [task["try_number"] for task in shown] == [1, 1, 2, 2, 2]
+    details = ended(stack, workflow, run)
+    assert [task["try_number"] for task in details] == [1, 1, 2, 2, 2]
     stack.wait(workflow, run, "COMPLETED")
 
 
@@ -87,11 +87,11 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing_and_does_nothing_t
     finally:
         gate.set()
     stack.wait(workflow, run, "COMPLETED")
-    shown = ended(stack, workflow, run)
-    assert [task["state"] for task in shown] == ["success"] * 4
+    details = ended(stack, workflow, run)
+    assert [task["state"] for task in details] == ["success"] * 4
     # What was done by then is handed over by the next try; the others have processes of their own.
-    assert shown[0]["try_number"] == 2
-    assert shown[1]["try_number"] == 1
+    assert details[0]["try_number"] == 2
+    assert details[1]["try_number"] == 1
     assert [text for text in echoed(stack) if text.startswith("killed")] == [
         "killed One",
         "killed Two",
@@ -125,8 +125,8 @@ def test_a_task_that_somebody_fails_meanwhile_stays_failed_and_fails_the_run(sta
         third = tasks(stack, workflow, run)[2]["task_id"]
         path = f"{run_path(workflow, run)}/taskInstances/{third}"
         stack.in_airflow("PATCH", path, {"new_state": "failed"})
-    shown = ended(stack, workflow, run, "failed")
-    assert [task["state"] for task in shown] == ["success", "success", "failed"]
+    details = ended(stack, workflow, run, "failed")
+    assert [task["state"] for task in details] == ["success", "success", "failed"]
     assert stack.wait(workflow, run, "FAILED")["status"] == "FAILED"
 
 

@@ -100,8 +100,8 @@ class TestChange:
                 range(6),
             )
             assert list(answers) == [200] * 6
-        kept = api.call("GET", f"{path}/snapshots").json()
-        assert [row["number"] for row in kept] == [1, 2, 3, 4, 5, 6]
+        snapshots = api.call("GET", f"{path}/snapshots").json()
+        assert [row["number"] for row in snapshots] == [1, 2, 3, 4, 5, 6]
         page = api.call("GET", f"{path}/snapshots?limit=4")
         assert [row["number"] for row in page.json()] == [1, 2, 3, 4]
         following = api.call("GET", page.links["next"]["url"])

@@ -294,14 +294,14 @@ class TestListRuns:
 class TestRunDetail:
     def test_the_example(self, playing: Playing) -> None:
         workflow, run = playing.completed()
-        shown = replay(playing.api, "run-detail", "VIEWER", id=workflow, runId=run).json()["run"]
-        assert shown["logs"][0]["stepType"] == "evidence_snapshot"
-        output = json.loads(shown["logs"][0]["output"])
+        details = replay(playing.api, "run-detail", "VIEWER", id=workflow, runId=run).json()["run"]
+        assert details["logs"][0]["stepType"] == "evidence_snapshot"
+        output = json.loads(details["logs"][0]["output"])
         assert isinstance(output["rowCount"], int)
-        (node,) = shown["state"]["completedNodeIds"]
-        assert shown["state"]["stepOutputs"][node]["rowCount"] == output["rowCount"]
-        assert shown["state"]["pendingNodeIds"] == []
-        assert shown["workflow"]["name"] == "Daily Security Monitor"
+        (node,) = details["state"]["completedNodeIds"]
+        assert details["state"]["stepOutputs"][node]["rowCount"] == output["rowCount"]
+        assert details["state"]["pendingNodeIds"] == []
+        assert details["workflow"]["name"] == "Daily Security Monitor"
 
     def test_children_are_in_it(self, playing: Playing) -> None:
         child = playing.workflow(EVIDENCE)
@@ -450,12 +450,12 @@ class TestDurableState:
         workflow = playing.workflow(EVIDENCE, wait)
         run = playing.execute(workflow)
         playing.finish(run)
-        shown = playing.detail(workflow, run)
-        state = {**shown["state"], "logs": shown["logs"]}
+        details = playing.detail(workflow, run)
+        state = {**details["state"], "logs": details["logs"]}
         wanted = example("execution-state")["answer"]
         assert differences(wanted, state, {"": ["stepInputs"]}) == []
         assert (len(state["completedNodeIds"]), len(state["pendingNodeIds"])) == (1, 1)
-        assert shown["status"] == "PAUSED"
+        assert details["status"] == "PAUSED"
 
     def test_outputs_are_kept_whole_and_cut_to_500_characters_in_logs(
         self, playing: Playing
@@ -467,10 +467,10 @@ class TestDurableState:
             "config": {"code": "return {text: 'x'.repeat(2000)}"},
         }
         workflow, run = playing.completed(step)
-        shown = playing.detail(workflow, run)
-        (output,) = shown["state"]["stepOutputs"].values()
+        details = playing.detail(workflow, run)
+        (output,) = details["state"]["stepOutputs"].values()
         assert "x" * 2000 in json.dumps(output)
-        assert len(shown["logs"][0]["output"]) == 500
+        assert len(details["logs"][0]["output"]) == 500
 
     def test_variables_are_the_workflows_and_steps_may_set_them(self, playing: Playing) -> None:
         code = "variables.count = variables.count + 1"
@@ -581,8 +581,8 @@ class TestCallback:
     def test_it_works_for_seven_days(self, playing: Playing) -> None:
         workflow, run = self.asked(playing)
         due = playing.detail(workflow, run)["pause"]["dueAt"]
-        left = datetime.fromisoformat(due) - datetime.now(UTC)
-        assert timedelta(days=7, minutes=-1) < left <= timedelta(days=7)
+        time_left = datetime.fromisoformat(due) - datetime.now(UTC)
+        assert timedelta(days=7, minutes=-1) < time_left <= timedelta(days=7)
         with unit_of_work() as session:
             session.execute(update(Wait).values(due_at=datetime.now(UTC)))
         path = f"/api/workflows/callback/{TOKEN}"

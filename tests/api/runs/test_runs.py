@@ -116,8 +116,8 @@ class TestDetail:
                     run_id=run, node_id="n", generation=0, kind=WaitKind.CHILD, due_at=START
                 ),
             )
-        shown = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]
-        assert shown["pause"] == {"kind": "child", "stepId": "n", "dueAt": None}
+        details = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]
+        assert details["pause"] == {"kind": "child", "stepId": "n", "dueAt": None}
 
     def test_a_line_of_the_log_tells_the_iteration_that_it_is_of(
         self, api: Api, workflow: str
@@ -248,8 +248,8 @@ class TestReplay:
         with unit_of_work() as session:
             again = session.get_one(Run, answer["runId"])
         assert (again.input, again.trigger_type) == ({"n": 1}, "manual")
-        shown = api.call("GET", f"{path}/runs/{again.id}").json()["run"]
-        assert shown["replayOf"] == first
+        details = api.call("GET", f"{path}/runs/{again.id}").json()["run"]
+        assert details["replayOf"] == first
 
     def test_many_are_replayed_by_a_filter(self, api: Api, workflow: str) -> None:
         ids = executed(api, workflow, 6)
@@ -305,8 +305,8 @@ class TestDeletedAutomation:
         ]
         assert (found[other], wait.status) == ("RUNNING", "CANCELLED")
         assert told == {ids[1], ids[2], ids[4]}
-        shown = api.call("GET", f"/api/workflows/{workflow}/runs/{ids[1]}").json()["run"]
-        assert (shown["error"], shown["pause"]) == ("The automation was deleted.", None)
+        details = api.call("GET", f"/api/workflows/{workflow}/runs/{ids[1]}").json()["run"]
+        assert (details["error"], details["pause"]) == ("The automation was deleted.", None)
 
 
 class TestCancel:
@@ -326,9 +326,9 @@ class TestCancel:
         path = f"/api/workflows/{workflow}/runs/{run}"
         answer = api.call("POST", f"{path}/cancel")
         assert answer.json() == {"runId": run, "status": "CANCELLED"}
-        shown = api.call("GET", path).json()["run"]
-        assert (shown["error"], shown["pause"]) == ("Cancelled by owner.", None)
-        assert shown["completedAt"] is not None
+        details = api.call("GET", path).json()["run"]
+        assert (details["error"], details["pause"]) == ("Cancelled by owner.", None)
+        assert details["completedAt"] is not None
         assert api.call("POST", f"{path}/cancel").status_code == 409
         with unit_of_work() as session:
             jobs = session.scalars(select(Job).where(Job.kind == "fail_run")).all()

@@ -34,9 +34,9 @@ def test_a_file_differs_is_applied_and_is_the_same(
     live: Live, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["diff", str(file), "--url", live.url]) == 1
-    shown = capsys.readouterr().out
-    assert f"{file}: Welcome (welcome) would be created\n" in shown
-    assert "  +name: Welcome\n" in shown
+    output = capsys.readouterr().out
+    assert f"{file}: Welcome (welcome) would be created\n" in output
+    assert "  +name: Welcome\n" in output
     assert main(["apply", "--dry-run", str(file), "--url", live.url]) == 0
     assert main(["diff", str(file), "--url", live.url]) == 1
     assert main(["apply", str(file), "--url", live.url]) == 0
@@ -45,10 +45,10 @@ def test_a_file_differs_is_applied_and_is_the_same(
     assert capsys.readouterr().out.rstrip().endswith("unchanged")
     file.write_text(FILE.replace("PT1H", "PT2H"))
     assert main(["diff", str(file), "--url", live.url]) == 1
-    shown = capsys.readouterr().out
-    assert "would be changed" in shown
-    assert "-    duration: PT1H" in shown
-    assert "+    duration: PT2H" in shown
+    output = capsys.readouterr().out
+    assert "would be changed" in output
+    assert "-    duration: PT1H" in output
+    assert "+    duration: PT2H" in output
 
 
 def test_what_is_exported_is_the_same_when_it_is_applied(

@@ -145,11 +145,15 @@ class TestImport:
         (made,) = applied(api, FILE)
         assert (made["action"], made["key"], made["version"]) == ("create", "welcome", 1)
         assert "+name: Welcome" in made["diff"]
-        shown = api.call("GET", f"/api/workflows/{made['id']}").json()
-        assert (shown["key"], shown["name"], shown["status"]) == ("welcome", "Welcome", "ACTIVE")
+        automation = api.call("GET", f"/api/workflows/{made['id']}").json()
+        assert (automation["key"], automation["name"], automation["status"]) == (
+            "welcome",
+            "Welcome",
+            "ACTIVE",
+        )
         assert "id:" not in made["diff"]  # made up by us, and another one each time
-        assert shown["steps"][1]["retry"] == {"maxAttempts": 3, "on": ["timeout"]}
-        assert shown["steps"][0]["config"]["then"][0]["config"]["body"].endswith("{{now}}.\n")
+        assert automation["steps"][1]["retry"] == {"maxAttempts": 3, "on": ["timeout"]}
+        assert automation["steps"][0]["config"]["then"][0]["config"]["body"].endswith("{{now}}.\n")
 
     def test_the_same_file_again_makes_no_version_and_keeps_all_ids(self, api: Api) -> None:
         (made,) = applied(api, FILE)
@@ -169,10 +173,12 @@ class TestImport:
             "-        subject: Hello",
             "+        subject: Goodbye",
         ]
-        shown = api.call("GET", f"/api/workflows/{made['id']}").json()
-        inner = [body["steps"][0]["config"]["then"][0]["id"] for body in (before, shown)]
+        automation = api.call("GET", f"/api/workflows/{made['id']}").json()
+        inner = [body["steps"][0]["config"]["then"][0]["id"] for body in (before, automation)]
         assert inner[0] == inner[1]
-        assert [step["id"] for step in shown["steps"]] == [step["id"] for step in before["steps"]]
+        assert [step["id"] for step in automation["steps"]] == [
+            step["id"] for step in before["steps"]
+        ]
 
     def test_a_key_that_another_has_is_told_beside_what_else_is_wrong(self, api: Api) -> None:
         taken, mine = (api.workflow(name=name, key=name)["id"] for name in ("taken", "mine"))
@@ -188,9 +194,13 @@ class TestImport:
         (made,) = applied(api, FILE)
         (after,) = applied(api, "key: welcome\nname: Renamed\n")
         assert after["id"] == made["id"]
-        shown = api.call("GET", f"/api/workflows/{made['id']}").json()
-        assert (shown["name"], shown["steps"], shown["variables"]) == ("Renamed", [], {})
-        assert (shown["status"], shown["trigger"]["type"]) == ("ACTIVE", "manual")
+        automation = api.call("GET", f"/api/workflows/{made['id']}").json()
+        assert (automation["name"], automation["steps"], automation["variables"]) == (
+            "Renamed",
+            [],
+            {},
+        )
+        assert (automation["status"], automation["trigger"]["type"]) == ("ACTIVE", "manual")
 
     def test_a_dry_run_says_the_same_and_does_nothing(self, api: Api) -> None:
         (tried,) = applied(api, FILE, "?dryRun=true")

@@ -44,8 +44,14 @@ class TestPreview:
 
     def test_it_says_when_nothing_will_start(self, api: Api) -> None:
         workflow = scheduled(api, {"interval": "PT15M"}, status="PAUSED")
-        shown = api.call("GET", f"/api/workflows/{workflow['id']}/schedule", role="VIEWER").json()
-        assert (shown["active"], shown["interval"], len(shown["next"])) == (False, "PT15M", 5)
+        schedule = api.call(
+            "GET", f"/api/workflows/{workflow['id']}/schedule", role="VIEWER"
+        ).json()
+        assert (schedule["active"], schedule["interval"], len(schedule["next"])) == (
+            False,
+            "PT15M",
+            5,
+        )
 
     def test_it_is_refused_where_there_is_none(self, api: Api) -> None:
         manual, daily = api.workflow()["id"], scheduled(api, DAILY)["id"]
@@ -153,5 +159,5 @@ class TestTheAutomationsTimeZone:
 
 def preview(api: Api, where: str) -> tuple[str, str]:
     """The time zone of a schedule, and its next time of day in UTC."""
-    shown = api.call("GET", f"{where}/schedule?count=1").json()
-    return shown["timezone"], shown["next"][0][11:16]
+    schedule = api.call("GET", f"{where}/schedule?count=1").json()
+    return schedule["timezone"], schedule["next"][0][11:16]

@@ -104,14 +104,14 @@ class TestCreate:
     def test_either_shape_of_a_trigger_may_be_changed(self, api: Api) -> None:
         """What answers show is flat and nested: a change of one of both must not get lost."""
         forms = [api.form(), api.form()]
-        shown = api.workflow(trigger={"type": "form_submission", "formId": forms[0]})
-        path = f"/api/workflows/{shown['id']}"
+        automation = api.workflow(trigger={"type": "form_submission", "formId": forms[0]})
+        path = f"/api/workflows/{automation['id']}"
         for change in ({"formId": forms[1]}, {"config": {"formId": forms[1]}}):
-            answer = api.call("PATCH", path, {"trigger": {**shown["trigger"], **change}})
+            answer = api.call("PATCH", path, {"trigger": {**automation["trigger"], **change}})
             assert answer.status_code == 200, answer.text
             trigger = answer.json()["trigger"]
             assert trigger["formId"] == trigger["config"]["formId"] == forms[1]
-            answer = api.call("PATCH", path, {"trigger": shown["trigger"]})
+            answer = api.call("PATCH", path, {"trigger": automation["trigger"]})
             assert answer.json()["formId"] == forms[0]
 
     def test_a_secret_may_be_changed_in_either_shape(self, api: Api) -> None:
@@ -121,23 +121,23 @@ class TestCreate:
             "header": "X-Key",
             "secret": "the-old-one",
         }
-        shown = api.workflow(trigger=hook)
-        path = f"/api/workflows/{shown['id']}"
+        automation = api.workflow(trigger=hook)
+        path = f"/api/workflows/{automation['id']}"
         for change in ({"secret": "the-new-one"}, {"config": {"secret": "a-newer-one"}}):
-            before = stored(shown["id"])["trigger"]["secret"]
-            answer = api.call("PATCH", path, {"trigger": {**shown["trigger"], **change}})
+            before = stored(automation["id"])["trigger"]["secret"]
+            answer = api.call("PATCH", path, {"trigger": {**automation["trigger"], **change}})
             assert answer.status_code == 200, answer.text
-            assert stored(shown["id"])["trigger"]["secret"] != before
+            assert stored(automation["id"])["trigger"]["secret"] != before
 
     def test_a_trigger_that_says_two_new_things_is_refused(self, api: Api) -> None:
         forms = [api.form(), api.form(), api.form()]
-        shown = api.workflow(trigger={"type": "form_submission", "formId": forms[0]})
+        automation = api.workflow(trigger={"type": "form_submission", "formId": forms[0]})
         both = {"formId": forms[1], "config": {"formId": forms[2]}}
         for trigger in (
-            {**shown["trigger"], **both},
-            {**shown["trigger"], "config": {"type": "manual", "formId": forms[0]}},
+            {**automation["trigger"], **both},
+            {**automation["trigger"], "config": {"type": "manual", "formId": forms[0]}},
         ):
-            answer = api.call("PATCH", f"/api/workflows/{shown['id']}", {"trigger": trigger})
+            answer = api.call("PATCH", f"/api/workflows/{automation['id']}", {"trigger": trigger})
             assert answer.status_code == 400, answer.text
             (message,) = answer.json()["details"]["fieldErrors"]["trigger"]
             assert "say different things" in message

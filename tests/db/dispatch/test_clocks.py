@@ -190,10 +190,10 @@ def test_work_of_before_the_clock_was_set_back_is_not_left_until_it_is_there_aga
     Reconciler(Airflow()).repair()
     with unit_of_work() as session:
         assert [job.subject_id for job in jobs.claim(session, 10, JobKind)] == [soon]
-        left = {job.subject_id: job for job in session.query(Job)}
+        jobs_left = {job.subject_id: job for job in session.query(Job)}
         # What was to come later comes as much later.
-        assert abs(left[later].available_at - left[known].available_at) < MINUTE
-        assert left[known].available_at == before
+        assert abs(jobs_left[later].available_at - jobs_left[known].available_at) < MINUTE
+        assert jobs_left[known].available_at == before
 
 
 def test_a_step_that_waits_again_is_not_answered_by_an_older_pause_of_a_later_time(

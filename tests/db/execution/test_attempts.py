@@ -119,12 +119,12 @@ def test_a_bug_is_logged_with_its_traceback_and_without_secrets(
     engine: Engine, service: Service, do: Doing
 ) -> None:
     service.error = KeyError(f"nothing at {VALUE}")
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         do(engine)
-    (line,) = kept.of("automations.execution.attempts")
+    (line,) = logged.of("automations.execution.attempts")
     assert "step 'call' of type http_request raised\nTraceback" in line["event"]
     assert "nothing at ***" in line["event"]
-    assert VALUE not in kept.text
+    assert VALUE not in logged.text
 
 
 def test_of_a_bug_that_every_item_meets_the_first_tracebacks_are_logged(
@@ -132,9 +132,9 @@ def test_of_a_bug_that_every_item_meets_the_first_tracebacks_are_logged(
 ) -> None:
     service.error = KeyError("x")
     run = begun(each(list(range(2 * MAX_TRACEBACKS)), onItemError="continue"))
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         engine.run(task(run, "each"))
-    assert len(kept.of("automations.execution.attempts")) == MAX_TRACEBACKS
+    assert len(logged.of("automations.execution.attempts")) == MAX_TRACEBACKS
 
 
 @pytest.mark.parametrize("workers", [1, 5])

@@ -33,10 +33,10 @@ def test_lines_of_a_step_have_its_ids_and_none_of_its_secrets(engine: Engine) ->
     config = {"url": "https://a.example", "auth": {"type": "bearer", "secret": "KEY"}}
     run = begin(step("Call", "http_request", 0, config))
     secrets.put(run.workspace_id, "KEY", VALUE)
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         engine.run(task(run, "Call"))
-    (sent,) = kept.of("chatty")
-    assert VALUE not in kept.text
+    (sent,) = logged.of("chatty")
+    assert VALUE not in logged.text
     assert "***" in sent["event"]
     assert (sent["runId"], sent["stepId"]) == (run.id, "Call")
     assert sent["workflowId"] == run.workflow_id
@@ -53,9 +53,9 @@ def test_so_have_those_of_steps_inside_a_loop(engine: Engine, workers: int) -> N
     config = {"collection": "{{[1, 2, 3]}}", "concurrency": workers, "steps": [inner]}
     run = begin(step("Each", "loop", 0, config))
     secrets.put(run.workspace_id, "KEY", VALUE)
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         engine.run(task(run, "Each"))
-    sent = kept.of("chatty")
+    sent = logged.of("chatty")
     assert len(sent) == 3
-    assert VALUE not in kept.text
+    assert VALUE not in logged.text
     assert {(line["runId"], line["stepId"]) for line in sent} == {(run.id, "Each")}

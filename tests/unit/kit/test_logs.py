@@ -19,11 +19,11 @@ library = logging.getLogger("some.library")
 
 
 def test_a_line_is_one_object_with_the_ids_that_are_bound() -> None:
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         with logs.bound(runId="run1", stepId="step1", workflowId=None):
             log.info("Did %d\nthings", 3, extra={"kind": "e\0mail"})
         log.info("After")
-    first, second = kept.lines
+    first, second = logged.lines
     assert (
         first.items()
         >= {
@@ -41,31 +41,31 @@ def test_a_line_is_one_object_with_the_ids_that_are_bound() -> None:
 
 
 def test_ids_may_be_left_out_of_some_lines() -> None:
-    with journal.kept() as kept, logs.bound(runId="run1"):
+    with journal.kept() as logged, logs.bound(runId="run1"):
         with logs.unbound("runId", "stepId"):
             log.info("Without")
         log.info("With")
-    assert ["runId" in line for line in kept.lines] == [False, True]
+    assert ["runId" in line for line in logged.lines] == [False, True]
 
 
 def test_an_exception_is_a_field_of_its_line() -> None:
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         try:
             raise ValueError("no")
         except ValueError:
             log.exception("Failed")
-    assert kept.lines[0]["exception"].endswith("ValueError: no")
+    assert logged.lines[0]["exception"].endswith("ValueError: no")
 
 
 def test_a_connection_that_is_tried_again_is_no_line() -> None:
-    with closing(socket.socket()) as nobody, journal.kept() as kept:
+    with closing(socket.socket()) as nobody, journal.kept() as logged:
         nobody.bind(("127.0.0.1", 0))
         with requests.Session() as http:
             http.mount("http://", HTTPAdapter(max_retries=1))
             address = f"http://127.0.0.1:{nobody.getsockname()[1]}/auth/token"
             with pytest.raises(requests.ConnectionError):
                 http.get(address, timeout=5)
-    assert kept.lines == []
+    assert logged.lines == []
 
 
 @pytest.mark.parametrize(
@@ -87,20 +87,20 @@ def test_a_connection_that_is_tried_again_is_no_line() -> None:
     ],
 )
 def test_what_says_who_somebody_is_is_masked(written: str, shown: str) -> None:
-    with journal.kept(secrets=("hunter22!",)) as kept:
+    with journal.kept(secrets=("hunter22!",)) as logged:
         log.info(written)
         try:
             raise ValueError(written)
         except ValueError:
             log.exception("Failed", extra={"where": written})
-    plain, failed = kept.lines
+    plain, failed = logged.lines
     assert plain["event"] == shown
     assert failed["exception"].endswith(f"ValueError: {shown}")
     assert failed["where"] == shown
 
 
 def test_what_a_library_logs_during_a_step_shows_no_secret_of_it() -> None:
-    with journal.kept() as kept:
+    with journal.kept() as logged:
         with logs.mask_lines(lambda text: text.replace("s3cret", "***")):
             with logs.mask_lines(lambda text: text.replace("inner", "***")):
                 library.warning("GET ?key=%s&%s", "s3cret", "inner")
@@ -109,9 +109,9 @@ def test_what_a_library_logs_during_a_step_shows_no_secret_of_it() -> None:
             except ValueError:
                 library.exception("Failed")
         library.warning("s3cret")
-    assert kept.lines[0]["event"] == "GET ?key=***&***"
-    assert kept.lines[1]["event"].endswith("ValueError: *** inner")
-    assert kept.lines[2]["event"] == "s3cret"
+    assert logged.lines[0]["event"] == "GET ?key=***&***"
+    assert logged.lines[1]["event"].endswith("ValueError: *** inner")
+    assert logged.lines[2]["event"] == "s3cret"
 
 
 def test_text_is_for_people() -> None:

@@ -30,8 +30,8 @@ def busy(times: int = 1) -> list[BaseException]:
 
 def sleeps(verdict: Verdict, minutes: float = 10) -> Sleep:
     assert isinstance(verdict, Sleep), verdict
-    left = verdict.until - datetime.now(UTC)
-    assert timedelta(minutes=minutes - 1) < left <= timedelta(minutes=minutes)
+    time_left = verdict.until - datetime.now(UTC)
+    assert timedelta(minutes=minutes - 1) < time_left <= timedelta(minutes=minutes)
     return verdict
 
 

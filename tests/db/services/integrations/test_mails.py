@@ -88,9 +88,9 @@ def test_who_is_refused_delays_nobody_and_is_named_in_the_runs_log(mailbox: Mail
         assert set(sent) == asked(mailbox)
         tried_again = session.scalars(select(Job).where(Job.dead_at.is_(None))).one()
         assert "450 no 450-bob@b.example" in (tried_again.error or "")
-    shown = reading.detail(run.workspace_id, run.workflow_id, run.id)
-    assert [line.step_name for line in shown.logs] == ["ask"]
-    assert shown.run.status == "PAUSED"
+    details = reading.detail(run.workspace_id, run.workflow_id, run.id)
+    assert [line.step_name for line in details.logs] == ["ask"]
+    assert details.run.status == "PAUSED"
 
 
 @pytest.mark.parametrize("code", [550, 450])

@@ -26,9 +26,9 @@ def engine(database: str) -> Engine:
 def forget(run: Run, node: str) -> None:
     """Leave a node as a process does that is killed after the effect, before the record."""
     with unit_of_work() as session:
-        kept = run_steps.step(session, run.id, node)
-        assert kept is not None
-        kept.status, kept.output, kept.verdict = StepStatus.RUNNING, None, None
+        recorded = run_steps.step(session, run.id, node)
+        assert recorded is not None
+        recorded.status, recorded.output, recorded.verdict = StepStatus.RUNNING, None, None
 
 
 def count(table: type[Matter] | type[Notification]) -> int:

@@ -389,10 +389,10 @@ def tabled(*steps: dict[str, Any], **more: Any) -> Run:
 
 
 def output(run: Run, node: str) -> dict[str, Any]:
-    kept = row(run, node)
-    assert kept is not None
-    assert kept.output is not None
-    return kept.output
+    recorded = row(run, node)
+    assert recorded is not None
+    assert recorded.output is not None
+    return recorded.output
 
 
 def test_a_run_writes_finds_and_deletes_rows(engine: Engine) -> None:
@@ -433,9 +433,9 @@ def test_a_process_killed_before_the_record_leaves_no_double(
     before = output(run, "write")
     with unit_of_work() as session:
         session.get_one(Run, run.id).status = RunStatus.RUNNING
-        kept = run_steps.step(session, run.id, "write")
-        assert kept is not None
-        kept.status, kept.output, kept.verdict = StepStatus.RUNNING, None, None
+        recorded = run_steps.step(session, run.id, "write")
+        assert recorded is not None
+        recorded.status, recorded.output, recorded.verdict = StepStatus.RUNNING, None, None
     engine.run(task(run, "write"))
     assert output(run, "write") == before
     assert (count(), len(events())) == (1, 1)
