@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
+from automations.db.plain_rows import plain_rows
 from automations.db.tables import RunCount
 from automations.domain.statuses import RunStatus
 
@@ -45,7 +46,7 @@ SELECT count(*) FROM gone
 def by_status(session: Session, workspace_id: str, workflow_id: str = "") -> dict[RunStatus, int]:
     """Numbers of runs by status, of an automation or, without one, of the whole workspace."""
     values = {"workspace_id": workspace_id, "workflow_id": workflow_id}
-    rows = session.execute(_BY_STATUS, values)
+    rows = plain_rows(session, _BY_STATUS, values)
     return {status: int(runs) for status, runs in rows if runs}
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from automations.db.plain_rows import plain_rows
 from automations.db.tables import Run, RunStep, Wait, Workflow
 from automations.db.tables import StepLog as LogRow
 from automations.domain.runs import Pause, RunFilter, RunSummary, StepLog, StepState
@@ -218,7 +219,7 @@ def conditions(workflow_id: Any, criteria: RunFilter) -> list[ColumnElement[bool
 
 
 def _summaries(session: Session, query: Executable, **values: Any) -> Sequence[RunSummary]:
-    return [RunSummary(*row) for row in session.execute(query, values)]
+    return [RunSummary(*row) for row in plain_rows(session, query, values)]
 
 
 def in_flight(
@@ -254,8 +255,8 @@ def find_record(
 ) -> RunRecord | None:
     """A run of an automation of a workspace."""
     values = {"workspace_id": workspace_id, "workflow_id": workflow_id, "run_id": run_id}
-    row = session.execute(_RECORD, values).first()
-    return None if row is None else _record(*row)
+    rows = plain_rows(session, _RECORD, values)
+    return _record(*rows[0]) if rows else None
 
 
 def _record(*columns: Any) -> RunRecord:
@@ -268,7 +269,7 @@ def _record(*columns: Any) -> RunRecord:
 
 def steps(session: Session, run_id: str) -> Sequence[StepState]:
     """Where the nodes of a run stand, in the order in which they were begun."""
-    return [StepState(*row) for row in session.execute(_STEPS, {"run_id": run_id})]
+    return [StepState(*row) for row in plain_rows(session, _STEPS, {"run_id": run_id})]
 
 
 def find_failed_step(session: Session, run_id: str) -> RunStep | None:
@@ -283,7 +284,7 @@ def find_failed_step(session: Session, run_id: str) -> RunStep | None:
 
 def logs(session: Session, run_id: str) -> Sequence[StepLog]:
     """A run's log."""
-    return [StepLog(*row) for row in session.execute(_LOGS, {"run_id": run_id})]
+    return [StepLog(*row) for row in plain_rows(session, _LOGS, {"run_id": run_id})]
 
 
 def children(session: Session, run_id: str) -> Sequence[RunSummary]:

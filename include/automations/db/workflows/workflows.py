@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, o
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from automations.db.plain_rows import plain_rows
 from automations.db.queue import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
 from automations.db.workflows.versions import IS_NEWEST
@@ -242,7 +243,7 @@ def list_all(
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
-    rows = session.execute(query, {"workspace_id": workspace_id, "limit": limit})
+    rows = plain_rows(session, query, {"workspace_id": workspace_id, "limit": limit})
     return [WorkflowDetail(*_with_held_up(*values)) for values in map(tuple, rows)]
 
 
@@ -357,5 +358,5 @@ def _next_revision(session: Session) -> int:
 
 def count(session: Session, workspace_id: str) -> dict[WorkflowStatus, int]:
     """Numbers of automations by status."""
-    rows = session.execute(_COUNT, {"workspace_id": workspace_id})
+    rows = plain_rows(session, _COUNT, {"workspace_id": workspace_id})
     return {status: number for status, number in rows}  # noqa: C416 -- a Row is no pair for dict()
