@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api_bridge.public_pages.form_inputs import ANSWERS, LISTS, NUMBERS, max_items
+from api_bridge.public_pages.form_inputs import LISTS, NUMBERS, max_items
+from automations.domain.forms.prefills import ANSWERS
 from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
 
 _AS_IT_IS = (*LISTS, *NUMBERS, *FILES, "yesno", "signature")
 """The types whose inputs show no text, or other things than texts as none."""
+_DECIMALS = re.compile(r"[.,]([0-9]+)")
+"""Of a second: more than Python's times have."""
 Problems = Mapping[str, Sequence[str]]
 
 
@@ -154,6 +158,6 @@ def _to_input(field: FormField, value: Any) -> Any:
         except OverflowError:
             # The first and last days of the calendar are in no other zone.
             return value
-    if instant.microsecond:
-        return instant.isoformat()
+    if decimals := _DECIMALS.search(value):
+        return f"{instant.replace(microsecond=0).isoformat()}.{decimals[1]}"
     return instant.isoformat(timespec="seconds" if instant.second else "minutes")

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
+from automations.domain.forms.prefills import ANSWERS
 from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
 from automations.domain.forms.uploads import MAX_FILES, Upload, upload
 from automations.errors import ValidationFailed
@@ -32,10 +33,6 @@ NUMBERS = ("number", "currency", "rating")
 LISTS = ("checkbox", "multiselect")
 _TWICE = "is there more than once: send it once"
 _NO_FILE = "takes no file"
-ANSWERS = {
-    **dict.fromkeys(("yes", "true", "1", "on"), True),
-    **dict.fromkeys(("no", "false", "0", "off"), False),
-}
 
 
 @dataclass(frozen=True, slots=True)

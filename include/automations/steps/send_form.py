@@ -38,7 +38,7 @@ class SendFormConfig(Model):
     prefill: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
         description="Initial values, by the fields' keys, or one template that produces them; "
-        "other keys are refused.",
+        "other keys are refused, and so are values that the form's page could not show.",
     )
     wait_for_completion: bool = Field(
         False,

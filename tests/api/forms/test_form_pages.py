@@ -374,6 +374,7 @@ class TestSentForm:
             "list": ["a", "b, c"],
             "table": [{"a": None}],
             "sure": "yes",
+            "at": "2026-07-01T07:30:15.123456789Z",
         }
         fields = [
             field("text", "line"),
@@ -383,6 +384,7 @@ class TestSentForm:
             field("multiselect", "list"),
             field("table_fill", "table"),
             field("yesno", "sure"),
+            field("datetime", "at", timezone="Europe/Warsaw"),
         ]
         body = {"title": "x", "schema": {"sections": [{"id": "s", "fields": fields}]}}
         page = Page(
@@ -390,7 +392,14 @@ class TestSentForm:
         )
         page.press("Send")
         assert submissions() == [
-            {**known, "flag": "true", "number": "12", "choice": "5", "sure": True}
+            {
+                **known,
+                "flag": "true",
+                "number": "12",
+                "choice": "5",
+                "sure": True,
+                "at": "2026-07-01T09:30:15.123456789+02:00",
+            }
         ]
 
     def test_an_unknown_link_says_so(self, api: Api) -> None:

@@ -32,7 +32,8 @@ _TIME = re.compile(
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
 
 
-def _is_date(value: object) -> bool:
+def is_date(value: object) -> bool:
+    """Whether a value is a date."""
     text = str(value)
     try:
         return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
@@ -40,7 +41,8 @@ def _is_date(value: object) -> bool:
         return False
 
 
-def _is_datetime(value: object) -> bool:
+def is_datetime(value: object) -> bool:
+    """Whether a value is a date and time, or a date."""
     try:
         is_local(str(value))
     except ValueError:
@@ -48,15 +50,16 @@ def _is_datetime(value: object) -> bool:
     return True
 
 
-def _is_time(value: object) -> bool:
+def is_time(value: object) -> bool:
+    """Whether a value is a time of a day."""
     return _TIME.fullmatch(str(value)) is not None
 
 
 _FORMATS: Mapping[str, Callable[[object], bool]] = {
     "address": is_address,
-    "date": _is_date,
-    "time": _is_time,
-    "moment": _is_datetime,
+    "date": is_date,
+    "time": is_time,
+    "moment": is_datetime,
 }
 
 
@@ -85,24 +88,6 @@ def json_schema(form: FormSchema) -> dict[str, JSON]:
         "required": required,
         "additionalProperties": False,
     }
-
-
-def unknown_fields(form: Mapping[str, Any], values: Mapping[str, JSON]) -> list[str]:
-    """Paths of the values that are of no field of the form."""
-    return _unknown(json_schema(FormSchema.model_validate(form)), values, "")
-
-
-def _unknown(schema: Mapping[str, Any], values: Mapping[str, JSON], path: str) -> list[str]:
-    paths: list[str] = []
-    for key, value in values.items():
-        property_schema = schema["properties"].get(key)
-        if property_schema is None:
-            paths.append(f"{path}{key}")
-        elif "properties" in property_schema.get("items", {}) and isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, Mapping):
-                    paths += _unknown(property_schema["items"], item, f"{path}{key}.{index}.")
-    return paths
 
 
 def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:

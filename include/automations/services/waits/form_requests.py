@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from automations.db.forms import form_requests, forms
@@ -15,7 +16,7 @@ from automations.db.runs import effects, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, FormRequest, JobKind, Run
 from automations.db.waits import waits
-from automations.domain.forms.data_checks import unknown_fields
+from automations.domain.forms.prefills import misfits
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, StepError
@@ -27,6 +28,8 @@ from automations.services.audit import audit
 from automations.services.forms.submissions import take
 from automations.tokens import derive_token, hash_token
 
+_MAX_NAMED = 20
+
 
 class SentForms:
     """The role ``Forms``, played with our own database; mails are sent by the dispatcher."""
@@ -36,11 +39,10 @@ class SentForms:
             form = forms.find(session, request.workspace_id, request.form_id)
             if form is None:
                 raise StepError(f"There is no form {request.form_id}.", kind="config")
-            if unknown := unknown_fields(form.schema, request.prefill):
-                named = ", ".join(f"config.prefill.{path}" for path in unknown)
-                raise StepError(
-                    f"{named}: the form '{form.title}' has no such field.", kind="config"
-                )
+            if wrong := misfits(form.schema, request.prefill):
+                first = islice(wrong.items(), _MAX_NAMED)
+                named = "; ".join(f"config.prefill.{path}: {why}" for path, why in first)
+                raise StepError(f"{named} (form '{form.title}')", kind="config")
             effects.once(session, request.key, lambda: _make(session, request))
 
     def answers(self, key: str) -> list[FormAnswer]:

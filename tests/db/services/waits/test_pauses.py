@@ -213,10 +213,11 @@ class TestSentForms:
     def test_what_the_page_is_to_begin_with_must_be_of_its_fields(
         self, engine: Engine, outbox: Outbox
     ) -> None:
-        run, _ = sending(prefill={"size": 3, "sise": 4})
+        run, _ = sending(prefill={"size": "large", "sise": 4})
         verdict = engine.run(task(run, "send"))
         assert isinstance(verdict, GiveUp)
-        assert "config.prefill.sise: the form 'Size' has no such field" in verdict.error
+        assert "config.prefill.size: must be a number such as 12 or 12.5" in verdict.error
+        assert "config.prefill.sise: the form has no such field" in verdict.error
         with unit_of_work() as session:
             assert session.scalars(select(FormRequest)).all() == []
 
