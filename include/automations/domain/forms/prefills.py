@@ -69,10 +69,11 @@ def _reason(field: FormField, value: JSON) -> str | None:
             fits = is_datetime(text)
             return None if fits else "must be a date and time such as 2026-03-01T09:30:00Z"
         case "multiselect" | "checkbox":
-            if not isinstance(value, list) and (options or not isinstance(value, str)):
+            if not isinstance(value, list | str):
                 return "must be a list"
-            unknown = [item for item in value if item not in options] if options else []
-            return f"must be some of {', '.join(options[:20])}" if unknown else None
+            chosen = [value] if isinstance(value, str) else value
+            fits = not options or all(item in options for item in chosen)
+            return None if fits else f"must be some of {', '.join(options[:20])}"
         case kind if kind in FILES:
             return "takes a file, which only who fills it in can choose"
         case _:
