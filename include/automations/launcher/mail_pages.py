@@ -42,7 +42,7 @@ class MailServer(ThreadingHTTPServer):
             raise ValueError("without a token anybody could read the mail")
         self.folder = folder
         self.token = token
-        self.hosts = hosts
+        self.hosts = tuple(hosts)
         super().__init__(address, MailRequest)
 
 
