@@ -61,7 +61,8 @@ class StepBase(Model):
     )
     name: WrittenName = Field(description="The name that is shown everywhere.")
     order: int = Field(
-        0,
+        # Not a default that the schema would tell clients to fill in: see _with_orders.
+        default_factory=int,
         ge=0,
         le=100_000,
         strict=True,
