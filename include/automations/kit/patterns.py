@@ -25,6 +25,7 @@ _UNICODE_CLASS = 40
 _CLASS = 4
 _TIMES = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
 _UNICODE = re.compile(r"\\[wWdDsSpPbB]")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
 class Pattern:
@@ -47,7 +48,9 @@ class Pattern:
         if self.places > MAX_PLACES or self.build > MAX_BUILD:
             raise ValueError(f"the pattern '{shown}' repeats too much")
         try:
-            self._engine = SchemaValidator(core_schema.str_schema(pattern=written))
+            self._engine = _engine(written)
+            if (with_digits := _ESCAPED.sub(_digits, written)) != written:
+                self._engine = _engine(with_digits)
         except SchemaError as error:
             raise ValueError(f"'{shown}' is not a pattern that can be used") from error
 
@@ -69,6 +72,15 @@ class Pattern:
         except ValidationError:
             return False
         return True
+
+
+def _engine(written: str) -> SchemaValidator:
+    return SchemaValidator(core_schema.str_schema(pattern=written))
+
+
+def _digits(escaped: re.Match[str]) -> str:
+    """`\\d` as JSON Schema has it, and all who take what matches for a number: 0 to 9."""
+    return {"\\d": "[0-9]", "\\D": "[^0-9]"}.get(escaped[0], escaped[0])
 
 
 @lru_cache(maxsize=8)

@@ -46,6 +46,29 @@ def test_usual_patterns_may_be_used(pattern: str) -> None:
     assert Pattern(pattern).matches("") is False
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"^\d+$", "0123456789", True),
+        (r"^\d+$", "\u0663\uff15", False),
+        (r"^[\d-]+$", "1-2", True),
+        (r"^[\d-]+$", "\u0663-2", False),
+        (r"^\D+$", "a\u0663", True),
+        (r"^[\D]$", "1", False),
+        (r"^\\d$", r"\d", True),
+        (r"^[^\d]$", "\u0663", True),
+        (r"^\w+$", "Jos\u00e9", True),
+    ],
+)
+def test_a_digit_is_one_from_0_to_9(pattern: str, text: str, found: bool) -> None:
+    assert Pattern(pattern).matches(text) is found
+
+
+def test_a_class_that_cannot_be_is_none_with_digits_either() -> None:
+    with pytest.raises(ValueError, match="is not a pattern"):
+        Pattern(r"[+-\d]")
+
+
 def test_what_cannot_be_matched_in_bounds_is_refused_and_not_tried() -> None:
     costly = Pattern("[01]*1[01]{900}2")
     assert costly.matches("0" * 1_000) is False

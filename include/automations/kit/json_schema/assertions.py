@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from automations.kit.json_schema.instances import Instance, Violations
 from automations.kit.json_schema.violations import format_value
+from automations.kit.numbers import MAX_DIGITS
 from automations.kit.values import JSON
 
 
@@ -84,7 +85,8 @@ def multiple_of(at: Instance, expected: JSON) -> Violations:
             rest: Any = at.value % expected
         else:
             # As they are written, since 0.3 is a multiple of 0.1.
-            rest = Decimal(str(at.value)) % Decimal(str(expected))
+            exact = Context(prec=2 * MAX_DIGITS)
+            rest = exact.remainder(Decimal(str(at.value)), Decimal(str(expected)))
     except (InvalidOperation, ValueError):
         rest = 1
     if not rest:
