@@ -79,7 +79,7 @@ def _engine(written: str) -> SchemaValidator:
 
 
 def _digits(escaped: re.Match[str]) -> str:
-    """`\\d` as JSON Schema has it, and all who take what matches for a number: 0 to 9."""
+    """A digit as JSON Schema has it, and all who take what matches for a number: 0 to 9."""
     return {"\\d": "[0-9]", "\\D": "[^0-9]"}.get(escaped[0], escaped[0])
 
 
