@@ -35,6 +35,10 @@ ENGINES: Mapping[str, Callable[[Path], Engine]] = {
         folder,
         database=False,
     ),
+    # It names a version of that at an address of its own.
+    "n8n": lambda folder: Peer(
+        "n8n", from_npm("n8n", "n8n", overrides={"xlsx": "0.18.5"}), folder, database=True
+    ),
 }
 """By the words of ``--by``."""
 

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,9 @@ from tests.bench.compare.shapes import Measure, Shape
 from tests.bench.measuring import BenchError, end, plain_environment
 from tests.free_ports import free_ports
 
-_INSTALLING = 240.0
+_INSTALLING = 600.0
 """Seconds that an installation may take."""
+_KINDS = ("chain", "burst")
 _SCRIPTS = Path(__file__).parent / "foreign"
 
 
@@ -39,12 +40,17 @@ def from_pypi(package: str) -> Install:
     return install
 
 
-def from_npm(name: str, *packages: str) -> Install:
-    """The newest of some packages of Node's, in a folder of its own, run by ``run_NAME``."""
+def from_npm(name: str, *packages: str, overrides: Mapping[str, str] | None = None) -> Install:
+    """The newest of some packages of Node's, in a folder of its own, run by ``run_NAME``.
+
+    Args:
+        overrides: versions of what they need, where they name one that npm does not have.
+    """
 
     def install(folder: Path) -> list[str | Path]:
         if shutil.which("npm") is None:
             raise BenchError("there is no npm")
+        (folder / "package.json").write_text(json.dumps({"overrides": overrides or {}}))
         # Its modules are looked for beside the script.
         script = shutil.copy(_SCRIPTS / f"run_{name}.mjs", folder)
         _run(folder, "npm", "install", "--no-audit", "--no-fund", "--no-save", *packages)
@@ -68,8 +74,9 @@ def _run(folder: Path, *command: str | Path) -> None:
 class Peer:
     """An engine that a script runs, which is asked by lines of JSON.
 
-    The script is told on its standard input how many steps and runs, and answers with the seconds
-    that it took, after a first line that says that it is ready.
+    Its argument is the numbers of steps that it will be asked for. It is told on its standard input
+    how many steps and runs, and answers with the seconds that it took, after a first line that says
+    that it is ready.
 
     Args:
         database: whether it has a PostgreSQL server, as ours has; else it has its default.
@@ -88,7 +95,10 @@ class Peer:
     def up(self, shapes: Sequence[Shape]) -> None:
         self._folder.mkdir()
         os.chmod(self._folder, 0o711)
-        command = self._install(self._folder)
+        sizes = sorted({shape.size for shape in shapes if shape.kind in _KINDS})
+        if not sizes:
+            raise BenchError(f"only {' and '.join(_KINDS)} are measured on it")
+        command = [*self._install(self._folder), json.dumps(sizes)]
         environment = {**plain_environment(), "HOME": str(self._folder), "PYTHONPATH": ""}
         if self._postgres is not None:
             self._postgres.start()
@@ -120,7 +130,7 @@ class Peer:
         return found
 
     def measure(self, shape: Shape) -> Measure | None:
-        return partial(self._ask, shape) if shape.kind in ("chain", "burst") else None
+        return partial(self._ask, shape) if shape.kind in _KINDS else None
 
     def _ask(self, shape: Shape) -> float:
         assert self._process is not None
