@@ -25,6 +25,9 @@ _UNICODE_CLASS = 40
 _CLASS = 4
 _TIMES = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
 _UNICODE = re.compile(r"\\[wWdDsSpPbB]")
+_FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)")
+_COMBINED = re.compile(r"&&|--|~~|\[(?!:)")
+"""What joins classes within brackets, and what only looks so."""
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
@@ -87,6 +90,31 @@ def _digits(escaped: re.Match[str]) -> str:
 def pattern(written: str) -> Pattern:
     """A pattern, one of the last few without preparing it again; raises as ``Pattern``."""
     return Pattern(written)
+
+
+def postgres_form(written: str) -> str:
+    """A pattern that can be used, as PostgreSQL writes it.
+
+    There, what stands for the end of a word is a backspace, and a dot may be a line break.
+
+    Raises:
+        ValueError: PostgreSQL would take it for another one.
+    """
+    flags = _FLAGS.match(written)
+    given = flags[1] if flags else ""
+    if unknown := set(given) - set("imsx"):
+        raise ValueError(f"has the flag {min(unknown)}, which no filter of rows can have")
+    parts, place = [], flags.end() if flags else 0
+    while place < len(written):
+        step = _atom(written, place)
+        atom = written[place : place + step]
+        if step > 2 and _COMBINED.search(_ESCAPED.sub("", atom[1:-1])):
+            raise ValueError(f"'{atom[:100]}' combines classes, which no filter of rows can do")
+        dot = "." if "s" in given else r"[^\n]"
+        parts.append({r"\b": r"\y", r"\B": r"\Y", ".": dot}.get(atom, atom))
+        place += step
+    kept = given.replace("s", "").replace("m", "w")
+    return f"(?{kept}){''.join(parts)}" if kept else "".join(parts)
 
 
 def _size(written: str, of_class: int, of_unicode: int) -> int:

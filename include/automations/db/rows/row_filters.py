@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from automations.db.tables import DataRow
 from automations.domain.tables.columns import Column
 from automations.domain.tables.filters import Comparison, Group
+from automations.kit.patterns import postgres_form
 
 SORT_LENGTH = 200
 """How many characters of a text count in an order."""
@@ -117,7 +118,7 @@ def _plain_comparison(
         case "endsWith":
             clause = func.right(text, len(right)) == right
         case "matches":
-            clause = text.op("~", is_comparison=True)(right)
+            clause = text.op("~", is_comparison=True)(postgres_form(right))
         case "gt" | "after":
             clause = left > right
         case "gte":

@@ -10,6 +10,7 @@ from automations.domain.tables.columns import Column, value_of
 from automations.domain.tables.columns import from_step as value_of_step
 from automations.errors import ValidationFailed
 from automations.kit.comparison import Operator, compare
+from automations.kit.patterns import postgres_form
 from automations.kit.values import JSON
 from automations.ports.tables import RowFilter, RowRule
 
@@ -173,6 +174,7 @@ def _reader(column: Column, operator: str) -> Callable[[Any], Any]:
         parsed = value_of(plain, value)
         if operator == "matches":
             compare("matches", "", parsed)  # says what is wrong with a pattern
+            postgres_form(parsed)
             if len(parsed) > 500:
                 raise ValueError("may have 500 characters at most")
         return parsed

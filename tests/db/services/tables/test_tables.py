@@ -17,6 +17,7 @@ from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, NotFound, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
+from automations.kit.patterns import Pattern
 from automations.ports import RowChange, RowReceipt
 from automations.ports.tables import RowFilter
 from automations.services.tables import aggregates, rows, tables
@@ -152,6 +153,26 @@ def test_a_filter_compares_by_the_columns_type(
     found: Any, asked: dict[str, Any], names: list[str]
 ) -> None:
     assert found(asked) == names
+
+
+def test_a_pattern_finds_the_rows_whose_text_it_matches(here: str) -> None:
+    texts = ["A", "a", "é", "1", "\u0663", "a\nb", "ab", "a b", "a.b", "a-b", "\\", "x\na.b", ""]
+    place = table(here)
+    rows.load(here, place, [{"name": text} for text in texts])
+    for written in (
+        *(r"\bb", r"b\b", r"a\Bb", "a.b", "(?s)a.b", "^b", "(?m)^b", "(?ms)^x.a.b$", "(?im)^A$"),
+        *("a$", r"^\d$", r"\D", r"a[.\-]b", r"a\.b", "[^a]", "a[^x]b", r"\\", "[]a.]", "(?i)^A.B$"),
+    ):
+        page, _ = rows.page(here, place, Query(wanted(rule("name", "matches", written))))
+        found_texts = [row.data["name"] for row in page]
+        assert found_texts == [text for text in texts if Pattern(written).matches(text)], written
+    for written, said in (
+        ("[a&&b]", "combines classes"),
+        ("[a[b]]", "combines classes"),
+        ("(?U)a", "flag U"),
+    ):
+        with pytest.raises(ValidationFailed, match=said):
+            rows.page(here, place, Query(wanted(rule("name", "matches", written))))
 
 
 def test_moments_keep_their_decimals_and_their_order(here: str) -> None:
