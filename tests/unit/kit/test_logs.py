@@ -83,6 +83,10 @@ def test_a_connection_that_is_tried_again_is_no_line() -> None:
         (f"the session ss_{'aB3-_' * 9} ended", "the session *** ended"),
         ("Authorization: Bearer eyJhbGciOi.J9", "Authorization: Bearer ***"),
         ("postgresql://u:pass@localhost/db", "postgresql://***@localhost/db"),
+        ("authorization: BASIC dXNlcjpwYXNz", "authorization: BASIC ***"),
+        ("KEY SK_1234567890ABCDEF USED", "KEY *** USED"),
+        ("SS_" + "aB3-_" * 9, "***"),
+        ("/Callback/abcdefghijklmnop12", "/Callback/***"),
         ("the password is hunter22!", "the password is ***"),
     ],
 )

@@ -17,15 +17,19 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    text,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session, aliased
 
 from automations.db.plain_rows import plain_rows
 from automations.db.tables import Run, RunStep, Wait, Workflow
 from automations.db.tables import StepLog as LogRow
+from automations.db.tables.base import Json
 from automations.domain.runs import Pause, RunFilter, RunSummary, StepLog, StepState
 from automations.domain.statuses import (
     UNFINISHED,
+    AttemptStatus,
     RunStatus,
     SlotStatus,
     StepStatus,
@@ -47,9 +51,19 @@ SUMMARY = (
 )
 """The columns of a ``RunSummary``."""
 
-# Made once: whoever follows a run asks these again and again, and to make a statement costs as much
-# as to ask it.
 _RUN_ID: BindParameter[str] = bindparam("run_id")
+
+
+def _gathered(columns: Sequence[Any], condition: ColumnElement[bool], order: Any) -> Any:
+    """The rows of another table as one value: a list of lists."""
+    row = func.json_build_array(*columns)
+    rows = func.json_agg(aggregate_order_by(row, order), type_=Json)
+    return select(func.coalesce(rows, text("'[]'"), type_=Json)).where(condition).scalar_subquery()
+
+
+_Child = aliased(Run)
+# Of one moment, so that a run and its parts agree; and made once, for whoever follows a run asks it
+# again and again, and to make a statement costs as much as to ask it.
 _RECORD = (
     select(
         *SUMMARY,
@@ -61,6 +75,30 @@ _RECORD = (
         Run.model_tokens,
         Run.model_cost,
         Workflow.name,
+        _gathered(
+            (RunStep.node_id, RunStep.status, RunStep.input, RunStep.output, RunStep.retries),
+            RunStep.run_id == _RUN_ID,
+            RunStep.started_at,
+        ),
+        _gathered(
+            (
+                LogRow.step_id,
+                LogRow.step_type,
+                LogRow.step_name,
+                LogRow.status,
+                LogRow.duration_ms,
+                LogRow.timestamp,
+                LogRow.output,
+                LogRow.iteration,
+            ),
+            LogRow.run_id == _RUN_ID,
+            LogRow.id,
+        ),
+        _gathered(
+            [getattr(_Child, column.key) for column in SUMMARY],
+            _Child.parent_run_id == _RUN_ID,
+            _Child.started_at,
+        ),
         Workflow.held_up,
         Workflow.held_up_by,
         Workflow.held_up_since,
@@ -77,33 +115,14 @@ _RECORD = (
     .where(Workflow.workspace_id == bindparam("workspace_id"))
     .limit(1)
 )
-_STEPS = (
-    select(RunStep.node_id, RunStep.status, RunStep.input, RunStep.output, RunStep.retries)
-    .where(RunStep.run_id == _RUN_ID)
-    .order_by(RunStep.started_at)
-)
-_LOGS = (
-    select(
-        LogRow.step_id,
-        LogRow.step_type,
-        LogRow.step_name,
-        LogRow.status,
-        LogRow.duration_ms,
-        LogRow.timestamp,
-        LogRow.output,
-        LogRow.iteration,
-    )
-    .where(LogRow.run_id == _RUN_ID)
-    .order_by(LogRow.id)
-)
-_CHILDREN = select(*SUMMARY).where(Run.parent_run_id == _RUN_ID).order_by(Run.started_at)
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as it is stored, with what it waits for, but for a turn, and for whom.
+    """One run as it is stored, and what it waits for, if that is not a turn.
 
     Args:
+        steps: in the order in which they were begun.
         held_up: why the automation's runs stand still in Airflow, when they do.
     """
 
@@ -116,6 +135,9 @@ class RunRecord:
     model_tokens: int
     model_cost: Decimal
     workflow_name: str
+    steps: Sequence[StepState]
+    logs: Sequence[StepLog]
+    children: Sequence[RunSummary]
     held_up: HeldUp | None
     pause: Pause | None
 
@@ -260,16 +282,38 @@ def find_record(
 
 
 def _record(*columns: Any) -> RunRecord:
-    *record, hold, held_by, held_since, wait, node_id, due_at = columns
-    held_up = HeldUp(hold, held_by, held_since) if hold else None
-    pause = Pause(wait, node_id, due_at) if wait else None
+    *record, steps, logs, children, hold, held_by, held_since, wait, node_id, due_at = columns
     length = len(SUMMARY)
-    return RunRecord(RunSummary(*record[:length]), *[*record[length:], held_up, pause])
+    return RunRecord(
+        RunSummary(*record[:length]),
+        *[
+            *record[length:],
+            [_step(*step) for step in steps],
+            [_log(*line) for line in logs],
+            [_child(*child) for child in children],
+            HeldUp(hold, held_by, held_since) if hold else None,
+            Pause(wait, node_id, due_at) if wait else None,
+        ],
+    )
 
 
-def steps(session: Session, run_id: str) -> Sequence[StepState]:
-    """Where the nodes of a run stand, in the order in which they were begun."""
-    return [StepState(*row) for row in plain_rows(session, _STEPS, {"run_id": run_id})]
+def _step(node_id: str, status: str, *values: Any) -> StepState:
+    return StepState(node_id, StepStatus(status), *values)
+
+
+def _log(
+    step_id: str, kind: str, name: str, status: str, milliseconds: int, at: str, *values: Any
+) -> StepLog:
+    timestamp = datetime.fromisoformat(at)
+    return StepLog(step_id, kind, name, AttemptStatus(status), milliseconds, timestamp, *values)
+
+
+def _child(
+    run_id: str, workflow_id: str, status: str, started: str, ended: str | None, *values: Any
+) -> RunSummary:
+    completed_at = datetime.fromisoformat(ended) if ended else None
+    started_at = datetime.fromisoformat(started)
+    return RunSummary(run_id, workflow_id, RunStatus(status), started_at, completed_at, *values)
 
 
 def find_failed_step(session: Session, run_id: str) -> RunStep | None:
@@ -280,13 +324,3 @@ def find_failed_step(session: Session, run_id: str) -> RunStep | None:
         .order_by(RunStep.ended_at.desc())
         .limit(1)
     )
-
-
-def logs(session: Session, run_id: str) -> Sequence[StepLog]:
-    """A run's log."""
-    return [StepLog(*row) for row in plain_rows(session, _LOGS, {"run_id": run_id})]
-
-
-def children(session: Session, run_id: str) -> Sequence[RunSummary]:
-    """The runs that a run has started."""
-    return _summaries(session, _CHILDREN, run_id=run_id)

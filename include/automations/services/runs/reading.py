@@ -92,8 +92,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
             require_any(session, workspace_id, workflow_id)
             raise NotFound(f"There is no run {run_id}.")
         status = record.run.status
-        steps = run_queries.steps(session, run_id)
-        settled = {step.node_id for step in steps if step.status in SETTLED}
+        settled = {step.node_id for step in record.steps if step.status in SETTLED}
         pending: Sequence[str] = ()
         if status != RunStatus.COMPLETED:
             with suppress(Unreadable):  # by this release; what the run has done is shown
@@ -104,16 +103,16 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
             version=record.version,
             trigger_type=record.trigger_type,
             queued=status == RunStatus.RUNNING
-            and (record.slot == SlotStatus.WAITING or (held_up is not None and not steps)),
+            and (record.slot == SlotStatus.WAITING or (held_up is not None and not record.steps)),
             started_by=record.started_by,
             variables=record.variables,
             model_tokens=record.model_tokens,
             model_cost=record.model_cost,
             workflow_name=record.workflow_name,
-            steps=steps,
-            logs=run_queries.logs(session, run_id),
+            steps=record.steps,
+            logs=record.logs,
             pending=pending,
-            children=run_queries.children(session, run_id),
+            children=record.children,
             pause=record.pause,
             held_up=held_up,
         )
