@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from automations.errors import DatabaseRefused, DatabaseUnavailable
-from automations.kit import common_clock
+from automations.kit import common_clock, json_text
 from automations.settings import get_settings
 
 __all__ = [
@@ -100,6 +100,7 @@ def _create_engine(dsn: str, **pool: Any) -> Engine:
         use_native_hstore=False,
         # Errors must not contain what users have sent us.
         hide_parameters=True,
+        json_deserializer=json_text.parse_stored,
         connect_args={"application_name": "automations", **_CONNECTING},
         **pool,
     )

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.kit.json_text import decode, is_json, parse_any, parse_json, parse_lenient
+from automations.kit.json_text import (
+    decode,
+    is_json,
+    parse_any,
+    parse_json,
+    parse_lenient,
+    parse_stored,
+)
 from automations.kit.storable import MAX_SENT_DEPTH, fault
 from automations.kit.values import JSON
 from tests.hostile import bodies as hostile
@@ -94,6 +101,17 @@ def test_what_only_looks_odd_is_taken(name: str) -> None:
 def test_every_value_arrives_as_it_was_sent(value: JSON) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         assert json.dumps(parse(text.encode())) == json.dumps(value)
+
+
+@given(VALUES | st.text().map(lambda text: text + "\ud800"))
+def test_what_is_stored_is_read_as_python_reads_it(value: JSON) -> None:
+    written = json.dumps(value)
+    assert json.dumps(parse_stored(written)) == written
+
+
+def test_what_is_stored_may_be_nested_deep() -> None:
+    written = "[" * 400 + "]" * 400
+    assert json.dumps(parse_stored(written)) == written
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
