@@ -101,12 +101,11 @@ def test_what_only_looks_odd_is_taken(name: str) -> None:
 def test_every_value_arrives_as_it_was_sent(value: JSON) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         assert json.dumps(parse(text.encode())) == json.dumps(value)
+        assert json.dumps(parse_stored(text)) == json.dumps(value)
 
 
-@given(VALUES | st.text().map(lambda text: text + "\ud800"))
-def test_what_is_stored_is_read_as_python_reads_it(value: JSON) -> None:
-    written = json.dumps(value)
-    assert json.dumps(parse_stored(written)) == written
+def test_what_is_stored_may_be_half_of_a_pair() -> None:
+    assert parse_stored('["\\ud800"]') == ["\ud800"]
 
 
 def test_what_is_stored_may_be_nested_deep() -> None:
