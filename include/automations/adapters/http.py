@@ -21,6 +21,7 @@ from automations.adapters.content_codings import ACCEPTED, CodingError, decompre
 from automations.adapters.deadline_transport import LOCATIONS, DeadlineTransport
 from automations.adapters.dns_lookups import Resolve, resolve_within, system_resolver
 from automations.errors import StepError
+from automations.kit.default_ports import DEFAULT_PORTS
 from automations.kit.public_addresses import is_public
 from automations.ports import HttpRequest, HttpResponse
 
@@ -194,7 +195,7 @@ def guarded_server(address: str, deadline: float, allow: Collection[str] = ()) -
 
 
 def _port(url: httpx.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
+    return url.port or DEFAULT_PORTS[url.scheme]
 
 
 def _on_the_wire(host: str) -> str:

@@ -13,13 +13,13 @@ from pydantic import Field
 
 from automations.domain.fields import Model
 from automations.errors import StepError
+from automations.kit.default_ports import DEFAULT_PORTS
 from automations.kit.queries import remove_parameter
 from automations.kit.record_paths import NOTHING, Path, value_at
 from automations.kit.values import JSON
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
-_PORTS = {"http": 80, "https": 443}
 _MAX_URL_LENGTH = 8_000
 """What servers take by default."""
 
@@ -144,7 +144,8 @@ def _beside(page: Page, link: str) -> str | None:
 def _origin(address: str) -> tuple[Any, ...]:
     """Whom a request would go to, and as whom, in whatever letters it is written."""
     url = urlsplit(address)
-    return url.scheme, url.username, url.password, url.hostname, url.port or _PORTS.get(url.scheme)
+    port = url.port or DEFAULT_PORTS.get(url.scheme)
+    return url.scheme, url.username, url.password, url.hostname, port
 
 
 def next_link(header: str) -> str | None:

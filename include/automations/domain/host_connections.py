@@ -7,9 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from automations.errors import StepError
+from automations.kit.default_ports import DEFAULT_PORTS
 from automations.ports import HostConnection
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def check_kind(connection: HostConnection, kinds: tuple[str, ...]) -> None:
@@ -67,6 +66,6 @@ def address_of(connection: HostConnection, scheme: str) -> str:
 def _port_of(address: str) -> int | None:
     try:
         url = urlsplit(address)
-        return url.port or _PORTS.get(url.scheme)
+        return url.port or DEFAULT_PORTS.get(url.scheme)
     except ValueError:
         return None

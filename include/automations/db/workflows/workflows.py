@@ -57,6 +57,7 @@ _OF_WORKSPACE = (
     Workflow.workspace_id == bindparam("workspace_id"),
 )
 _ANY = select(Workflow).where(*_OF_WORKSPACE)
+_THERE = _ANY.where(Workflow.deleted_at.is_(None))
 _NEWEST = (
     select(Workflow, WorkflowVersion.definition)
     .join(WorkflowVersion, IS_NEWEST)
@@ -93,9 +94,8 @@ def find(
     session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
 ) -> Workflow | None:
     """An automation of a workspace that is not deleted."""
-    query = _ANY.where(Workflow.deleted_at.is_(None))
     values = {"workflow_id": workflow_id, "workspace_id": workspace_id}
-    return session.scalar(query.with_for_update() if lock else query, values)
+    return session.scalar(_THERE.with_for_update() if lock else _THERE, values)
 
 
 def find_newest(
